@@ -1,0 +1,98 @@
+// NumPy arrays in and out of the kernels: every check of dtype, shape, byte order, alignment and size.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "view.hpp"
+
+namespace mertool::bindings {
+
+namespace py = pybind11;
+
+// A length that is known, or a letter where any will do.
+struct Dim {
+    Dim(const char* any) : letter(any), length(-1) {}
+    Dim(py::ssize_t known) : letter(""), length(known) {}
+    const char* letter;
+    py::ssize_t length;
+};
+using Shape = std::vector<Dim>;
+
+[[noreturn]] inline void refuse(const std::string& where, const std::string& why) {
+    throw std::invalid_argument(where + why);
+}
+
+inline std::string describe(const Shape& shape) {
+    std::string text = "(";
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+        if (i > 0) text += ", ";
+        text += shape[i].length < 0 ? shape[i].letter : std::to_string(shape[i].length);
+    }
+    return text + (shape.size() == 1 ? ",)" : ")");
+}
+
+inline std::string describe(const py::object& object) {
+    if (!py::isinstance<py::array>(object)) return py::str(py::type::of(object).attr("__name__"));
+    return py::str("{} {}").format(object.attr("shape"), object.attr("dtype"));
+}
+
+inline bool has_shape(const py::array& array, const Shape& shape) {
+    if (array.ndim() != static_cast<py::ssize_t>(shape.size())) return false;
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+        if (shape[i].length >= 0 && array.shape(static_cast<py::ssize_t>(i)) != shape[i].length) return false;
+    }
+    return true;
+}
+
+template <class T>
+bool has_dtype(const py::object& object) {
+    return py::isinstance<py::array>(object) && py::reinterpret_borrow<py::array>(object).dtype().equal(py::dtype::of<T>());
+}
+
+// `object` as an array of T in this machine's byte order, of any strides. `where` is "function: argument"; `shapes` are
+// the ones allowed. Nothing is converted: values never change silently.
+template <class T>
+py::array_t<T, 0> check_array(const py::object& object, const std::string& where, const std::vector<Shape>& shapes) {
+    bool fits = has_dtype<T>(object);
+    if (fits) {
+        fits = false;
+        for (const Shape& shape : shapes) fits = fits || has_shape(py::reinterpret_borrow<py::array>(object), shape);
+    }
+    if (!fits) {
+        std::string expected;
+        for (const Shape& shape : shapes) expected += (expected.empty() ? "" : " or ") + describe(shape);
+        const std::string dtype = py::str(py::dtype::of<T>());
+        refuse(where, " must be " + expected + " " + dtype + ", got " + describe(object));
+    }
+    auto array = py::reinterpret_borrow<py::array_t<T, 0>>(object);
+    if ((array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) == 0) {
+        refuse(where, " must be aligned in memory; copy it first");
+    }
+    return array;
+}
+
+// The same, as one block of memory; strided input is copied.
+template <class T>
+py::array_t<T, py::array::c_style> check_block(const py::object& object, const std::string& where,
+                                               const std::vector<Shape>& shapes) {
+    auto block = py::array_t<T, py::array::c_style>::ensure(check_array<T>(object, where, shapes));
+    if (!block) throw py::error_already_set();
+    return block;
+}
+
+// A (rows, columns) or (height, width) argument: both 1..`most`.
+inline Size check_size(const std::pair<std::int64_t, std::int64_t>& size, const std::string& where, std::int64_t most) {
+    if (size.first < 1 || size.second < 1 || size.first > most || size.second > most) {
+        refuse(where, " must be two numbers in 1.." + std::to_string(most) + ", got (" + std::to_string(size.first) +
+                          ", " + std::to_string(size.second) + ")");
+    }
+    return {size.first, size.second};
+}
+
+}  // namespace mertool::bindings

@@ -1,0 +1,86 @@
+#include <pybind11/stl.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "arrays.hpp"
+#include "bind.hpp"
+#include "render.hpp"
+
+namespace mertool::bindings {
+namespace {
+
+using Pair = std::pair<std::int64_t, std::int64_t>;
+
+constexpr std::int64_t max_grid_side = 1024;
+constexpr double max_output_bytes = 1099511627776.0;  // 2^40: more is a mistake, not a wish
+
+FrameStack check_frames(const py::object& object) {
+    const auto frames = check_array<std::uint8_t>(object, "render: frames", {{"M", "T", "H", "W"}});
+    const Size size{frames.shape(2), frames.shape(3)};
+    if (frames.shape(1) < 1 || size.height < 1 || size.width < 1) {
+        refuse("render: frames", " must not be empty in T, H or W, got " + describe(object));
+    }
+    if (size.height > max_frame_side || size.width > max_frame_side) {
+        refuse("render: frames", " must be at most " + std::to_string(max_frame_side) + " px high and wide, got " +
+                                     describe(object));
+    }
+    if (size.width > 1 && frames.strides(3) != 1) {
+        refuse("render: frames", " must have the pixels of a row side by side, got a stride of " +
+                                     std::to_string(frames.strides(3)) + " bytes; copy them first");
+    }
+    return {frames.data(),     frames.shape(0),   frames.shape(1),  size,
+            frames.strides(0), frames.strides(1), frames.strides(2)};
+}
+
+template <class T>
+py::array render_as(const RenderPlan& plan, int threads) {
+    const Size size = plan.mosaic.size();
+    py::array_t<T> out({static_cast<std::int64_t>(plan.clips.size()), plan.source.frames, size.height, size.width});
+    T* const to = out.mutable_data();
+    {
+        // Safe: the frames are held by the caller of this function, transforms, tones and clip numbers are copied in
+        // `plan`, `out` is not yet known to anyone else, and the kernel calls no Python.
+        const py::gil_scoped_release release;
+        render(plan, threads, to);
+    }
+    return std::move(out);
+}
+
+py::array render_checked(const py::object& frames, const py::object& transforms_in, const py::object& tone_in,
+                         const Pair& grid_in, const Pair& tile_in, int threads, const std::string& dtype,
+                         const std::optional<py::object>& clips_in) {
+    const FrameStack source = check_frames(frames);
+    const Size grid = check_size(grid_in, "render: grid", max_grid_side);
+    const Mosaic mosaic{grid.height, grid.width, check_size(tile_in, "render: tile", max_tile_side)};
+    py::array_t<std::int64_t, py::array::c_style> clips;
+    if (clips_in) clips = check_block<std::int64_t>(*clips_in, "render: clips", {{"N"}});
+    const py::ssize_t n = clips_in ? clips.size() : source.clips;
+    const auto transforms =
+        check_block<float>(transforms_in, "render: transforms", {{n, py::ssize_t{mosaic.regions()}, 2, 3}});
+    const auto tone = check_block<float>(tone_in, "render: tone", {{n, 2}});
+    if (threads < 1) refuse("render: threads", " must be at least 1, got " + std::to_string(threads));
+    if (dtype != "uint8" && dtype != "float32") {
+        refuse("render: dtype", " must be 'uint8' or 'float32', got '" + dtype + "'");
+    }
+    const double bytes = static_cast<double>(n) * static_cast<double>(source.frames) *
+                         static_cast<double>(mosaic.pixels()) * (dtype == "uint8" ? 1.0 : 4.0);
+    if (bytes > max_output_bytes) {
+        refuse("render: ", "the result would take " + std::to_string(static_cast<std::int64_t>(bytes / 1073741824.0)) +
+                               " GiB; render fewer clips or smaller tiles at once");
+    }
+    const RenderPlan plan =
+        plan_render(source, mosaic, n, clips_in ? clips.data() : nullptr, transforms.data(), tone.data());
+    return dtype == "uint8" ? render_as<std::uint8_t>(plan, threads) : render_as<float>(plan, threads);
+}
+
+}  // namespace
+
+void bind_render(py::module_& module) {
+    module.def("render", &render_checked, py::arg("frames"), py::arg("transforms"), py::arg("tone"), py::arg("grid"),
+               py::arg("tile"), py::arg("threads") = 1, py::arg("dtype") = "uint8", py::arg("clips") = py::none(),
+               "Warp, tone and stack all regions of (M, T, H, W) uint8 clips into (N, T, rows*h, cols*w) mosaics.");
+}
+
+}  // namespace mertool::bindings

@@ -1,0 +1,161 @@
+#include "render.hpp"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <stdexcept>
+#include <string>
+#include <system_error>
+#include <thread>
+
+#include "render_tile.hpp"
+#include "simd.hpp"
+
+namespace mertool {
+namespace {
+
+std::int64_t to_fixed(float value) { return std::llrint(static_cast<double>(value) * 2147483648.0); }
+
+bool reaches_too_far(const float* row, const Size& tile) {
+    // A tile one pixel wide or high is checked as if it had two, which bounds every entry.
+    const double right = static_cast<double>(std::max<std::int64_t>(tile.width - 1, 1)) * row[0];
+    const double down = static_cast<double>(std::max<std::int64_t>(tile.height - 1, 1)) * row[1];
+    const double start = row[2];
+    const double furthest = std::max({std::abs(start), std::abs(start + right), std::abs(start + down),
+                                      std::abs(start + right + down)});
+    return furthest > max_coordinate_px;
+}
+
+FixedTransform check_transform(const float* m, const Size& tile, std::int64_t clip, std::int64_t region) {
+    const auto refuse = [&](const char* what) {
+        throw std::invalid_argument("render: transforms[" + std::to_string(clip) + ", " + std::to_string(region) +
+                                    "] (clip, region) " + what);
+    };
+    if (!std::all_of(m, m + 6, [](float value) { return std::isfinite(value); })) refuse("is not finite");
+    if (reaches_too_far(m, tile) || reaches_too_far(m + 3, tile)) refuse("leads beyond 30000 px from the origin");
+    return {to_fixed(m[0]), to_fixed(m[1]), to_fixed(m[2]), to_fixed(m[3]), to_fixed(m[4]), to_fixed(m[5])};
+}
+
+// Calls work(clip, worker) for every clip. `work` must not throw.
+template <class Work>
+void for_each_clip(std::int64_t n, int workers, const Work& work) {
+    std::atomic<std::int64_t> next{0};
+    const auto loop = [&](int worker) {
+        for (std::int64_t clip = next++; clip < n; clip = next++) work(clip, worker);
+    };
+    std::vector<std::thread> others;
+    others.reserve(static_cast<std::size_t>(workers));
+    try {
+        for (int worker = 1; worker < workers; ++worker) others.emplace_back(loop, worker);
+    } catch (const std::system_error&) {
+        // The system gives no more threads: those that run, this one among them, do all the work.
+    }
+    loop(0);
+    for (std::thread& other : others) other.join();
+}
+
+// More threads than clips would have nothing to do; a clip takes less time than it takes to start a thread for a part.
+int count_workers(std::int64_t n, int threads) { return static_cast<int>(std::min<std::int64_t>(threads, n)); }
+
+class ClipRenderer {
+  public:
+    ClipRenderer(const RenderPlan& plan, int workers)
+        : plan_(plan),
+          tile_(simd_in_use() == Simd::avx2 && fits_avx2(plan.source) ? render_tile_avx2 : render_tile_plain),
+          scratch_size_(scratch_size(plan.mosaic.tile)),
+          scratch_(static_cast<std::size_t>(workers) * scratch_size_) {}
+
+    void operator()(std::int64_t clip, int worker, std::uint8_t* out) {
+        const Mosaic& mosaic = plan_.mosaic;
+        const auto row = static_cast<std::ptrdiff_t>(mosaic.size().width);
+        const auto n = static_cast<std::size_t>(clip);
+        const FixedTransform* transforms = plan_.transforms.data() + clip * mosaic.regions();
+        for (std::int64_t r = 0; r < mosaic.regions(); ++r) {
+            std::uint8_t* const corner = out + r / mosaic.columns * mosaic.tile.height * row +
+                                         r % mosaic.columns * mosaic.tile.width;
+            tile_({&plan_.source, plan_.clips[n], transforms[r], plan_.tones[n], mosaic.tile, corner,
+                   static_cast<std::ptrdiff_t>(mosaic.pixels()), row},
+                  scratch_.data() + static_cast<std::size_t>(worker) * scratch_size_);
+        }
+    }
+
+  private:
+    const RenderPlan& plan_;
+    void (*tile_)(const TileJob&, std::int32_t*);
+    std::size_t scratch_size_;
+    std::vector<std::int32_t> scratch_;
+};
+
+void normalise(const std::uint8_t* grey, std::int64_t n, float* out) {
+    std::uint64_t sum = 0;
+    std::uint64_t squares = 0;
+    constexpr std::int64_t block = 4096;  // so many squares of a byte fit 32 bits, which is twice as fast
+    for (std::int64_t start = 0; start < n; start += block) {
+        std::uint32_t part = 0;
+        std::uint32_t part_squares = 0;
+        for (std::int64_t i = start; i < std::min(start + block, n); ++i) {
+            const std::uint32_t value = grey[i];
+            part += value;
+            part_squares += value * value;
+        }
+        sum += part;
+        squares += part_squares;
+    }
+    const double mean = static_cast<double>(sum) / static_cast<double>(n);
+    const double variance = static_cast<double>(squares) / static_cast<double>(n) - mean * mean;
+    const auto centre = static_cast<float>(mean);
+    const auto scale = static_cast<float>(1.0 / std::sqrt(std::max(variance, 1.0)));
+    for (std::int64_t i = 0; i < n; ++i) out[i] = (static_cast<float>(grey[i]) - centre) * scale;
+}
+
+}  // namespace
+
+RenderPlan plan_render(const FrameStack& source, const Mosaic& mosaic, std::int64_t n, const std::int64_t* clips,
+                       const float* transforms, const float* tones) {
+    RenderPlan plan{source, mosaic, {}, {}, {}};
+    plan.clips.reserve(static_cast<std::size_t>(n));
+    plan.transforms.reserve(static_cast<std::size_t>(n * mosaic.regions()));
+    plan.tones.reserve(static_cast<std::size_t>(n));
+    for (std::int64_t i = 0; i < n; ++i) {
+        const std::int64_t clip = clips == nullptr ? i : clips[i];
+        if (clip < 0 || clip >= source.clips) {
+            throw std::invalid_argument("render: clips[" + std::to_string(i) + "] must be in 0.." +
+                                        std::to_string(source.clips - 1) + " (rows of frames), got " +
+                                        std::to_string(clip));
+        }
+        plan.clips.push_back(source.data + clip * source.clip_stride);
+        for (std::int64_t r = 0; r < mosaic.regions(); ++r) {
+            plan.transforms.push_back(check_transform(transforms + (i * mosaic.regions() + r) * 6, mosaic.tile, i, r));
+        }
+        const Tone tone{tones[2 * i], tones[2 * i + 1]};
+        if (!std::isfinite(tone.gain) || !std::isfinite(tone.bias)) {
+            throw std::invalid_argument("render: tone[" + std::to_string(i) + "] (clip) is not finite");
+        }
+        plan.tones.push_back(tone);
+    }
+    return plan;
+}
+
+void render(const RenderPlan& plan, int threads, std::uint8_t* out) {
+    const auto n = static_cast<std::int64_t>(plan.clips.size());
+    const int workers = count_workers(n, threads);
+    ClipRenderer render_clip(plan, workers);
+    for_each_clip(n, workers, [&](std::int64_t clip, int worker) {
+        render_clip(clip, worker, out + clip * plan.pixels_per_clip());
+    });
+}
+
+void render(const RenderPlan& plan, int threads, float* out) {
+    const auto n = static_cast<std::int64_t>(plan.clips.size());
+    const int workers = count_workers(n, threads);
+    const std::int64_t pixels = plan.pixels_per_clip();
+    ClipRenderer render_clip(plan, workers);
+    std::vector<std::uint8_t> grey(static_cast<std::size_t>(workers * pixels));
+    for_each_clip(n, workers, [&](std::int64_t clip, int worker) {
+        std::uint8_t* const levels = grey.data() + worker * pixels;
+        render_clip(clip, worker, levels);
+        normalise(levels, pixels, out + clip * pixels);
+    });
+}
+
+}  // namespace mertool

@@ -1,0 +1,21 @@
+// Which instructions the kernels use on this machine.
+#pragma once
+
+#if (defined(__GNUC__) || defined(__clang__)) && (defined(__x86_64__) || defined(__i386__))
+#define MERTOOL_HAS_AVX2 1
+#define MERTOOL_AVX2 __attribute__((target("avx2")))
+#else
+#define MERTOOL_HAS_AVX2 0
+#endif
+
+namespace mertool {
+
+enum class Simd { plain, avx2 };
+
+// The best path of this machine, or the one named by the environment variable MERTOOL_SIMD (plain, avx2); read once.
+// All paths give the same bytes. Throws std::invalid_argument for an unknown name or a path this machine lacks.
+Simd simd_in_use();
+
+const char* simd_name(Simd simd);
+
+}  // namespace mertool

@@ -1,0 +1,31 @@
+#!/bin/sh
+# From nothing to a cross-validated table on made-up recordings: installs mertool into a virtual environment, makes the
+# recordings, and runs the three commands. May be run again, from any folder. About ten minutes on two cores.
+#
+#   sh examples/quickstart.sh
+#
+# MERTOOL_DEMO names the folder to work in (default: demo beside this repository's README).
+set -eu
+here=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+demo=${MERTOOL_DEMO:-$here/demo}
+. "$here/examples/environment.sh"
+mkdir -p "$demo"
+make_environment "$demo/.venv" "$here[demo,landmarks]"
+
+cd "$demo"
+if [ ! -d SAMM ]; then
+    rm -rf SAMM.part
+    "$python" "$here/examples/make_recordings.py" SAMM.part
+    mv SAMM.part SAMM
+fi
+echo "== mertool extract"
+"$bin/mertool" extract SAMM --sheet contact.png
+echo "== mertool cv"
+# Smaller and shorter than the defaults, so that the whole demonstration takes minutes.
+"$bin/mertool" cv SAMM.npz --roi --frames 3 --abn --epochs 12 --width 8 -o run --resume
+"$bin/mertool" report run --format md --maps attention.png > report.md
+echo
+echo "Report:          $demo/report.md"
+echo "Attention maps:  $demo/attention.png"
+echo "Contact sheet:   $demo/contact.png"
+echo "mertool itself:  $bin/mertool"

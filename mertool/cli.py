@@ -1,0 +1,538 @@
+"""The commands: options, one library call, and every failure as one line.
+
+Heavy imports stay inside the bodies, so that `--help` answers at once. Nothing imports this module.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .config import RECIPES, Settings
+from .errors import MertoolError, UsageError
+
+if TYPE_CHECKING:
+    from .runs import RunConfig
+
+__all__ = ["main"]
+
+_DEFAULTS = Settings()
+_PATH = click.Path(path_type=Path)
+
+
+class _Failure(click.ClickException):
+    """A MertoolError as click shows it: one line on stderr and its exit code."""
+
+    def __init__(self, error: MertoolError) -> None:
+        super().__init__(str(error))
+        self.exit_code = error.exit_code  # type: ignore[misc]
+
+
+class _Commands(click.Group):
+    """Commands in the order of the work; a MertoolError becomes its line and its exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Names in the order they were defined."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except MertoolError as error:
+            raise _Failure(error) from error
+
+
+def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    import platform
+
+    from . import __version__
+
+    click.echo(f"mertool {__version__}, Python {platform.python_version()}", nl=False)
+    for name, module in (("torch", "torch"), ("OpenCV", "cv2"), ("dlib", "dlib")):
+        click.echo(f", {name} {_version_of(module)}", nl=False)
+    click.echo()
+    ctx.exit()
+
+
+def _version_of(module: str) -> str:
+    import importlib
+
+    try:
+        return str(importlib.import_module(module).__version__)
+    except ImportError as error:
+        return f"missing ({error})"
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Show versions and exit.",
+)
+def main() -> None:
+    """Micro-expression recognition: from a folder of recordings to an honest, cross-validated table.
+
+    \b
+    Example:
+      mertool extract SAMM/
+      mertool cv --roi --frames 3 --abn
+      mertool report
+    """
+
+
+def _quiet(command: Callable[..., None]) -> Callable[..., None]:
+    return click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks; errors only.")(command)
+
+
+def _jobs(what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(
+        "-j", "--jobs", type=click.IntRange(1), help=f"{what} at once.  [default: the cores this process may use]"
+    )
+
+
+def _default(name: str) -> str:
+    """`[default: 30; paper 100]`"""
+    values = [str(getattr(_DEFAULTS, name))]
+    values += [f"{recipe} {fixed[name]}" for recipe, fixed in RECIPES.items() if name in fixed]
+    return f"  [default: {'; '.join(values)}]"
+
+
+def _setting(name: str, help: str, **extra: Any) -> Callable[[Any], Any]:
+    """The option of one field of Settings; None when it was not given."""
+    kind = type(getattr(_DEFAULTS, name))
+    flag = "--" + name.removesuffix("_deg").replace("_", "-")
+    if kind is bool:
+        return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=help + _default(name), **extra)
+    return click.option(flag, name, type=extra.pop("type", kind), help=help + _default(name), **extra)
+
+
+_NETWORK = (
+    click.option("--face", "region", flag_value="face", help="The whole face as input.  [default]"),
+    click.option("--roi", "region", flag_value="roi", help="The fifteen regions of interest as a 3 x 5 mosaic."),
+    _setting("frames", "1: apex; 3: onset, middle and apex.", type=click.Choice(["1", "3"])),
+    _setting("abn", "Attention branch (ABN)."),
+    _setting("arcface", "ArcFace loss."),
+    click.option("--init", type=_PATH, help="Begin with the weights of this run of 'mertool train' (fine-tuning)."),
+    _setting("classes", "Class set by name (basic6, samm5, megc3, all, ...) or a list: anger,happiness."),
+    click.option(
+        "--recipe",
+        type=click.Choice(list(RECIPES)),
+        help="Training recipe; the options below override it.  [default: modern]",
+    ),
+    _setting("epochs", "Epochs; the last one counts."),
+    _setting("batch_size", "Clips a step."),
+    _setting("lr", "Learning rate."),
+    _setting("optimizer", "Optimiser.", type=click.Choice(["adamw", "sgd"])),
+    _setting("momentum", "Momentum of SGD."),
+    _setting("weight_decay", "Weight decay."),
+    _setting("schedule", "Course of the learning rate.", type=click.Choice(["cosine", "constant"])),
+    _setting("warmup", "Share of the steps in which the learning rate grows."),
+    _setting("clip_norm", "Largest norm of the gradient; 0 for any."),
+    _setting("dropout", "Dropout before a linear head."),
+    _setting("copies", "Augmented copies of a training clip in each epoch."),
+    _setting("fresh_copies", "New copies in each epoch."),
+    _setting("balance", "Draw every class equally often (against imbalance)."),
+    _setting("mirror", "Mirror half of the copies."),
+    _setting("rotation_deg", "Turn copies by up to this many degrees."),
+    _setting("gain", "Change the contrast of copies by up to this share."),
+    _setting("bias", "Change the brightness of copies by up to this many grey levels."),
+    _setting("width", "Channels of the first stage."),
+    _setting("blocks", "Residual blocks a stage."),
+    _setting("pool", "Pooling before the head.", type=click.Choice(["global", "region"])),
+    _setting("stem_kernel", "Kernel of the first convolution.", type=click.Choice(["3", "5", "7"])),
+    _setting("stem_stride", "Stride of the first convolution.", type=click.Choice(["1", "2"])),
+    _setting("map_kernel", "Kernel of the attention map.", type=click.Choice(["1", "3"])),
+    _setting("arc_scale", "Scale s of ArcFace."),
+    _setting("arc_margin", "Margin m of ArcFace in radians."),
+    _setting("arc_ramp", "Share of the epochs in which the margin grows from 0."),
+    _setting("temporal_init", "Three frames from a one-frame --init.", type=click.Choice(["mean", "centre", "diff"])),
+    _setting("tile", "Side of a region in pixels."),
+    _setting("face_size", "Side of the face in pixels."),
+    _setting("seed", "Seed of folds, weights and copies."),
+    _setting("threads", "Threads of a training process; other numbers change the last digits."),
+    click.option(
+        "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to compute.  [default: auto]"
+    ),
+    click.option(
+        "--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="Arithmetic of the layers.  [default: auto]"
+    ),
+)
+
+
+def _network_options(command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(_NETWORK):
+        command = option(command)
+    return command
+
+
+@contextmanager
+def _progress(label: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar with the time left on stderr; silent with --quiet or where stderr is no terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    with click.progressbar(length=1, label=label, file=sys.stderr, show_eta=True, show_pos=True) as bar:
+
+        def advance(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        yield advance
+
+
+def _remark(text: str, quiet: bool) -> None:
+    if not quiet:
+        click.echo(f"mertool: {text}", err=True)
+
+
+@main.command()
+@click.argument("source", type=_PATH)
+@click.option("-o", "--output", type=_PATH, help="Pack to write.  [default: SOURCE's name with .npz, in this folder]")
+@click.option("--dataset", help="Name of the data set, where its folder could be several.")
+@click.option("--verify", is_flag=True, help="Compare the folder with what the data set should hold; extract nothing.")
+@click.option("--json", "as_json", is_flag=True, help="With --verify: print JSON.")
+@click.option("--landmarks", type=_PATH, help="dlib's 68-point model (else MERTOOL_LANDMARKS and the usual places).")
+@click.option(
+    "--size", type=click.IntRange(64, 2048), default=256, show_default=True, help="Side of the crop in pixels."
+)
+@click.option(
+    "--align",
+    type=click.Choice(["clip", "frame"]),
+    default="clip",
+    show_default=True,
+    help="One alignment a clip, or each frame by its own landmarks (which jitter more than a micro-expression moves).",
+)
+@click.option("--aligned", is_flag=True, help="The pictures are aligned faces already: take them as they are, resized.")
+@click.option("--sequence", type=click.IntRange(2, 1000), help="Also store this many frames from onset to offset.")
+@click.option("--sheet", type=_PATH, help="Draw every clip with landmarks and regions to this .png.")
+@click.option("--overwrite", is_flag=True, help="Extract again even if nothing has changed.")
+@click.option("--strict", is_flag=True, help="Exit with 1 if any clip is left out.")
+@_jobs("Clips")
+@_quiet
+def extract(
+    source: Path,
+    output: Path | None,
+    dataset: str | None,
+    verify: bool,
+    as_json: bool,
+    landmarks: Path | None,
+    size: int,
+    align: str,
+    aligned: bool,
+    sequence: int | None,
+    sheet: Path | None,
+    overwrite: bool,
+    strict: bool,
+    jobs: int | None,
+    quiet: bool,
+) -> None:
+    """Turn a folder of recordings into a pack of aligned key frames.
+
+    SOURCE is the folder of a data set (SAMM) or a .csv manifest. Writes NAME.npz and NAME.clips.csv, which has a row
+    with a status for every clip of the annotation. Frames and landmarks are found again only if something changed.
+
+    \b
+    Example:
+      mertool extract SAMM/ --sheet SAMM.png
+    """
+    from .datasets import read_clips
+
+    if verify:
+        _verify(source, dataset, as_json)
+        return
+    if as_json:
+        raise UsageError("--json: goes with --verify")
+    _check_png(sheet)
+    model = None
+    if aligned:
+        if landmarks is not None:
+            raise UsageError("--landmarks: --aligned takes pictures as they are and looks for no landmarks")
+    else:
+        from .faces import FaceFinder, find_landmark_model
+
+        model = find_landmark_model(landmarks)
+        FaceFinder(model)  # a wrong file is refused before any work
+    annotations = read_clips(source, dataset=dataset)
+    for note in annotations.notes:
+        _remark(note, quiet)
+
+    from .extract import extract as run
+    from .workers import available_cores
+
+    name = source.resolve().name if source.is_dir() else source.stem
+    target = output or Path(f"{name}.npz")
+    if target.suffix != ".npz":
+        raise UsageError(f"-o: a pack's name ends in .npz, got {target.name!r}")
+    with _progress("extract", quiet) as progress:
+        done = run(
+            annotations,
+            target,
+            size=size,
+            align=align,
+            aligned=aligned,
+            sequence=sequence or 0,
+            landmarks=model,
+            jobs=jobs or available_cores(),
+            overwrite=overwrite,
+            progress=progress,
+        )
+    for row in done.rows:
+        if row["detail"]:
+            _remark(f"{row['clip']}: {row['status']}: {row['detail']}", quiet)
+    if not quiet:
+        state = "" if done.fresh else " (unchanged, nothing to do; --overwrite makes it again)"
+        people = len(set(zip(done.pack.dataset, done.pack.subject, strict=True)))
+        click.echo(f"{target}: {len(done.pack.ids)} of {len(done.rows)} clips, {people} subjects{state}")
+    if sheet is not None:
+        from .sheets import contact_sheet
+
+        for path in contact_sheet(done.pack, sheet):
+            _remark(f"contact sheet: {path}", quiet)
+    if done.failed:
+        click.echo(
+            f"mertool: {done.failed} of {len(done.rows)} clips left out; see {target.with_suffix('.clips.csv')}",
+            err=True,
+        )
+        if strict:
+            raise SystemExit(1)
+
+
+def _verify(source: Path, dataset: str | None, as_json: bool) -> None:
+    from .datasets.verify import verify
+
+    found = verify(source, dataset)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(found.as_dict(), indent=1, ensure_ascii=False))
+    else:
+        click.echo("\n".join(found.lines()))
+    if not found.complete:
+        raise SystemExit(1)
+
+
+def _check_png(path: Path | None) -> None:
+    if path is not None and path.suffix.lower() != ".png":
+        raise UsageError(f"{path}: a picture's name ends in .png")
+
+
+@main.command()
+@click.argument("packs", nargs=-1, type=_PATH)
+@click.option("-o", "--output", "run", type=_PATH, help="Run folder.  [default: runs/train-<packs>-<short settings>]")
+@click.option("--resume", is_flag=True, help="Continue the run, with its own settings.")
+@_network_options
+@_quiet
+def train(
+    packs: tuple[Path, ...], run: Path | None, resume: bool, quiet: bool, init: Path | None, **given: Any
+) -> None:
+    """Train one network on all clips of the packs, to predict with or to fine-tune from.
+
+    \b
+    Example:
+      mertool train CKplus.npz --classes ckplus6 --roi --abn -o ckplus
+      mertool cv SAMM.npz --roi --abn --init ckplus
+    """
+    from .crossval import train_run
+
+    folder, config = _begin("train", packs, run, resume, False, init, quiet, given)
+    with _progress("train", quiet) as progress:
+        train_run(folder, config, progress)
+    if not quiet:
+        click.echo(f"{folder}: trained on {len(config.clips)} clips")
+
+
+@main.command()
+@click.argument("packs", nargs=-1, type=_PATH)
+@click.option("-o", "--output", "run", type=_PATH, help="Run folder.  [default: runs/<packs>-<short settings>]")
+@_setting("folds", "Number of folds.")
+@click.option("--fold", "chosen", type=click.IntRange(0), multiple=True, help="Only this fold, e.g. in an array job.")
+@click.option("--resume", is_flag=True, help="Continue the run, with its own settings.")
+@click.option("--show-input", type=_PATH, help="Only draw what the network would see to this .png.")
+@_jobs("Folds")
+@_network_options
+@_quiet
+def cv(
+    packs: tuple[Path, ...],
+    run: Path | None,
+    chosen: tuple[int, ...],
+    resume: bool,
+    show_input: Path | None,
+    jobs: int | None,
+    quiet: bool,
+    init: Path | None,
+    **given: Any,
+) -> None:
+    """Cross-validate: train and test one network a fold, and write a run folder.
+
+    PACKS are files of 'mertool extract'; without any, the only pack of this folder. A killed run is continued by the
+    same command with --resume, to the same result.
+
+    \b
+    Example:
+      mertool cv SAMM.npz --roi --frames 3 --abn
+    """
+    if show_input is not None:
+        _check_png(show_input)
+        _draw_input(packs, show_input, quiet, given)
+        return
+    from .crossval import cross_validate
+    from .report import load_run, render_text
+    from .workers import available_cores
+
+    folder, config = _begin("cv", packs, run, resume, bool(chosen), init, quiet, given)
+    at_once = jobs or max(1, min(available_cores() // config.settings.threads, config.settings.folds))
+    with _progress("cv", quiet) as progress:
+        complete = cross_validate(folder, config, chosen or None, at_once, progress)
+    if complete and not quiet:
+        click.echo(render_text([load_run(folder)]))
+    elif not quiet:
+        click.echo(f"{folder}: fold {', '.join(map(str, chosen))} done; others are still to do")
+
+
+def _draw_input(packs: tuple[Path, ...], path: Path, quiet: bool, given: dict[str, Any]) -> None:
+    from .inputs import load_samples
+    from .pack import load_pack
+    from .runs import class_set_of
+    from .sheets import input_sheet
+
+    opened = [load_pack(pack) for pack in _packs(packs, quiet)]
+    settings = _settings(given, opened)
+    input_sheet(load_samples(opened, class_set_of(opened, settings), settings), settings, path)
+    _remark(f"network input: {path}", quiet)
+
+
+@main.command()
+@click.argument("run", type=_PATH)
+@click.argument("pack", type=_PATH)
+@click.option("-o", "--output", type=_PATH, help="CSV to write.  [default: standard output]")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True)
+@_quiet
+def predict(run: Path, pack: Path, output: Path | None, device: str, quiet: bool) -> None:
+    """Predict the emotion of every clip of a pack with the networks of a run, averaged.
+
+    \b
+    Example:
+      mertool predict runs/SAMM-roi-3f-abn mine.npz > mine.csv
+    """
+    from .engine import choose_device
+    from .files import write_text
+    from .pack import load_pack
+    from .predict import predict_pack
+
+    predictions, remarks = predict_pack(run, load_pack(pack), choose_device(device))
+    for remark in remarks:
+        _remark(remark, quiet)
+    if output is None:
+        click.echo(predictions.to_csv(), nl=False)
+    else:
+        write_text(output, predictions.to_csv())
+
+
+@main.command()
+@click.argument("runs", nargs=-1, type=_PATH)
+@click.option("--format", "style", type=click.Choice(["text", "md", "json"]), default="text", show_default=True)
+@click.option("--maps", type=_PATH, help="Also draw the attention maps of one run to this .png (needs its pack).")
+@_quiet
+def report(runs: tuple[Path, ...], style: str, maps: Path | None, quiet: bool) -> None:
+    """Print results of finished runs: accuracies with intervals, baselines, confusion, and what they are worth.
+
+    RUNS are folders of 'mertool cv'; without any, the newest one below ./runs.
+
+    \b
+    Example:
+      mertool report runs/* --format md > results.md
+    """
+    from .report import find_newest_run, load_run, render_json, render_markdown, render_text
+
+    folders = list(runs)
+    if not folders:
+        folders = [find_newest_run(Path())]
+        _remark(f"report of {folders[0]}", quiet)
+    loaded = [load_run(folder) for folder in folders]
+    click.echo({"text": render_text, "md": render_markdown, "json": render_json}[style](loaded).rstrip("\n"))
+    if maps is not None:
+        _check_png(maps)
+        if len(folders) != 1:
+            raise UsageError(f"--maps: draws one run, got {len(folders)}")
+        from .crossval import draw_attention
+
+        draw_attention(folders[0], maps)
+        _remark(f"attention maps: {maps}", quiet)
+
+
+# What cv and train share: from options to a begun run.
+
+
+def _packs(packs: tuple[Path, ...], quiet: bool) -> list[Path]:
+    if packs:
+        return list(packs)
+    found = sorted(Path().glob("*.npz"))
+    if len(found) != 1:
+        seen = ", ".join(path.name for path in found) or "none"
+        raise UsageError(f"which pack? expected one .npz in this folder, found {seen}; name it: mertool cv SAMM.npz")
+    _remark(f"pack {found[0]}", quiet)
+    return found
+
+
+def _given(given: dict[str, Any]) -> dict[str, Any]:
+    """The settings that were really asked for, with numbers as numbers."""
+    numbers = ("frames", "stem_kernel", "stem_stride", "map_kernel")
+    said = {name: value for name, value in given.items() if value is not None and value != "auto"}
+    return {name: int(value) if name in numbers else value for name, value in said.items()}
+
+
+def _settings(given: dict[str, Any], packs: list[Any]) -> Settings:
+    from .datasets.labels import default_classes
+    from .engine import choose_device
+
+    said = _given(given)
+    said.setdefault("device", choose_device("auto"))
+    said.setdefault("precision", "fp32")
+    names = sorted({name for pack in packs for name in pack.dataset})
+    defaults = {default_classes(name) for name in names}
+    if "classes" not in said:
+        if len(defaults) > 1:
+            raise UsageError(f"--classes: the packs hold {', '.join(names)}, whose class sets differ; name one")
+        said["classes"] = defaults.pop()
+    return Settings.from_recipe(**said)
+
+
+def _begin(
+    command: str,
+    packs: tuple[Path, ...],
+    run: Path | None,
+    resume: bool,
+    join: bool,
+    init: Path | None,
+    quiet: bool,
+    given: dict[str, Any],
+) -> tuple[Path, RunConfig]:
+    from .pack import load_pack
+    from .runs import begin_run, continue_run, default_run
+
+    if resume and run is not None and (run / "config.json").exists():
+        return run, continue_run(run, command, packs, init, _given(given))
+    chosen = _packs(packs, quiet)
+    opened = [load_pack(path) for path in chosen]
+    settings = _settings(given, opened)
+    folder = run or default_run(command, chosen, settings)
+    if resume and (folder / "config.json").exists():
+        return folder, continue_run(folder, command, packs, init, _given(given))
+    if resume:
+        _remark(f"{folder}: nothing to continue yet; beginning", quiet)
+    undecided = {"device", "precision"} - set(_given(given))
+    config, remarks = begin_run(folder, command, opened, settings, init, join=join, undecided=undecided)
+    for remark in remarks:
+        _remark(remark, quiet)
+    return folder, config

@@ -1,0 +1,190 @@
+"""`Settings`: one frozen record of everything that can change a result, each default with its source."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from dataclasses import dataclass
+from typing import Any
+
+from .errors import UsageError
+
+__all__ = ["RECIPES", "Settings"]
+
+# What a recipe fixes; every value can be overridden by its own option. "paper": Table 3 of Hata et al. (SGD 1e-3,
+# batch 16, 100 epochs, ten augmented copies); the paper is silent on momentum, where 0 does not even fit the training
+# set in 50 epochs (reference/methods.md 7.3), and on the schedule, which is taken as constant.
+RECIPES: dict[str, dict[str, Any]] = {
+    "modern": {},
+    "paper": {
+        "epochs": 100,
+        "optimizer": "sgd",
+        "lr": 1e-3,
+        "weight_decay": 0.0,
+        "warmup": 0.0,
+        "schedule": "constant",
+        "clip_norm": 0.0,
+        "copies": 10,
+        "fresh_copies": False,
+    },
+}
+
+_CHOICES = {
+    "region": ("face", "roi"),
+    "frames": (1, 3),
+    "pool": ("global", "region"),
+    "map_kernel": (1, 3),
+    "temporal_init": ("mean", "centre", "diff"),
+    "recipe": tuple(RECIPES),
+    "optimizer": ("adamw", "sgd"),
+    "schedule": ("cosine", "constant"),
+    "protocol": ("stratified",),
+    "device": ("cpu", "cuda", "mps"),
+    "precision": ("fp32", "bf16"),
+    "stem_kernel": (3, 5, 7),
+    "stem_stride": (1, 2),
+}
+
+# field: (lowest, highest) value that makes sense; outside is a typing error more likely than a wish.
+_RANGES: dict[str, tuple[float, float]] = {
+    "tile": (8, 256),
+    "face_size": (32, 1024),
+    "width": (4, 256),
+    "blocks": (1, 8),
+    "dropout": (0.0, 0.9),
+    "arc_scale": (1.0, 128.0),
+    "arc_margin": (0.0, 1.0),
+    "arc_ramp": (0.0, 1.0),
+    "epochs": (1, 100_000),
+    "batch_size": (2, 65_536),
+    "lr": (1e-9, 100.0),
+    "momentum": (0.0, 0.9999),
+    "weight_decay": (0.0, 10.0),
+    "warmup": (0.0, 1.0),
+    "clip_norm": (0.0, 1e6),
+    "copies": (1, 1000),
+    "rotation_deg": (0.0, 10.0),
+    "gain": (0.0, 0.9),
+    "bias": (0.0, 128.0),
+    "folds": (2, 100_000),
+    "seed": (0, 2**63 - 1),
+    "threads": (1, 1024),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can change a result, from the rendered input to the seed.
+
+    Raises:
+        UsageError: A value is outside its range or choices.
+    """
+
+    # Input
+    classes: str = "basic6"  # a name of mertool.datasets.labels.CLASS_SETS or a comma-separated list
+    region: str = "face"  # paper, Table 4: "face" or "roi" (3 x 5 mosaic of the fifteen regions)
+    frames: int = 3  # paper, Table 4: 1 = apex, 3 = onset, middle, apex
+    tile: int = 32  # side of a region's square in pixels: 0.45 x outer-eye distance is about 50 px of a 256 px crop
+    face_size: int = 128  # side of the face picture in pixels
+    # Network
+    width: int = 16  # channels of the first stage; about 100 clips cannot feed more (methods.md 1.2, 7.2)
+    blocks: int = 2  # residual blocks a stage: the ResNet-18 layout
+    stem_kernel: int = 3  # k of the 3 x k x k stem; small inputs want a small kernel (methods.md 1.2)
+    stem_stride: int = 2  # with 96 x 160 inputs an attention map of 12 x 20
+    abn: bool = False  # attention branch
+    map_kernel: int = 3  # of the attention map's convolution: 3 in the released code, 1 in the ABN paper
+    arcface: bool = False
+    arc_scale: float = 10.0  # methods.md 2.4: 64 and 30 are made for thousands of classes
+    arc_margin: float = 0.25  # radians, methods.md 2.4
+    arc_ramp: float = 0.2  # the margin grows from 0 over this share of the epochs
+    pool: str = "global"  # "global" (the paper) or "region" (one cell a region)
+    dropout: float = 0.0  # before the linear head
+    temporal_init: str = "mean"  # how a one-frame stem of --init becomes a three-frame one (methods.md 3)
+    # Training
+    recipe: str = "modern"
+    epochs: int = 30  # methods.md 7.3: AdamW fits the training set in 10, best of three in 30
+    batch_size: int = 16  # paper, Table 3
+    optimizer: str = "adamw"
+    lr: float = 1e-3  # methods.md 7.4: 3e-4..1e-3
+    momentum: float = 0.9  # SGD only
+    weight_decay: float = 0.05  # methods.md 7.4; never on biases and normalisation
+    warmup: float = 0.05  # share of all steps with a linearly growing rate
+    schedule: str = "cosine"
+    clip_norm: float = 1.0  # largest gradient norm; 0 = off
+    copies: int = 4  # augmented copies of each training clip an epoch; four keep the default cv within ten minutes
+    fresh_copies: bool = True  # new copies each epoch, or the same ones (the paper's augmentation by ten)
+    balance: bool = False  # draw every class equally often: the one imbalance correction
+    # Augmentation (paper 3.1 names rotation, flip and contrast, no ranges; methods.md 7.3)
+    mirror: bool = True  # half of the copies
+    rotation_deg: float = 10.0  # uniform in +-
+    gain: float = 0.2  # contrast gain uniform in 1 +- this
+    bias: float = 10.0  # grey levels, uniform in +-
+    # Evaluation
+    protocol: str = "stratified"
+    folds: int = 5  # paper, section 4
+    seed: int = 0
+    # Arithmetic: these change the last digits, so they are settings too
+    threads: int = 1
+    device: str = "cpu"
+    precision: str = "fp32"
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            kind = type(field.default)
+            if kind is float and type(value) is int:
+                object.__setattr__(self, field.name, float(value))
+            elif type(value) is not kind:
+                raise UsageError(f"{option_name(field.name)}: expected {kind.__name__}, got {value!r}")
+            choices = _CHOICES.get(field.name)
+            if choices is not None and value not in choices:
+                raise UsageError(
+                    f"{option_name(field.name)}: expected one of {', '.join(map(str, choices))}, got {value!r}"
+                )
+            low, high = _RANGES.get(field.name, (None, None))
+            if low is not None and high is not None and not low <= value <= high:
+                raise UsageError(f"{option_name(field.name)}: expected {low:g} to {high:g}, got {value!r}")
+
+    @classmethod
+    def from_recipe(cls, recipe: str = "modern", **overrides: Any) -> Settings:
+        """The settings of a recipe with `overrides`, of which those that are None do not count.
+
+        Raises:
+            UsageError: An unknown recipe or field, or a value out of range.
+        """
+        if recipe not in RECIPES:
+            raise UsageError(f"--recipe: expected one of {', '.join(RECIPES)}, got {recipe!r}")
+        given = {name: value for name, value in overrides.items() if value is not None}
+        return cls.from_dict({**RECIPES[recipe], "recipe": recipe, **given})
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Settings:
+        """Settings from plain values, as `dataclasses.asdict` gives them; fields left out get their default.
+
+        Raises:
+            UsageError: An unknown field (the nearest known name is offered), or a value out of range.
+        """
+        known = [field.name for field in dataclasses.fields(cls)]
+        for name in values:
+            if name not in known:
+                near = difflib.get_close_matches(str(name), known, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else "; was it written by a newer mertool?"
+                raise UsageError(f"settings: unknown name {name!r}{hint}")
+        return cls(**values)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values in the order of the fields."""
+        return dataclasses.asdict(self)
+
+    def differences(self, other: Settings) -> list[str]:
+        """One text `name: mine here, theirs there` for each field in which two settings differ."""
+        return [
+            f"{name}: {value!r} here, {theirs!r} there"
+            for (name, value), theirs in zip(self.as_dict().items(), other.as_dict().values(), strict=True)
+            if value != theirs
+        ]
+
+
+def option_name(field: str) -> str:
+    """The command-line option that sets a field."""
+    return "--" + field.replace("_", "-")

@@ -1,0 +1,209 @@
+"""Cross-validation and training runs: each fold in a process of its own, resumable, equal bytes however it is run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import DataError, UsageError
+from .files import atomic_file, file_lock, make_folder, write_json
+from .inputs import Copies, Samples, batch_plan, draw_copies, render, steps_per_epoch
+from .metrics import evaluate
+from .pack import file_sha256
+from .predictions import Predictions
+from .runs import RunConfig, open_samples, read_folds
+from .workers import run_each
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .model import Network
+
+__all__ = ["cross_validate", "draw_attention", "plain_batches", "train_run"]
+
+PREDICT_BATCH = 32  # fixed, so that a prediction never depends on how clips were grouped
+
+Progress = Callable[[int, int], None]
+
+
+def cross_validate(run: Path, config: RunConfig, folds: Sequence[int] | None, jobs: int, progress: Progress) -> bool:
+    """Train and test the folds of a run that are not done yet.
+
+    Args:
+        run: A folder begun by `mertool.runs.begin_run`.
+        config: Its configuration.
+        folds: Which folds; None for all.
+        jobs: Folds at once.
+        progress: Called with (epochs done, epochs in all).
+
+    Returns:
+        Whether every fold of the run is done; results.json is then written.
+
+    Raises:
+        UsageError: No such fold.
+        MertoolError: A fold failed; finished folds stay finished.
+    """
+    every = range(config.settings.folds)
+    chosen = list(every if folds is None else folds)
+    for fold in chosen:
+        if fold not in every:
+            raise UsageError(f"--fold: expected 0 to {len(every) - 1}, got {fold}")
+    todo = [fold for fold in chosen if not _is_done(run, fold)]
+    _run_all(
+        _work_on_fold, [(run, fold) for fold in todo], [_folder(run, fold) for fold in todo], config, jobs, progress
+    )
+    if not all(_is_done(run, fold) for fold in every):
+        return False
+    parts = [Predictions.read(_folder(run, fold) / "predictions.csv") for fold in every]
+    write_json(run / "results.json", {"settings": config.settings.as_dict(), **evaluate(Predictions.join(parts))})
+    return True
+
+
+def train_run(run: Path, config: RunConfig, progress: Progress) -> None:
+    """Train one network on all clips of a run; leaves final.pt.
+
+    Raises:
+        MertoolError: The training failed.
+    """
+    if not (run / "done.json").exists():
+        _run_all(_work_on_training, [(run,)], [run], config, 1, progress)
+
+
+def plain_batches(samples: Samples, rows: NDArray[np.int64], config: RunConfig) -> Iterator[Tensor]:
+    """Batches (B, T, H, W) of clips as they are, in the order of `rows`."""
+    import torch
+
+    for start in range(0, len(rows), PREDICT_BATCH):
+        part = rows[start : start + PREDICT_BATCH]
+        yield torch.from_numpy(render(samples, part, Copies.plain(len(part)), config.settings))
+
+
+def draw_attention(run: Path, path: Path) -> None:
+    """Draw the attention maps of a finished cross-validation, each by the network that did not see the clip.
+
+    Raises:
+        DataError: The run has no attention branch, or a fold is not done.
+    """
+    from .sheets import attention_sheet
+
+    config = RunConfig.read(run)
+    if not config.settings.abn:
+        raise DataError(f"{run}: was trained without attention branch, so there are no maps; run cv with --abn")
+    samples = open_samples(run, config)
+    ids: list[str] = []
+    maps = []
+    for fold in range(config.settings.folds):
+        folder = _folder(run, fold)
+        try:
+            maps.append(np.load(folder / "attention.npy", allow_pickle=False))
+        except (OSError, ValueError) as error:
+            raise DataError(f'{folder}: no attention maps ({error}); run "mertool cv -o {run} --resume"') from error
+        ids += sorted(Predictions.read(folder / "predictions.csv").clip)
+    attention_sheet(samples, samples.rows_of(ids), np.concatenate(maps), config.settings, path)
+
+
+def _folder(run: Path, fold: int) -> Path:
+    return run / f"fold_{fold}"
+
+
+def _is_done(run: Path, fold: int) -> bool:
+    return (_folder(run, fold) / "done.json").exists()
+
+
+def _run_all(
+    work: Callable[..., None],
+    arguments: Sequence[tuple[object, ...]],
+    folders: Sequence[Path],
+    config: RunConfig,
+    jobs: int,
+    progress: Progress,
+) -> None:
+    total = config.settings.epochs * len(folders)
+    run_each(work, arguments, jobs, lambda: progress(sum(map(_epochs_logged, folders)), total))
+
+
+def _epochs_logged(folder: Path) -> int:
+    try:
+        return max(0, (folder / "log.csv").read_bytes().count(b"\n") - 1)
+    except OSError:
+        return 0
+
+
+# In the worker processes.
+
+
+def _work_on_fold(run: Path, fold: int) -> None:
+    folder = _folder(run, fold)
+    make_folder(folder)
+    busy = f"{folder}: another process is working on this fold; wait for it, or take another --fold"
+    with file_lock(folder / ".lock", busy):
+        if (folder / "done.json").exists():
+            return
+        config = RunConfig.read(run)
+        samples = open_samples(run, config)
+        folds = read_folds(run, samples)
+        model = _fit(samples, samples.rows_of(folds.training(fold)), config, run, folder)
+        test = samples.rows_of(sorted(folds.tests[fold]))
+        _predict(model, samples, test, config, folder, fold)
+        _finish(folder, ("predictions.csv", "final.pt"))
+
+
+def _work_on_training(run: Path) -> None:
+    with file_lock(run / ".lock", f"{run}: another process is working on this run; wait for it, or name another -o"):
+        config = RunConfig.read(run)
+        samples = open_samples(run, config)
+        _fit(samples, samples.rows_of(sorted(samples.ids)), config, run, run)
+        _finish(run, ("final.pt",))
+
+
+def _finish(folder: Path, names: Sequence[str]) -> None:
+    write_json(folder / "done.json", {"sha256": {name: file_sha256(folder / name) for name in names}})
+
+
+def _fit(samples: Samples, rows: NDArray[np.int64], config: RunConfig, run: Path, folder: Path) -> Network:
+    import torch
+
+    from .checkpoint import load_weights, transfer
+    from .engine import fit
+    from .model import build_model
+
+    settings = config.settings
+    torch.set_num_threads(settings.threads)
+    ids = [samples.ids[row] for row in rows]
+    labels = samples.labels[rows]
+
+    def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        for place, copy in batch_plan(ids, labels, epoch, settings):
+            copies = draw_copies([ids[k] for k in place], copy, epoch, settings)
+            pictures = render(samples, rows[place], copies, settings)
+            yield torch.from_numpy(pictures), torch.from_numpy(labels[place])
+
+    initial = None
+    if config.init is not None:
+        path = Path(os.path.normpath(run / config.init.path))
+        if file_sha256(path) != config.init.sha256:
+            raise DataError(f"{path}: the initial weights changed since {run} was begun; begin anew with another -o")
+        model = build_model(settings, len(config.classes), settings.seed)
+        transfer(model, settings, config.classes, load_weights(path))
+        initial = model.state_dict()
+    return fit(settings, config.classes, batches, steps_per_epoch(len(rows), settings), folder, initial)
+
+
+def _predict(
+    model: Network, samples: Samples, rows: NDArray[np.int64], config: RunConfig, folder: Path, fold: int
+) -> None:
+    from .engine import predict
+
+    probabilities, maps = predict(model, plain_batches(samples, rows, config), config.settings)
+    clips = tuple(samples.ids[row] for row in rows)
+    truth = tuple(samples.classes[label] for label in samples.labels[rows])
+    predictions = Predictions(clips, (fold,) * len(rows), truth, probabilities, config.classes)
+    predictions.write(folder / "predictions.csv")
+    if maps is not None:
+        with atomic_file(folder / "attention.npy") as stream:  # one map a row of predictions.csv
+            np.save(stream, maps, allow_pickle=False)

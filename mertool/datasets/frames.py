@@ -1,0 +1,118 @@
+"""Folders of frames: what counts as a frame, which number it has, and which one is nearest to a wanted number.
+
+The number of a frame is the last run of digits in its stem, whatever the padding: SAMM alone has files of four and of
+five digits behind a prefix that holds digits too (`006_05562.jpg`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import FileError
+from ..files import reason
+
+__all__ = ["REACH", "Frames", "absolute", "frame_number", "index_frames", "is_junk", "list_files", "shown", "walk"]
+
+REACH = 2  # a missing key frame is replaced by one at most this far away: 10 ms at 200 fps
+_PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
+_LAST_DIGITS = re.compile(r"([0-9]+)[^0-9]*$", re.ASCII)
+_JUNK = {"thumbs.db", "desktop.ini", "__macosx"}
+
+
+@dataclass(frozen=True, slots=True)
+class Frames:
+    """The frames of one folder.
+
+    Attributes:
+        folder: Where they lie.
+        names: Frame number -> file name.
+        doubled: Frame number -> the two or more files that claim it; these numbers are not in `names`.
+    """
+
+    folder: Path
+    names: dict[int, str]
+    doubled: dict[int, tuple[str, ...]]
+
+    def nearest(self, number: int) -> int | None:
+        """The frame on disk nearest to `number` (of two, the earlier), or None if all are more than `REACH` away."""
+        near = [n for step in range(REACH + 1) for n in (number - step, number + step) if n in self.names]
+        return near[0] if near else None
+
+    def path(self, number: int) -> Path:
+        """The picture of a frame."""
+        return self.folder / self.names[number]
+
+
+def is_junk(name: str) -> bool:
+    """Whether a file or folder is none of the data set's: hidden, a lock file, or left by a file manager."""
+    low = name.lower()
+    return low.startswith((".", "~$")) or low in _JUNK or low.endswith(".lnk")
+
+
+def frame_number(name: str) -> int | None:
+    """The frame number of a picture's file name; None for anything else."""
+    stem, dot, suffix = name.rpartition(".")
+    if is_junk(name) or (dot + suffix).lower() not in _PICTURES:
+        return None
+    digits = _LAST_DIGITS.search(stem)
+    return int(digits[1]) if digits else None
+
+
+def index_frames(folder: Path) -> Frames:
+    """The frames of a folder, read once.
+
+    Raises:
+        FileError: The folder is missing or cannot be read.
+    """
+    found: dict[int, list[str]] = {}
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                number = frame_number(entry.name)
+                if number is not None and entry.is_file():
+                    found.setdefault(number, []).append(entry.name)
+    except OSError as error:
+        raise FileError(f"{folder}: cannot be read: {reason(error)}") from error
+    return Frames(
+        folder,
+        {number: names[0] for number, names in found.items() if len(names) == 1},
+        {number: tuple(sorted(names)) for number, names in found.items() if len(names) > 1},
+    )
+
+
+def walk(folder: Path, depth: int = 5) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Each folder with its folders and files, from the top, in name order, without junk, through links.
+
+    The caller keeps the walk out of folders by taking them from the list. It ends `depth` folders down.
+
+    Raises:
+        FileError: A folder is missing or cannot be read.
+    """
+
+    def stop(error: OSError) -> None:
+        raise FileError(f"{error.filename}: cannot be read: {reason(error)}") from error
+
+    for here, folders, files in os.walk(folder, onerror=stop, followlinks=True):
+        folders[:] = sorted(name for name in folders if not is_junk(name))
+        yield Path(here), folders, sorted(name for name in files if not is_junk(name))
+        if len(Path(here).parts) - len(folder.parts) >= depth - 1:
+            folders.clear()
+
+
+def list_files(folder: Path) -> list[str]:
+    """The names of a folder's files, sorted; none where it cannot be read."""
+    return next((sorted(files) for _, _, files in os.walk(folder)), [])
+
+
+def shown(path: Path, folder: Path) -> str:
+    """`path` for a message or a note, as seen from beside the folder that the user gave: never an absolute path."""
+    return Path(os.path.relpath(path, absolute(folder).parent)).as_posix()
+
+
+def absolute(folder: Path) -> Path:
+    """The folder from the root, without "..", links as they are: what lies beside a link is wanted, not its target."""
+    return Path(os.path.normpath(folder.absolute()))

@@ -1,0 +1,159 @@
+"""Writing files so that a killed process never leaves half of one under its final name."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from .errors import FileError
+
+__all__ = ["atomic_file", "file_lock", "make_folder", "read_json", "reason", "write_json", "write_text"]
+
+
+def reason(error: OSError) -> str:
+    """Short cause of an OSError for a message: 'no space left on device', without path and errno."""
+    if error.errno == errno.ENOSPC:
+        return "no space left on the device; free some or choose another place with -o"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"{(error.strerror or str(error)).lower()}; choose a place you may write to"
+    return (error.strerror or str(error)).lower()
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a temporary file beside `path`; on a clean exit sync it and rename it to `path`.
+
+    After any failure or kill, `path` is what it was before. Temporary files are named `.<name>.*.tmp`; those that a
+    killed process left are removed by the next one that writes `path`.
+
+    Raises:
+        FileError: The file cannot be written (no space, no permission, no such folder).
+    """
+    try:
+        _remove_leftovers(path)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.{os.getpid()}.", suffix=".tmp", dir=path.parent)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {reason(error)}") from error
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(name, 0o666 & ~_umask())
+        os.replace(name, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        _unlink(name)
+        if isinstance(error, FileError):
+            raise
+        raise FileError(f"{path}: cannot be written: {reason(error)}") from error
+    except BaseException:
+        _unlink(name)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` as UTF-8 to `path`, atomically."""
+    with atomic_file(path) as stream:
+        stream.write(text.encode("utf-8"))
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as indented UTF-8 JSON to `path`, atomically. NaN is refused: it is not JSON."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """The value in a JSON file.
+
+    Raises:
+        FileError: The file is missing or cannot be read, or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {reason(error)}") from error
+    except ValueError as error:
+        raise FileError(f"{path}: not a JSON file ({error}); it was damaged or is not mertool's") from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and its parents; nothing happens where it exists.
+
+    Raises:
+        FileError: It cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileError(f"{path}: cannot make this folder: {reason(error)}") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _unlink(name: str | Path) -> None:
+    with contextlib.suppress(OSError):
+        os.unlink(name)
+
+
+def _sync_folder(folder: Path) -> None:
+    with contextlib.suppress(OSError):  # Some file systems and Windows cannot sync a folder.
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _remove_leftovers(path: Path) -> None:
+    for name in os.listdir(path.parent):
+        if name.startswith(f".{path.name}.") and name.endswith(".tmp"):
+            pid = name[len(path.name) + 2 :].split(".")[0]
+            if pid.isdigit() and not _is_alive(int(pid)):
+                _unlink(path.parent / name)
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+@contextlib.contextmanager
+def file_lock(path: Path, busy: str | None = None) -> Iterator[None]:
+    """Hold a lock that vanishes with this process, however it ends.
+
+    Args:
+        path: The lock's file; it stays behind, empty.
+        busy: Message to fail with at once when another process holds the lock; None waits for it.
+
+    Raises:
+        FileError: Another process holds it, or the file cannot be made.
+    """
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {reason(error)}") from error
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy is not None else 0))
+        except BlockingIOError:
+            raise FileError(busy) from None
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,183 @@
+"""The pack: one .npz file with the aligned key frames and landmarks of every usable clip. No pickles.
+
+Members are stored uncompressed, so that `frames` can be memory-mapped, and carry no dates: equal content gives equal
+bytes. Members: frames (N, 3, S, S) uint8 = onset, middle, apex; landmarks (N, 3, 68, 2) float32 in crop pixels, NaN
+where there are none; clip, dataset, subject, emotion (text); onset, middle, apex, offset (int64); optional sequence
+(N, L, S, S) uint8, evenly spaced from onset to offset; meta (JSON text).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import DataError, FileError
+from .files import atomic_file, reason
+
+__all__ = ["FORMAT", "Pack", "file_sha256", "load_pack", "save_pack"]
+
+FORMAT = 1
+_TEXT = ("clip", "dataset", "subject", "emotion")
+_NUMBERS = ("onset", "middle", "apex", "offset")
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """An opened pack; `frames` and `sequence` are read-only memory maps.
+
+    Attributes:
+        path: The file it came from.
+        frames: (N, 3, S, S) uint8.
+        landmarks: (N, 3, 68, 2) float32, NaN where there are none.
+        clip, dataset, subject, emotion: N texts each.
+        sequence: (N, L, S, S) uint8 or None.
+        meta: Settings and versions of the extraction, and a row for every clip of the annotation.
+    """
+
+    path: Path
+    frames: NDArray[np.uint8]
+    landmarks: NDArray[np.float32]
+    clip: tuple[str, ...]
+    dataset: tuple[str, ...]
+    subject: tuple[str, ...]
+    emotion: tuple[str, ...]
+    sequence: NDArray[np.uint8] | None
+    meta: dict[str, Any]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """`dataset/subject/clip` of each row."""
+        return tuple("/".join(row) for row in zip(self.dataset, self.subject, self.clip, strict=True))
+
+    @property
+    def has_landmarks(self) -> bool:
+        """Whether every clip has the landmarks that regions are rendered from."""
+        return not bool(np.isnan(self.landmarks[:, 0]).any())
+
+
+def save_pack(path: Path, arrays: Mapping[str, NDArray[Any]], meta: dict[str, Any]) -> None:
+    """Write a pack atomically; equal content gives equal bytes.
+
+    Args:
+        path: The final name.
+        arrays: Every member named in the module's docstring except `meta`, text as NumPy unicode.
+        meta: Plain values; `format` is added.
+
+    Raises:
+        FileError: It cannot be written.
+    """
+    text = json.dumps({"format": FORMAT, **meta}, ensure_ascii=False, allow_nan=False)
+    members = {**arrays, "meta": np.array(text)}
+    with atomic_file(path) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in members.items():
+            entry = zipfile.ZipInfo(f"{name}.npy")  # its date is 1980-01-01, always
+            with archive.open(entry, "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def load_pack(path: Path) -> Pack:
+    """Open a pack and check that it is whole.
+
+    Raises:
+        FileError: It is missing or cannot be read.
+        DataError: It is not a pack, is damaged, or was written by a newer mertool.
+    """
+    again = 'make it again with "mertool extract"'
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = {Path(name).stem for name in archive.namelist()}
+            if "meta" not in names:
+                raise DataError(f"{path}: not a pack of mertool (no member 'meta'); {again}")
+            meta = json.loads(str(_read(archive, "meta")))
+            if not isinstance(meta, dict) or not isinstance(meta.get("format"), int):
+                raise DataError(f"{path}: not a pack of mertool (no format number); {again}")
+            if meta["format"] > FORMAT:
+                raise DataError(
+                    f"{path}: pack format {meta['format']}, this mertool reads up to {FORMAT}; update mertool"
+                )
+            missing = {"frames", "landmarks", *_TEXT, *_NUMBERS} - names
+            if missing:
+                raise DataError(f"{path}: incomplete pack, no {', '.join(sorted(missing))}; {again}")
+            frames = _map(archive, path, "frames")
+            sequence = _map(archive, path, "sequence") if "sequence" in names else None
+            arrays = {name: _read(archive, name) for name in ("landmarks", *_TEXT, *_NUMBERS)}
+    except (zipfile.BadZipFile, EOFError, KeyError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(f"{path}: damaged or not a pack ({error}); {again}") from error
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {reason(error)}") from error
+    n = len(frames)
+    right = (
+        frames.ndim == 4
+        and frames.shape[1] == 3
+        and frames.shape[2] == frames.shape[3]
+        and frames.dtype == np.uint8
+        and arrays["landmarks"].shape == (n, 3, 68, 2)
+        and arrays["landmarks"].dtype == np.float32
+        and all(arrays[name].shape == (n,) and arrays[name].dtype.kind == "U" for name in _TEXT)
+        and all(arrays[name].shape == (n,) and arrays[name].dtype.kind == "i" for name in _NUMBERS)
+        and (
+            sequence is None
+            or (sequence.dtype == np.uint8 and sequence.ndim == 4 and sequence.shape[::2] == frames.shape[::2])
+        )
+    )
+    if not right:
+        raise DataError(f"{path}: damaged pack, its members do not fit together; {again}")
+    texts = {name: tuple(arrays[name].tolist()) for name in _TEXT}
+    pack = Pack(path=path, frames=frames, landmarks=arrays["landmarks"], sequence=sequence, meta=meta, **texts)
+    if len(set(pack.ids)) != n:
+        raise DataError(f"{path}: damaged pack, a clip stands in it twice; {again}")
+    return pack
+
+
+def file_sha256(path: Path) -> str:
+    """Hex SHA-256 of a file.
+
+    Raises:
+        FileError: It cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {reason(error)}") from error
+
+
+def _read(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
+    with archive.open(f"{name}.npy") as member:  # reading to the end checks the CRC
+        array = np.lib.format.read_array(member, allow_pickle=False)
+        member.read()
+    return np.asarray(array)
+
+
+def _map(archive: zipfile.ZipFile, path: Path, name: str) -> NDArray[Any]:
+    """Memory-map one stored member, after checking that the file is long enough to hold it."""
+    entry = archive.getinfo(f"{name}.npy")
+    if entry.compress_type != zipfile.ZIP_STORED:
+        raise DataError(f"{path}: member {name!r} is compressed; packs are written uncompressed")
+    with path.open("rb") as stream:
+        stream.seek(entry.header_offset)
+        header = stream.read(30)
+        if header[:4] != b"PK\x03\x04":
+            raise DataError(f"{path}: damaged pack, member {name!r} is not where the directory says")
+        stream.seek(int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little"), 1)
+        start = stream.tell()
+        version = np.lib.format.read_magic(stream)
+        if version != (1, 0):
+            raise DataError(f"{path}: member {name!r} has array format {version}, expected (1, 0)")
+        shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
+        offset = stream.tell()
+    if fortran or dtype.hasobject or offset - start + int(np.prod(shape)) * dtype.itemsize != entry.file_size:
+        raise DataError(f"{path}: damaged pack, member {name!r} has another size than it says")
+    if 0 in shape:
+        return np.zeros(shape, dtype)
+    return np.memmap(path, dtype, "r", offset, shape)

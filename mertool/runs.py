@@ -1,0 +1,341 @@
+"""The run folder: what config.json says, how a run is begun, joined and opened.
+
+    RUN/config.json env.json folds.json fold_0/{log.csv, last.pt, final.pt, predictions.csv, done.json} ... results.json
+
+`config.json` is written last of the three, so that a folder without it holds no run yet.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import platform
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import __version__
+from .config import Settings
+from .datasets.labels import ClassSet, resolve_classes
+from .errors import DataError, FileError, UsageError
+from .files import file_lock, make_folder, read_json, write_json
+from .folds import Folds, stratified_folds
+from .inputs import Samples, load_samples
+from .pack import Pack, file_sha256, load_pack
+
+__all__ = [
+    "Init",
+    "RunConfig",
+    "begin_run",
+    "class_set_of",
+    "continue_run",
+    "default_run",
+    "open_samples",
+    "read_folds",
+]
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Init:
+    """Where the initial weights came from: `--init`."""
+
+    path: str
+    sha256: str
+    loaded: tuple[str, ...]
+    not_loaded: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """What config.json holds.
+
+    Attributes:
+        command: "cv" or "train".
+        settings: Everything that can change the result.
+        classes: Class names in the order of the probabilities.
+        packs: (path relative to the run folder, sha256) of each pack.
+        clips: Ids of all clips of the classes, sorted.
+        init: Initial weights, or None.
+    """
+
+    command: str
+    settings: Settings
+    classes: tuple[str, ...]
+    packs: tuple[tuple[str, str], ...]
+    clips: tuple[str, ...]
+    init: Init | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, as config.json holds them."""
+        init = self.init
+        return {
+            "format": _FORMAT,
+            "mertool": __version__,
+            "command": self.command,
+            "settings": self.settings.as_dict(),
+            "classes": list(self.classes),
+            "packs": [{"name": Path(path).stem, "path": path, "sha256": digest} for path, digest in self.packs],
+            "init": init
+            and {
+                "path": init.path,
+                "sha256": init.sha256,
+                "loaded": list(init.loaded),
+                "not_loaded": list(init.not_loaded),
+            },
+            "clips": list(self.clips),
+        }
+
+    @classmethod
+    def read(cls, run: Path) -> RunConfig:
+        """The configuration of a run folder.
+
+        Raises:
+            FileError: There is none.
+            DataError: It is damaged or was written by a newer mertool.
+        """
+        path = run / "config.json"
+        if not path.is_file():
+            raise FileError(f'{run}: not a run folder (no config.json); make one with "mertool cv" or "mertool train"')
+        values = read_json(path)
+        try:
+            if values["format"] > _FORMAT:
+                raise DataError(
+                    f"{path}: format {values['format']}, this mertool reads up to {_FORMAT}; update mertool"
+                )
+            init = values["init"]
+            return cls(
+                command=values["command"],
+                settings=Settings.from_dict(values["settings"]),
+                classes=tuple(values["classes"]),
+                packs=tuple((pack["path"], pack["sha256"]) for pack in values["packs"]),
+                clips=tuple(values["clips"]),
+                init=init and Init(init["path"], init["sha256"], tuple(init["loaded"]), tuple(init["not_loaded"])),
+            )
+        except (KeyError, TypeError, UsageError) as error:
+            raise DataError(f"{path}: damaged configuration ({error}); start the run again with another -o") from error
+
+    def differences(self, other: RunConfig) -> list[str]:
+        """What differs between two configurations, in words; empty when they describe the same run."""
+        texts = self.settings.differences(other.settings)
+        if [digest for _, digest in self.packs] != [digest for _, digest in other.packs]:
+            texts.append("other packs")
+        if (self.init and self.init.sha256) != (other.init and other.init.sha256):
+            texts.append("other initial weights (--init)")
+        if self.command != other.command:
+            texts.append(f"command {self.command} here, {other.command} there")
+        return texts
+
+
+def default_run(command: str, packs: Sequence[Path], settings: Settings) -> Path:
+    """`runs/<packs>-<short settings>`, e.g. runs/SAMM-roi-3f-abn; what is not said has its recipe's value."""
+    parts = ["train"] if command == "train" else []
+    parts += ["+".join(pack.stem for pack in packs), settings.region, f"{settings.frames}f"]
+    parts += [name for name in ("abn", "arcface", "balance") if getattr(settings, name)]
+    parts += [settings.recipe] if settings.recipe != "modern" else []
+    said = {"classes", "region", "frames", "abn", "arcface", "balance", "recipe", "threads", "device", "precision"}
+    usual = Settings.from_recipe(settings.recipe).as_dict()
+    for name, value in settings.as_dict().items():
+        if name not in said and value != usual[name]:
+            parts.append(f"{name.replace('_', '')}{value}")
+    return Path("runs") / "-".join(parts)
+
+
+def class_set_of(packs: Sequence[Pack], settings: Settings) -> ClassSet:
+    """The class set that the settings name, for what the packs hold.
+
+    Raises:
+        UsageError: An unknown class set or class.
+    """
+    return resolve_classes(settings.classes, {emotion for pack in packs for emotion in pack.emotion})
+
+
+def begin_run(
+    run: Path,
+    command: str,
+    packs: Sequence[Pack],
+    settings: Settings,
+    init: Path | None = None,
+    *,
+    join: bool = False,
+    undecided: Collection[str] = (),
+) -> tuple[RunConfig, list[str]]:
+    """Make a run folder: folds.json first, config.json last.
+
+    Args:
+        run: The folder; empty, or not there yet.
+        command: "cv" or "train".
+        packs: Where the clips come from.
+        settings: All settings.
+        init: Weights to begin with.
+        join: The folder may hold a run with equal settings already (`--fold K`): join it.
+        undecided: Settings that the machine decided and not the user; joining takes those of the run.
+
+    Returns:
+        The configuration of the run, and remarks for the user.
+
+    Raises:
+        FileError: The folder is in use, or cannot be written.
+        UsageError: Its run has other settings.
+        DataError: The packs do not give the clips that the settings need.
+    """
+    samples = load_samples(packs, class_set_of(packs, settings), settings)
+    start, remarks = (None, []) if init is None else _open_init(init, run, samples, settings)
+    wanted = RunConfig(
+        command=command,
+        settings=settings,
+        classes=samples.classes,
+        packs=tuple((_relative(pack.path, run), file_sha256(pack.path)) for pack in packs),
+        clips=tuple(sorted(samples.ids)),
+        init=start,
+    )
+    folds = None
+    if command == "cv":  # before anything is written: what cannot be split leaves no folder behind
+        labels = [samples.classes[label] for label in samples.labels]
+        folds = stratified_folds(samples.ids, labels, settings.folds, settings.seed)
+    make_folder(run)
+    with file_lock(run / ".lock"):
+        if (run / "config.json").exists():
+            if not join:
+                raise FileError(f"{run}: holds a run already; --resume continues it, -o names another folder")
+            existing = RunConfig.read(run)
+            adopted = {name: getattr(existing.settings, name) for name in undecided}
+            wanted = dataclasses.replace(wanted, settings=dataclasses.replace(settings, **adopted))
+            differing = wanted.differences(existing)
+            if differing:
+                raise UsageError(f"{run}: its settings differ ({'; '.join(differing)}); name another folder with -o")
+            return existing, remarks
+        ours = {".lock", "folds.json", "env.json"}
+        strangers = sorted(path.name for path in run.iterdir() if path.name not in ours and path.suffix != ".tmp")
+        if strangers:
+            raise FileError(f"{run}: not empty and not a run (it holds {strangers[0]}); name another folder with -o")
+        if folds is not None:
+            folds.save(run / "folds.json")
+        write_json(run / "env.json", _environment(settings))
+        write_json(run / "config.json", wanted.as_dict())
+    return wanted, remarks
+
+
+def continue_run(run: Path, command: str, packs: Sequence[Path], init: Path | None, given: dict[str, Any]) -> RunConfig:
+    """The configuration of a run that `--resume` continues: all settings are the run's.
+
+    Args:
+        run: A run folder.
+        command: "cv" or "train".
+        packs: Packs that were named again, if any.
+        init: `--init`, if it was named again.
+        given: Settings that were named again.
+
+    Raises:
+        UsageError: Something that was named again is not what the run has.
+    """
+    config = RunConfig.read(run)
+    if config.command != command:
+        raise UsageError(f'{run}: is a run of "mertool {config.command}", not of "mertool {command}"')
+    texts = [
+        f"{name}: {value!r} here, {getattr(config.settings, name)!r} there"
+        for name, value in given.items()
+        if value != getattr(config.settings, name)
+    ]
+    if packs and [file_sha256(path) for path in packs] != [digest for _, digest in config.packs]:
+        texts.append("other packs")
+    if init is not None and (config.init is None or file_sha256(_weights_file(init)) != config.init.sha256):
+        texts.append("other initial weights (--init)")
+    if texts:
+        raise UsageError(
+            f"{run}: --resume takes the run's own settings, but {'; '.join(texts)}; leave these options out"
+        )
+    return config
+
+
+def open_samples(run: Path, config: RunConfig) -> Samples:
+    """The clips of a run, from its packs.
+
+    Raises:
+        FileError: A pack is gone.
+        DataError: A pack is not the one the run began with.
+    """
+    packs = []
+    for relative, digest in config.packs:
+        path = Path(os.path.normpath(run / relative))
+        if file_sha256(path) != digest:
+            raise DataError(f"{path}: changed since {run} was begun; extract it with the old settings or begin anew")
+        packs.append(load_pack(path))
+    return load_samples(packs, class_set_of(packs, config.settings), config.settings)
+
+
+def read_folds(run: Path, samples: Samples) -> Folds:
+    """The folds of a run, checked against its clips."""
+    folds = Folds.load(run / "folds.json")
+    folds.check(samples.ids)
+    return folds
+
+
+def _relative(path: Path, run: Path) -> str:
+    """`path` as seen from the run folder, so that both may be moved together."""
+    return os.path.relpath(path.resolve(), run.resolve())
+
+
+def _weights_file(path: Path) -> Path:
+    return path / "final.pt" if path.is_dir() else path
+
+
+def _open_init(path: Path, run: Path, samples: Samples, settings: Settings) -> tuple[Init, list[str]]:
+    """The weights that `--init` names, after checking that they have not seen the clips to be tested on."""
+    from .checkpoint import load_weights, transfer
+    from .model import build_model
+
+    file = _weights_file(path)
+    folder = next((place for place in (file.parent, file.parent.parent) if (place / "config.json").is_file()), None)
+    remarks = []
+    if folder is None:
+        if not file.is_file():
+            raise FileError(f'{path}: no weights for --init; expected a folder of "mertool train" or a .pt file')
+        remarks.append(f"{path}: no config.json beside it, so what it was trained on cannot be checked")
+    else:
+        config = RunConfig.read(folder)
+        if config.command != "train":
+            raise DataError(f'{path}: belongs to a cross-validation; --init takes a run of "mertool train"')
+        if not file.is_file():
+            raise FileError(f'{path}: training is not finished; run "mertool train -o {folder} --resume"')
+        seen = sorted(set(config.clips) & set(samples.ids))
+        if seen:
+            raise DataError(
+                f"{path}: was trained on {len(seen)} clips of this run (first: {seen[0]}), which would be tested with "
+                "what they taught; train on other recordings"
+            )
+    model = build_model(settings, len(samples.classes), settings.seed)
+    outcome = transfer(model, settings, samples.classes, load_weights(file))
+    remarks += [f"--init {path}: {line}" for line in outcome.lines()]
+    loaded = (*outcome.loaded, *outcome.adapted)
+    init = Init(_relative(file, run), file_sha256(file), loaded, tuple(outcome.not_loaded))
+    return init, remarks
+
+
+def _environment(settings: Settings) -> dict[str, Any]:
+    import cv2
+    import torch
+
+    return {
+        "mertool": __version__,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": str(torch.__version__),
+        "opencv": str(cv2.__version__),
+        "platform": platform.platform(),
+        "cpu": _cpu_name(),
+        "device": torch.cuda.get_device_name() if settings.device == "cuda" else settings.device,
+        "torch_cpu_capability": torch.backends.cpu.get_cpu_capability(),
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -1,0 +1,178 @@
+"""Pictures for the eye: the contact sheet of a pack, what the network sees, and where it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .config import Settings
+from .inputs import Copies, Samples, draw_copies, render
+from .pack import Pack
+from .pictures import write_png
+from .regions import GRID, region_squares
+
+__all__ = ["attention_sheet", "contact_sheet", "input_sheet"]
+
+Image = NDArray[np.uint8]
+
+_WHITE, _INK, _LINE, _DOT = (255, 255, 255), (40, 40, 40), (80, 200, 80), (60, 60, 255)
+_CAPTION_PX = 18
+_CLIPS_A_SHEET = 180  # about 1500 x 10,000 pixels
+
+
+def contact_sheet(pack: Pack, path: Path) -> list[Path]:
+    """Draw every clip's three frames with landmarks and region outlines.
+
+    Args:
+        pack: The clips.
+        path: A .png; of more than 180 clips the following sheets are named NAME-2.png, NAME-3.png ...
+
+    Returns:
+        The files written.
+    """
+    written = []
+    for number, start in enumerate(range(0, len(pack.ids), _CLIPS_A_SHEET), 1):
+        rows = range(start, min(start + _CLIPS_A_SHEET, len(pack.ids)))
+        cells = [_captioned(_clip_strip(pack, row), f"{pack.ids[row]}  {pack.emotion[row]}") for row in rows]
+        target = path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+        write_png(target, _grid(cells, 3))
+        written.append(target)
+    return written
+
+
+def input_sheet(samples: Samples, settings: Settings, path: Path, clips: int = 6, copies: int = 5) -> None:
+    """Draw what the network sees of a few clips: the frames, their stack, augmented copies; as face and as mosaic.
+
+    A stack of three frames is drawn as the paper describes it, one frame a colour channel (onset red, middle green,
+    apex blue): what moves is tinted.
+    """
+    chosen = np.unique(np.linspace(0, len(samples.ids) - 1, clips).round().astype(np.int64))
+    with_regions = all(pack.has_landmarks for pack in samples.packs)
+    cells = []
+    for row in chosen:
+        rows = np.full(copies + 1, row)
+        drawn = draw_copies([samples.ids[row]] * copies, np.arange(copies), 0, settings)
+        plain = Copies.plain(1)
+        how = Copies(
+            np.concatenate([plain.angle_deg, drawn.angle_deg]),
+            np.concatenate([plain.mirror, drawn.mirror]),
+            np.concatenate([plain.tone, drawn.tone]),
+        )
+        name = f"{samples.ids[row]}  {samples.classes[samples.labels[row]]}"
+        for region in ("face", "roi") if with_regions else ("face",):
+            view = Settings.from_dict({**settings.as_dict(), "region": region})
+            pictures = render(samples, rows, how, view, "uint8")
+            frames = [cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR) for frame in pictures[0]]
+            stacks = [_stack(picture) for picture in pictures] if settings.frames == 3 else []
+            copies_drawn = stacks or [cv2.cvtColor(p[0], cv2.COLOR_GRAY2BGR) for p in pictures[1:]]
+            strip = _row([*frames, *copies_drawn])
+            what = "frames, stack, copies" if settings.frames == 3 else "apex, copies"
+            cells.append(_captioned(strip, f"{name}  {region}: {what}"))
+    write_png(path, _grid(cells, 1))
+
+
+def attention_sheet(
+    samples: Samples,
+    rows: NDArray[np.int64],
+    maps: NDArray[np.float32],
+    settings: Settings,
+    path: Path,
+    examples: int = 4,
+) -> None:
+    """Draw the mean attention map of each class over the class's mean picture, then some clips with their own.
+
+    Args:
+        samples: The clips.
+        rows: (N,) rows of `samples`.
+        maps: (N, h, w) attention maps of those clips, 0..1, each by the network that did not see the clip.
+        settings: How the input is rendered.
+        path: A .png.
+        examples: Clips a class.
+    """
+    pictures = render(samples, rows, Copies.plain(len(rows)), settings, "uint8")[:, -1]
+    labels = samples.labels[rows]
+    cells = []
+    for label, name in enumerate(samples.classes):
+        members = np.flatnonzero(labels == label)
+        if len(members) == 0:
+            continue
+        mean = pictures[members].mean(0).round().astype(np.uint8)
+        average = maps[members].mean(0)
+        parts = [_heat(mean, average, settings)]
+        parts += [_heat(pictures[k], maps[k], settings) for k in members[:examples]]
+        span = f"map {average.min():.2f} to {average.max():.2f}"
+        cells.append(_captioned(_row(parts), f"{name}: mean of {len(members)} clips ({span}), then single clips"))
+    write_png(path, _grid(cells, 1))
+
+
+def _clip_strip(pack: Pack, row: int) -> Image:
+    frames = []
+    for frame, points in zip(pack.frames[row], pack.landmarks[row], strict=True):
+        image = cv2.cvtColor(np.asarray(frame), cv2.COLOR_GRAY2BGR)
+        if not np.isnan(points).any():
+            squares = np.round(region_squares(points) * 8).astype(np.int32)
+            cv2.polylines(image, list(squares), True, _LINE, 1, cv2.LINE_AA, 3)
+            for x, y in points:
+                cv2.circle(image, (round(float(x)), round(float(y))), 1, _DOT, -1, cv2.LINE_AA)
+        side = 160
+        frames.append(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA))
+    return _row(frames)
+
+
+def _stack(picture: Image) -> Image:
+    return np.ascontiguousarray(picture[::-1].transpose(1, 2, 0))  # OpenCV writes blue first
+
+
+def _heat(picture: Image, attention: NDArray[np.float32], settings: Settings) -> Image:
+    """A picture under its map, coloured from the map's lowest to its highest value, with the tiles outlined."""
+    height, width = picture.shape
+    scale = max(1, round(320 / width))
+    size = (width * scale, height * scale)
+    low, high = float(attention.min()), float(attention.max())
+    relative = (attention - low) / max(high - low, 1e-6)
+    colours = cv2.applyColorMap(np.round(255 * relative).astype(np.uint8), cv2.COLORMAP_VIRIDIS)
+    colours = cv2.resize(colours, size, interpolation=cv2.INTER_LINEAR)
+    grey = cv2.cvtColor(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR), cv2.COLOR_GRAY2BGR)
+    image = cv2.addWeighted(grey, 0.5, colours, 0.5, 0)
+    if settings.region == "roi":
+        tile = settings.tile * scale
+        for k in range(1, GRID[1]):
+            cv2.line(image, (k * tile, 0), (k * tile, size[1]), _WHITE, 1)
+        for k in range(1, GRID[0]):
+            cv2.line(image, (0, k * tile), (size[0], k * tile), _WHITE, 1)
+    return np.asarray(image, np.uint8)
+
+
+def _row(images: Sequence[Image], gap: int = 4) -> Image:
+    height = max(image.shape[0] for image in images)
+    parts: list[Image] = []
+    for image in images:
+        padded = np.full((height, image.shape[1] + gap, 3), 255, np.uint8)
+        padded[: image.shape[0], : image.shape[1]] = image
+        parts.append(padded)
+    return np.concatenate(parts, 1)
+
+
+def _captioned(image: Image, text: str) -> Image:
+    strip = np.full((image.shape[0] + _CAPTION_PX, image.shape[1], 3), 255, np.uint8)
+    strip[_CAPTION_PX:] = image
+    plain = text.encode("ascii", "replace").decode()  # OpenCV's letters are ASCII
+    cv2.putText(strip, plain, (2, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.42, _INK, 1, cv2.LINE_AA)
+    return strip
+
+
+def _grid(cells: Sequence[Image], columns: int, gap: int = 6) -> Image:
+    width = max(cell.shape[1] for cell in cells)
+    rows = []
+    for start in range(0, len(cells), columns):
+        part = cells[start : start + columns]
+        height = max(cell.shape[0] for cell in part) + gap
+        line = np.full((height, columns * (width + gap), 3), 255, np.uint8)
+        for k, cell in enumerate(part):
+            line[: cell.shape[0], k * (width + gap) : k * (width + gap) + cell.shape[1]] = cell
+        rows.append(line)
+    return np.concatenate(rows, 0)

@@ -1,0 +1,132 @@
+"""Worker processes that never outlive their parent, and the number of them that makes sense here."""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from .errors import DataError, MertoolError
+
+__all__ = ["available_cores", "run_each", "worker_pool"]
+
+
+def available_cores() -> int:
+    """Cores that this process may really use: affinity, control group and Slurm's share, at least 1."""
+    limits = [len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1]
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        if quota != "max":
+            limits.append(int(quota) // int(period))
+    except (OSError, ValueError):
+        pass  # No version 2 control group here.
+    share = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    if share.isdigit():
+        limits.append(int(share))
+    return max(1, min(limits))
+
+
+def worker_pool(
+    jobs: int, initializer: Callable[..., None] | None = None, initargs: tuple[Any, ...] = ()
+) -> ProcessPoolExecutor:
+    """A pool of `jobs` freshly started processes that die with this one, even on SIGKILL, and leave Ctrl-C to it."""
+    return ProcessPoolExecutor(
+        jobs,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(initializer, initargs),
+    )
+
+
+def run_each(
+    function: Callable[..., None],
+    arguments: Sequence[tuple[Any, ...]],
+    jobs: int,
+    tick: Callable[[], None],
+    interval_s: float = 0.5,
+) -> None:
+    """Call `function(*arguments[k])` for every k, each in a process of its own, `jobs` at once.
+
+    The processes die with this one, even on SIGKILL. The first failure ends the others.
+
+    Args:
+        function: A module-level function.
+        arguments: Its arguments, one tuple a process.
+        jobs: Processes at once.
+        tick: Called every `interval_s` seconds and once at the end.
+        interval_s: See `tick`.
+
+    Raises:
+        MertoolError: What the first failing process raised.
+        DataError: A process was killed from outside.
+    """
+    context = multiprocessing.get_context("spawn")
+    todo = list(reversed(arguments))
+    running: dict[Connection[Any, Any], Any] = {}
+    try:
+        while todo or running:
+            while todo and len(running) < jobs:
+                receiver, sender = context.Pipe(duplex=False)
+                process = context.Process(target=_call, args=(sender, function, todo.pop()))
+                process.start()
+                sender.close()
+                running[receiver] = process
+            for receiver in _ready(running, interval_s):
+                process = running.pop(receiver)
+                try:
+                    error = receiver.recv()
+                except EOFError:
+                    error = None  # it ended without a word
+                process.join()
+                if isinstance(error, MertoolError):
+                    raise error
+                if process.exitcode != 0:
+                    raise DataError(_how_it_ended(process.exitcode))
+            tick()
+    finally:
+        for process in running.values():
+            process.kill()
+            process.join()
+
+
+def _ready(connections: Iterable[Connection[Any, Any]], timeout_s: float) -> list[Connection[Any, Any]]:
+    found = multiprocessing.connection.wait(list(connections), timeout_s)
+    return [connection for connection in connections if connection in found]
+
+
+def _how_it_ended(exitcode: int | None) -> str:
+    if exitcode is not None and exitcode < 0:
+        name = signal.Signals(-exitcode).name
+        return f"a worker process was ended by {name}; SIGKILL often means lack of memory: try fewer --jobs"
+    return f"a worker process failed (exit code {exitcode}); its own message stands above"
+
+
+def _call(sender: Any, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+    _start_worker(None, ())
+    try:
+        function(*arguments)
+    except MertoolError as error:
+        sender.send(error)
+    else:
+        sender.send(None)
+
+
+def _start_worker(initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    if initializer is not None:
+        initializer(*initargs)
+
+
+def _exit_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        multiprocessing.connection.wait([parent.sentinel])
+        os._exit(1)

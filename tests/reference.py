@@ -1,0 +1,112 @@
+"""Slow float64 definitions of the kernels in `mertool._core`, for tests to compare with.
+
+Pixel centres lie at whole numbers; points are (x, y), sizes (height, width); a transform [[a, b, c], [d, e, f]] maps
+an output pixel to an input point. Each function is the definition its kernel is measured against.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def bilinear(image: Array, x: Array, y: Array) -> Array:
+    """Values of (H, W) `image` at points; outside, those of the nearest edge pixel. float64."""
+    height, width = image.shape
+    x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
+    left, top = np.floor(x).astype(int), np.floor(y).astype(int)
+    right, bottom = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
+    fx, fy = x - left, y - top
+    image = image.astype(np.float64)
+    above = image[top, left] * (1 - fx) + image[top, right] * fx
+    below = image[bottom, left] * (1 - fx) + image[bottom, right] * fx
+    return np.asarray(above * (1 - fy) + below * fy)
+
+
+def render_exact(
+    frames: Array,
+    transforms: Array,
+    tone: Array,
+    grid: tuple[int, int],
+    tile: tuple[int, int],
+    clips: Array | None = None,
+) -> Array:
+    """`gain * v + bias` before clipping and rounding: (N, T, rows*h, cols*w) float64."""
+    rows, columns = grid
+    height, width = tile
+    index = np.arange(len(frames)) if clips is None else clips
+    out = np.zeros((len(index), frames.shape[1], rows * height, columns * width))
+    y, x = np.mgrid[:height, :width].astype(np.float64)
+    for n, clip in enumerate(index):
+        gain, bias = tone[n].astype(np.float64)
+        for region, (to_x, to_y) in enumerate(transforms[n].astype(np.float64)):
+            at_x, at_y = to_x[0] * x + to_x[1] * y + to_x[2], to_y[0] * x + to_y[1] * y + to_y[2]
+            row, column = divmod(region, columns)
+            place = np.s_[row * height : (row + 1) * height, column * width : (column + 1) * width]
+            for t, frame in enumerate(frames[clip]):
+                out[n, t][place] = gain * bilinear(frame, at_x, at_y) + bias
+    return out
+
+
+def render(
+    frames: Array,
+    transforms: Array,
+    tone: Array,
+    grid: tuple[int, int],
+    tile: tuple[int, int],
+    clips: Array | None = None,
+) -> Array:
+    """`_core.render` with dtype uint8."""
+    return np.clip(np.rint(render_exact(frames, transforms, tone, grid, tile, clips)), 0, 255).astype(np.uint8)
+
+
+def normalise(rendered: Array) -> Array:
+    """What `_core.render` makes of its uint8 result (N, T, H, W) for dtype float32."""
+    values = rendered.astype(np.float64)
+    mean = values.mean(axis=(1, 2, 3), keepdims=True)
+    deviation = values.std(axis=(1, 2, 3), keepdims=True)
+    return ((values - mean) / np.maximum(deviation, 1.0)).astype(np.float32)
+
+
+def grey_of(image: Array) -> Array:
+    """(H, W) uint8 or (H, W, 3) BGR uint8 as float64 grey, not rounded."""
+    return image @ np.array([0.114, 0.587, 0.299]) if image.ndim == 3 else image.astype(np.float64)
+
+
+def align_exact(image: Array, transform: Array, size: tuple[int, int]) -> Array:
+    """`_core.align` before rounding: (h, w) float64."""
+    grey = grey_of(image)
+    linear, shift = transform[:, :2], transform[:, 2]
+    y, x = np.mgrid[: size[0], : size[1]].astype(np.float64)
+    centres = np.stack([x, y], axis=-1) @ linear.T + shift
+    if np.sqrt(abs(np.linalg.det(linear))) <= 1:
+        return bilinear(grey, centres[..., 0], centres[..., 1])
+    inverse = np.linalg.inv(linear)
+    radius = np.abs(linear).sum(axis=1)
+    out = np.zeros(size)
+    for place in np.ndindex(*size):
+        centre = centres[place]
+        first, last = np.floor(centre - radius).astype(int), np.ceil(centre + radius).astype(int)
+        py, px = np.mgrid[first[1] : last[1] + 1, first[0] : last[0] + 1]
+        u, v = np.moveaxis((np.stack([px, py], axis=-1) - centre) @ inverse.T, -1, 0)
+        weight = np.maximum(0, 1 - np.abs(u)) * np.maximum(0, 1 - np.abs(v))
+        values = grey[np.clip(py, 0, grey.shape[0] - 1), np.clip(px, 0, grey.shape[1] - 1)]
+        out[place] = (weight * values).sum() / weight.sum()
+    return out
+
+
+def transform_points(points: Array, transform: Array) -> Array:
+    """`_core.transform_points`: multiples of 1/1024 px."""
+    moved = points.astype(np.float64) @ transform[:, :2].T + transform[:, 2]
+    return (np.rint(moved * 1024) / 1024).astype(np.float32)
+
+
+def mirror_points(points: Array, width: int, order: Array) -> Array:
+    """`_core.mirror_points`."""
+    mirrored = points[..., order, :].copy()
+    mirrored[..., 0] = (width - 1) - mirrored[..., 0]
+    return mirrored

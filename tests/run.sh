@@ -1,0 +1,18 @@
+#!/bin/sh
+# Installs mertool with its test extra into a virtual environment and runs every check. May be run again, from any
+# folder, with an environment active or not.
+#
+#   sh tests/run.sh          everything that takes minutes
+#   sh tests/run.sh --full   the long checks as well
+set -eu
+here=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
+. "$here/examples/environment.sh"
+make_environment "${MERTOOL_TEST_ENV:-$here/.venv}" "$here[test]"
+cd "$here"
+"$bin/ruff" check .
+"$bin/ruff" format --check .
+"$bin/mypy"
+find csrc -name '*.[ch]pp' -exec "$bin/clang-format" --dry-run --Werror {} +
+marker='not full'
+[ "${1:-}" != --full ] || { shift; marker=''; }
+exec "$python" -m pytest -m "$marker" "$@"

@@ -1,0 +1,186 @@
+"""Folds: disjoint, complete, reproducible, balanced; every refusal by its text."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mertool.errors import DataError, FileError, UsageError
+from mertool.folds import Folds, Overlap, split_id, stratified_folds, subject_overlap
+
+SAMM = {"anger": 57, "happiness": 26, "surprise": 15, "disgust": 9, "fear": 8, "sadness": 6}
+
+
+def make_clips(counts: dict[str, int], n_subjects: int = 26) -> tuple[list[str], list[str]]:
+    labels = [name for name, count in counts.items() for _ in range(count)]
+    ids = [f"samm/{number % n_subjects:03d}/{number:03d}_1" for number in range(len(labels))]
+    return ids, labels
+
+
+def test_samm_gives_the_papers_fold_sizes() -> None:
+    folds = stratified_folds(*make_clips(SAMM), 5, 0)
+    assert [len(ids) for ids in folds.tests] == [25, 24, 24, 24, 24]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_folds_are_disjoint_complete_and_balanced_within_one(seed: int) -> None:
+    rng = random.Random(seed)
+    n_folds = rng.randint(2, 10)
+    ids, labels = make_clips({name: rng.randint(n_folds, 60) for name in "abcdefg"[: rng.randint(2, 7)]})
+    folds = stratified_folds(ids, labels, n_folds, seed)
+    tested = [clip_id for part in folds.tests for clip_id in part]
+    assert sorted(tested) == sorted(ids)
+    sizes = [len(part) for part in folds.tests]
+    assert max(sizes) - min(sizes) <= 1
+    label = dict(zip(ids, labels, strict=True))
+    per_fold = [Counter(label[clip_id] for clip_id in part) for part in folds.tests]
+    for name in set(labels):
+        counts = [counter[name] for counter in per_fold]
+        assert max(counts) - min(counts) <= 1
+    for fold, part in enumerate(folds.tests):
+        assert not set(part) & set(folds.training(fold))
+        assert sorted((*part, *folds.training(fold))) == sorted(ids)
+    folds.check(ids)
+
+
+def test_folds_depend_on_the_seed_but_not_on_the_order() -> None:
+    ids, labels = make_clips(SAMM)
+    first = stratified_folds(ids, labels, 5, 7)
+    pairs = list(zip(ids, labels, strict=True))
+    random.Random(1).shuffle(pairs)
+    assert stratified_folds([i for i, _ in pairs], [label for _, label in pairs], 5, 7) == first
+    assert stratified_folds(ids, labels, 5, 8).tests != first.tests
+
+
+def test_folds_are_the_same_in_every_version() -> None:
+    # A changed split would silently change every published number of a seed.
+    ids, labels = make_clips({"a": 4, "b": 3}, n_subjects=3)
+    assert stratified_folds(ids, labels, 2, 0).tests == (
+        ("samm/000/003_1", "samm/000/006_1", "samm/002/002_1", "samm/002/005_1"),
+        ("samm/000/000_1", "samm/001/001_1", "samm/001/004_1"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("counts", "n_folds", "message"),
+    [
+        ({}, 5, "folds: no clip is of the wanted classes; try another --classes"),
+        ({"anger": 12}, 5, "folds: all 12 clips are 'anger'; expected two classes, try another --classes"),
+        (
+            {"anger": 9, "fear": 4, "sadness": 3},
+            5,
+            "folds: every class needs a clip a fold, 5 here, but 'fear' has 4, 'sadness' has 3; "
+            "try --folds 3 or another --classes",
+        ),
+        (
+            {"anger": 2, "fear": 1},
+            5,
+            "folds: every class needs a clip a fold, 5 here, but 'anger' has 2, 'fear' has 1; try another --classes",
+        ),
+    ],
+)
+def test_too_few_clips(counts: dict[str, int], n_folds: int, message: str) -> None:
+    with pytest.raises(DataError) as caught:
+        stratified_folds(*make_clips(counts), n_folds, 0)
+    assert str(caught.value) == message
+
+
+def test_the_advice_on_too_few_clips_helps() -> None:
+    ids, labels = make_clips({"anger": 9, "fear": 4, "sadness": 3})
+    assert len(stratified_folds(ids, labels, 3, 0).tests) == 3
+
+
+def test_one_fold_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"^--folds: expected at least 2, got 1$"):
+        stratified_folds(*make_clips(SAMM), 1, 0)
+
+
+def test_a_clip_given_twice_is_refused() -> None:
+    ids, labels = make_clips(SAMM)
+    with pytest.raises(DataError, match=r"^folds: clip samm/000/000_1 is tested more than once"):
+        stratified_folds([*ids, ids[0]], [*labels, labels[0]], 5, 0)
+
+
+@pytest.mark.parametrize("fold", [-1, 5])
+def test_training_of_no_fold(fold: int) -> None:
+    with pytest.raises(UsageError, match=f"^--fold: expected 0 to 4, got {fold}$"):
+        stratified_folds(*make_clips(SAMM), 5, 0).training(fold)
+
+
+def test_check_names_unknown_and_missing_clips() -> None:
+    ids, labels = make_clips(SAMM)
+    folds = stratified_folds(ids, labels, 5, 0)
+    with pytest.raises(DataError, match=r"^folds: clip samm/000/000_1 is not in the pack; were"):
+        folds.check(ids[1:])
+    with pytest.raises(DataError, match=r"^folds: 4 clips \(z/1/a, z/1/b, z/1/c, ...\) are in no fold; were"):
+        folds.check([*ids, "z/1/d", "z/1/a", "z/1/b", "z/1/c"])
+
+
+def test_files_are_read_back_and_byte_identical(tmp_path: Path) -> None:
+    folds = stratified_folds(*make_clips(SAMM), 5, 3)
+    folds.save(tmp_path / "a.json")
+    loaded = Folds.load(tmp_path / "a.json")
+    assert loaded == folds
+    loaded.save(tmp_path / "b.json")
+    assert (tmp_path / "a.json").read_bytes() == (tmp_path / "b.json").read_bytes()
+
+
+GOOD: dict[str, Any] = {"format": 1, "protocol": "stratified", "seed": 0, "tests": [["d/1/a"], ["d/2/b"]]}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 2}, "folds: expected format 1, got 2; was it written by a newer mertool?"),
+        ({"protocol": 3}, "folds: protocol: expected text, got 3"),
+        ({"seed": "0"}, "folds: seed: expected a whole number, got '0'"),
+        ({"seed": True}, "folds: seed: expected a whole number, got True"),
+        ({"tests": None}, "folds: tests: expected a list of clip ids a fold"),
+        ({"tests": [["d/1/a"], "d/2/b"]}, "folds: tests: expected a list of clip ids a fold"),
+        ({"tests": [["d/1/a"], [2]]}, "folds: tests: expected a list of clip ids a fold"),
+        ({"tests": [["d/1/a"]]}, "folds: expected at least two folds, got 1"),
+        ({"tests": [["d/1/a"], []]}, "folds: fold 1 has no clips; every fold needs at least one"),
+        (
+            {"tests": [["d/1/a", "d/1/b"], ["d/1/a", "d/1/b"]]},
+            "folds: 2 clips (d/1/a, d/1/b) are tested more than once; a clip belongs to one fold",
+        ),
+        (
+            {"tests": [["d/1/a", "d/1/a"], ["d/1/b"]]},
+            "folds: clip d/1/a is tested more than once; a clip belongs to one fold",
+        ),
+        ({"tests": [["d/1/a"], ["d/b"]]}, "clip id: expected dataset/subject/clip, got 'd/b'"),
+        ({"tests": [["d/1/a"], ["d//b"]]}, "clip id: expected dataset/subject/clip, got 'd//b'"),
+    ],
+)
+def test_a_damaged_file_is_refused_with_its_name(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    path = tmp_path / "folds.json"
+    path.write_text(json.dumps({**GOOD, **change}))
+    with pytest.raises(DataError) as caught:
+        Folds.load(path)
+    assert str(caught.value) == f"{path}: {message}"
+
+
+def test_other_json_and_no_json_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "folds.json"
+    path.write_text("[]")
+    with pytest.raises(DataError, match="expected format 1, got 'list'; was it"):
+        Folds.load(path)
+    path.write_text('{"format": 1')
+    with pytest.raises(FileError, match="not a JSON file"):
+        Folds.load(path)
+    with pytest.raises(FileError, match="cannot be read: no such file"):
+        Folds.load(tmp_path / "none.json")
+
+
+def test_subject_overlap_tells_people_apart_by_data_set() -> None:
+    folds = Folds("stratified", 0, (("a/1/x", "a/2/x"), ("a/1/y", "b/2/x"), ("b/3/x", "b/3/y")))
+    assert subject_overlap(folds) == [Overlap(0, 1, ("a/1",)), Overlap(1, 1, ("a/1",)), Overlap(2, 0, ())]
+
+
+def test_only_the_clip_may_contain_a_slash() -> None:
+    assert split_id("a/1/x/y") == ("a", "1", "x/y")

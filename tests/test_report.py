@@ -1,0 +1,424 @@
+"""Reports from hand-made run folders: numbers, sentences, tampering, and every refusal by its text."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from mertool.config import Settings
+from mertool.errors import DataError, FileError, MertoolError
+from mertool.folds import Folds
+from mertool.metrics import evaluate
+from mertool.predictions import Predictions
+from mertool.report import find_newest_run, load_run, render_json, render_markdown, render_text
+
+CLASSES = ("anger", "fear", "joy")
+# A clip: id, truth, answer. Two folds; subject 001 is in both, 002 only in the first, 003 only in the second.
+FOLD_0 = [
+    ("samm/001/a", "anger", "anger"),
+    ("samm/001/b", "anger", "fear"),
+    ("samm/002/a", "fear", "fear"),
+    ("samm/002/b", "joy", "joy"),
+]
+FOLD_1 = [("samm/001/c", "anger", "anger"), ("samm/003/a", "fear", "anger"), ("samm/003/b", "joy", "joy")]
+
+Clip = tuple[str, str, str]
+
+
+def make_run(
+    folder: Path,
+    parts: list[list[Clip]] | None = None,
+    classes: tuple[str, ...] = CLASSES,
+    config: dict[str, Any] | None = None,
+    **settings: Any,
+) -> Path:
+    """Write a run folder as `mertool cv` does."""
+    parts = parts if parts is not None else [FOLD_0, FOLD_1]
+    folder.mkdir(parents=True)
+    values = {
+        "format": 1,
+        "mertool": "0.1.0",
+        "command": "cv",
+        "settings": Settings.from_recipe(**settings).as_dict(),
+        "classes": list(classes),
+        "packs": [{"name": "SAMM.npz", "path": "SAMM.npz", "sha256": "0" * 64, "clips": 7}],
+        **(config or {}),
+    }
+    (folder / "config.json").write_text(json.dumps(values), encoding="utf-8")
+    Folds("stratified", 0, tuple(tuple(clip for clip, _, _ in part) for part in parts)).save(folder / "folds.json")
+    for fold, part in enumerate(parts):
+        (folder / f"fold_{fold}").mkdir()
+        sure = np.full((len(part), len(classes)), 0.2 / (len(classes) - 1))
+        sure[range(len(part)), [classes.index(answer) for _, _, answer in part]] = 0.8
+        clips, truths = tuple(clip for clip, _, _ in part), tuple(truth for _, truth, _ in part)
+        Predictions(clips, (fold,) * len(part), truths, sure, classes).write(
+            folder / f"fold_{fold}" / "predictions.csv"
+        )
+    return folder
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def message_of(folder: Path) -> str:
+    with pytest.raises(MertoolError) as caught:
+        load_run(folder)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return make_run(Path("runs/a"), region="roi", abn=True)
+
+
+# Numbers and sentences
+
+
+def test_text(run_folder: Path) -> None:
+    text = render_text([load_run(run_folder)])
+    assert text.startswith("runs/a\n======\n\nsettings                 roi, 3 frames, abn, modern\n")
+    assert text.endswith("\n")
+    assert not text.endswith("\n\n")
+    for line in (
+        "beyond the recipe        nothing",
+        "protocol                 stratified, 2 folds, seed 0",
+        "packs                    SAMM.npz",
+        "clips                    7 of 3 subjects",
+        "classes                  anger 3, fear 2, joy 2",
+        "hits/N                   5/7",
+        "accuracy, mean of folds  70.83 %, sd 5.89 (the paper's figure)",
+        "accuracy, pooled         71.43 %, 95 % interval 35.89 to 91.78 (Wilson, clips taken as",
+        "UF1                      0.7222",
+        "UAR                      0.7222",
+        "majority baseline        42.86 %, always answering 'anger'",
+        "This accuracy is not distinguishable from always answering 'anger' (42.86 %): the interval",
+        "Subject-dependent: 1 of 3 subjects has clips in both training and test parts; accuracy on new",
+        "Epoch rule: last epoch; the test fold is never looked at during training.",
+        "Oracle key frames: onset and apex are human annotations, not found by a program.",
+    ):
+        assert any(found == line or found.startswith(f"{line} ") for found in text.splitlines()), line
+    assert (
+        "Confusion matrix: rows = truth, columns = prediction\n"
+        "truth  anger  fear  joy  all\n"
+        "----------------------------\n"
+        "anger      2     1    0    3\n"
+        "fear       1     1    0    2\n"
+        "joy        0     0    2    2\n"
+    ) in text
+    assert (
+        "class  precision  recall      F1  support\n"
+        "-----------------------------------------\n"
+        "anger     0.6667  0.6667  0.6667        3\n"
+        "fear      0.5000  0.5000  0.5000        2\n"
+        "joy       1.0000  1.0000  1.0000        2\n"
+    ) in text
+    assert (
+        "fold  hits/n  accuracy  subjects also in training\n"
+        "-------------------------------------------------\n"
+        "0        3/4    0.7500                          1\n"
+        "1        2/3    0.6667                          1\n"
+    ) in text
+    assert max(map(len, text.splitlines())) <= 96
+    assert "Per data set" not in text
+
+
+def test_the_papers_size_fits_the_screen(tmp_path: Path) -> None:
+    names = ("anger", "contempt", "disgust", "fear", "happiness", "other", "sadness", "surprise")
+    parts = [
+        [(f"samm/{k % 9:03d}/{k:03d}", names[k % 8], names[(k // 3) % 8]) for k in range(f, 120, 5)] for f in range(5)
+    ]
+    text = render_text([load_run(make_run(tmp_path / "a", parts, names))])
+    lines = text[text.index("Confusion") :].splitlines()
+    assert max(map(len, lines)) <= 96
+    assert lines[1].split() == ["truth", *names, "all"]
+
+
+def test_a_confusion_matrix_too_wide_is_numbered(tmp_path: Path) -> None:
+    names = tuple(f"a_rather_long_class_name_{k}" for k in range(6))
+    parts = [[(f"d/{fold}/{k}", names[k], names[k]) for k in range(6)] for fold in range(2)]
+    text = render_text([load_run(make_run(tmp_path / "a", parts, names))])
+    lines = text[text.index("Confusion") :].splitlines()
+    assert lines[1].split() == ["truth", "1", "2", "3", "4", "5", "6", "all"]
+    assert lines[3].split() == ["1", names[0], "2", "0", "0", "0", "0", "0", "2"]
+
+
+def test_names_that_are_not_ascii_align(tmp_path: Path) -> None:
+    names = ("怒り", "joie", "Überraschung", "tre\u0301s")
+    parts = [[(f"d/{fold}/{k}", names[k], names[k]) for k in range(4)] for fold in range(2)]
+    text = render_text([load_run(make_run(tmp_path / "a", parts, names))])
+    lines = text[text.index("Confusion") :].splitlines()
+    assert lines[1] == "truth         怒り  joie  Überraschung  tre\u0301s  all"
+    assert lines[3] == "怒り             2     0             0     0    2"
+    assert lines[6] == "tre\u0301s             0     0             0     2    2"
+
+
+def test_json(run_folder: Path) -> None:
+    run = load_run(run_folder)
+    text = render_json([run])
+    assert "NaN" not in text
+    values = json.loads(text)["runs"][0]
+    metrics = json.loads(json.dumps(evaluate(run.predictions)))
+    assert {key: values[key] for key in metrics} == metrics
+    assert values["run"] == "runs/a"
+    assert values["settings"] == Settings.from_recipe(region="roi", abn=True).as_dict()
+    assert values["accuracy_interval"] == pytest.approx([0.3589, 0.9178], abs=1e-4)
+    assert (values["protocol"], values["subject_independent"], values["n_subjects_shared"]) == ("stratified", False, 1)
+    assert values["overlap"][1] == {"fold": 1, "n_shared": 1, "subjects": ["samm/001"]}
+    assert render_json([load_run(run_folder)]) == text
+
+
+def test_one_test_fold_a_subject_is_said_to_be_subject_independent(tmp_path: Path) -> None:
+    parts = [[("d/1/a", "anger", "anger"), ("d/1/b", "fear", "joy")], [("d/2/a", "joy", "joy")]]
+    run = load_run(make_run(tmp_path / "a", parts))
+    assert "Subject-independent: none of 2 subjects has clips in both training and test parts." in render_text([run])
+    assert json.loads(render_json([run]))["runs"][0]["subject_independent"] is True
+
+
+@pytest.mark.parametrize(
+    ("n_right", "sentence"),
+    [
+        (40, "Better than always answering 'anger' (50.00 %): the whole interval lies above it."),
+        (22, "This accuracy is not distinguishable from always answering 'anger' (50.00 %): the interval includes it."),
+        (4, "Worse than always answering 'anger' (50.00 %): the whole interval lies below it."),
+    ],
+)
+def test_the_baseline_is_compared_honestly(tmp_path: Path, n_right: int, sentence: str) -> None:
+    wrong = {"anger": "joy", "joy": "anger"}
+    truths = ["anger", "joy"] * 20
+    clips = [(f"d/{k}/x", truth, truth if k < n_right else wrong[truth]) for k, truth in enumerate(truths)]
+    run = load_run(make_run(tmp_path / "a", [clips[:20], clips[20:]]))
+    assert sentence in " ".join(render_text([run]).split())
+
+
+def test_what_differs_from_the_recipe_is_told(tmp_path: Path) -> None:
+    folder = make_run(tmp_path / "a", recipe="paper", epochs=3, width=8, arcface=True, frames=1)
+    edit(folder / "config.json", '"command"', '"init": {"path": "runs/ck/final.pt", "sha256": ""}, "command"')
+    text = render_text([load_run(folder)])
+    assert re.search(r"^settings +face, 1 frame, arcface, paper, init runs/ck/final.pt$", text, re.MULTILINE)
+    assert re.search(r"^beyond the recipe +width 8, epochs 3$", text, re.MULTILINE)
+
+
+def test_absent_classes_and_data_sets_are_told(tmp_path: Path) -> None:
+    parts = [[("a/1/x", "anger", "anger"), ("b/1/x", "joy", "anger")], [("a/2/x", "joy", "joy")]]
+    text = render_text([load_run(make_run(tmp_path / "a", parts))])
+    assert "Without a clip, so left out of UF1 and UAR: fear." in text
+    assert "fear           -       -       -        0" in text
+    assert "a           1.0000  1.0000  1.0000      2                    fear" in text
+    assert "b           0.0000  0.0000  0.0000      1             anger, fear" in text
+
+
+def test_several_runs_begin_with_a_summary(run_folder: Path) -> None:
+    make_run(Path("runs/much_longer_name"), arcface=True, epochs=2)
+    runs = [load_run(run_folder), load_run(Path("runs/much_longer_name"))]
+    text = render_text(runs)
+    lines = text.splitlines()
+    assert lines[0] == "Summary"
+    assert lines[4].split("  ")[0] == "run"
+    assert lines[6] == (
+        "runs/a                 roi, 3 frames, abn, modern          5/7        70.83 (5.89)  71.43 [35.9, 91.8]"
+        "  0.7222  0.7222     42.86"
+    )
+    assert len({len(line) for line in lines[4:8]}) == 1
+    assert [line for line in lines if line.startswith("runs/") and " " not in line] == [
+        "runs/a",
+        "runs/much_longer_name",
+    ]
+    assert "do not compare" not in text
+    assert "different folds" not in text
+    assert [run["run"] for run in json.loads(render_json(runs))["runs"]] == ["runs/a", "runs/much_longer_name"]
+
+
+def test_runs_that_do_not_compare_are_told(run_folder: Path) -> None:
+    first = load_run(run_folder)
+    make_run(Path("runs/b"), [FOLD_0, FOLD_1[1:]])
+    make_run(Path("runs/c"), [FOLD_0[1:], [*FOLD_1, FOLD_0[0]]])
+    other_clips, other_folds = load_run(Path("runs/b")), load_run(Path("runs/c"))
+    assert "These runs test different clips or classes: their scores do not compare." in render_text(
+        [first, other_clips]
+    )
+    assert "These runs split the clips into different folds." in render_text([first, other_folds])
+
+
+def test_markdown_tables_are_whole(run_folder: Path) -> None:
+    make_run(
+        Path("runs/b|c"),
+        [
+            [(clip, truth.replace("joy", "j|y"), answer.replace("joy", "j|y")) for clip, truth, answer in part]
+            for part in (FOLD_0, FOLD_1)
+        ],
+        ("anger", "fear", "j|y"),
+    )
+    text = render_markdown([load_run(run_folder), load_run(Path("runs/b|c"))])
+    assert text.startswith("## Summary\n\n**Accuracies in %**\n\n| run | settings | hits/N |")
+    assert "\n## runs/a\n\n|  |  |\n| :-- | :-- |\n| settings | roi, 3 frames, abn, modern |\n" in text
+    assert (
+        "| truth | anger | fear | joy | all |\n| :-- | --: | --: | --: | --: |\n| anger | 2 | 1 | 0 | 3 |\n"
+    ) in text
+    assert "| truth | anger | fear | j\\|y | all |" in text
+    tables = [block for block in text.split("\n\n") if block.startswith("|")]
+    assert len(tables) == 1 + 2 * 4
+    for table in tables:
+        assert len({len(re.findall(r"(?<!\\)\|", line)) for line in table.splitlines()}) == 1
+
+
+def test_the_order_of_the_rows_on_disk_changes_nothing(run_folder: Path) -> None:
+    before = render_text([load_run(run_folder)]), render_json([load_run(run_folder)])
+    for seed in range(3):
+        for path in run_folder.glob("fold_*/predictions.csv"):
+            header, *rows = path.read_text().splitlines(keepends=True)
+            random.Random(seed).shuffle(rows)
+            path.write_text("".join([header, *rows]))
+        assert (render_text([load_run(run_folder)]), render_json([load_run(run_folder)])) == before
+
+
+def test_results_json_is_never_trusted(run_folder: Path) -> None:
+    (run_folder / "results.json").write_text('{"accuracy": 1.0}')
+    assert load_run(run_folder).metrics["accuracy"] == 5 / 7
+
+
+def test_a_run_folder_may_be_the_working_folder(run_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(run_folder)
+    assert load_run(Path()).name == "a"
+
+
+# Refusals
+
+
+def test_no_run(run_folder: Path) -> None:
+    assert message_of(Path("runs/b")) == 'report: runs/b: no config.json; expected a folder made by "mertool cv"'
+    assert message_of(run_folder.parent) == 'report: runs: no config.json; expected a folder made by "mertool cv"'
+
+
+def test_an_unfinished_run(run_folder: Path) -> None:
+    (run_folder / "fold_1" / "predictions.csv").unlink()
+    assert message_of(run_folder) == (
+        'report: runs/a: fold 1 has no predictions.csv; run "mertool cv -o runs/a --resume"'
+    )
+    (run_folder / "fold_0" / "predictions.csv").unlink()
+    assert message_of(run_folder) == (
+        'report: runs/a: folds 0, 1 have no predictions.csv; run "mertool cv -o runs/a --resume"'
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"format": 2}, "config.json: expected format 1, got 2; was it made by a newer mertool?"),
+        ({"command": "train"}, 'made by "mertool train", which tests nothing; give a run of "mertool cv"'),
+        ({"settings": []}, "config.json: expected settings, a list of classes and one of packs; was it edited?"),
+        ({"classes": "anger"}, "config.json: expected settings, a list of classes and one of packs; was it edited?"),
+        ({"packs": None}, "config.json: expected settings, a list of classes and one of packs; was it edited?"),
+        ({"settings": {"epoch": 3}}, "config.json: settings: unknown name 'epoch'; did you mean 'epochs'?"),
+        ({"settings": {"epochs": 0}}, "config.json: --epochs: expected 1 to 100000, got 0"),
+    ],
+)
+def test_a_config_that_cannot_be(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    folder = make_run(tmp_path / "a", config=change)
+    assert message_of(folder) == f"report: {folder}: {message}"
+    with pytest.raises(DataError):
+        load_run(folder)
+
+
+def test_a_config_that_is_no_object(run_folder: Path) -> None:
+    (run_folder / "config.json").write_text("[]")
+    assert message_of(run_folder) == (
+        "report: runs/a: config.json: expected format 1, got 'list'; was it made by a newer mertool?"
+    )
+
+
+def test_missing_or_damaged_folds(run_folder: Path) -> None:
+    (run_folder / "folds.json").write_text("{")
+    assert message_of(run_folder).startswith("runs/a/folds.json: not a JSON file (")
+    (run_folder / "folds.json").unlink()
+    assert message_of(run_folder) == "runs/a/folds.json: cannot be read: no such file or directory"
+
+
+def test_a_clip_from_elsewhere(run_folder: Path) -> None:
+    edit(run_folder / "fold_0" / "predictions.csv", "samm/002/a,samm,002", "samm/009/a,samm,009")
+    assert message_of(run_folder) == (
+        "runs/a/fold_0/predictions.csv: clip samm/009/a is not in folds.json; the run was mixed with another or edited"
+    )
+
+
+def test_a_clip_predicted_in_two_folds(run_folder: Path) -> None:
+    path = run_folder / "fold_1" / "predictions.csv"
+    path.write_text(path.read_text() + "samm/002/a,samm,002,1,fear,fear,0.1,0.8,0.1\n")
+    assert message_of(run_folder) == (f"{path}: clip samm/002/a is predicted in fold 1, but folds.json tests it in 0")
+
+
+def test_a_clip_predicted_twice_in_one_fold(run_folder: Path) -> None:
+    path = run_folder / "fold_1" / "predictions.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*lines, lines[1]]))
+    assert message_of(run_folder) == f"{path}: line 5: clip samm/001/c a second time; expected each clip once"
+
+
+def test_a_row_that_names_another_fold(run_folder: Path) -> None:
+    path = run_folder / "fold_0" / "predictions.csv"
+    edit(path, "samm/002/a,samm,002,0", "samm/002/a,samm,002,1")
+    assert message_of(run_folder) == f"{path}: clip samm/002/a: expected fold 0, got 1; was it edited?"
+
+
+def test_a_clip_left_out(run_folder: Path) -> None:
+    path = run_folder / "fold_0" / "predictions.csv"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    assert message_of(run_folder) == f"{path}: 1 clip of fold 0 has no prediction, first samm/002/b; was it edited?"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    assert message_of(run_folder) == f"{path}: 2 clips of fold 0 have no prediction, first samm/002/a; was it edited?"
+
+
+def test_an_edited_prediction(run_folder: Path) -> None:
+    path = run_folder / "fold_0" / "predictions.csv"
+    edit(path, "anger,fear,0.1,0.8,0.1", "anger,anger,0.1,0.8,0.1")
+    assert message_of(run_folder) == (
+        f"{path}: line 3: prediction is 'anger', but the highest probability says 'fear'; was it edited?"
+    )
+
+
+def test_a_truth_taken_away(run_folder: Path) -> None:
+    edit(run_folder / "fold_0" / "predictions.csv", "0,anger,fear", "0,,fear")
+    assert message_of(run_folder) == "report: runs/a: metrics: 1 of 7 rows have no truth, first samm/001/b"
+
+
+def test_other_classes_than_the_run(run_folder: Path) -> None:
+    edit(run_folder / "config.json", '"anger", "fear", "joy"', '"fear", "anger", "joy"')
+    path = run_folder / "fold_0" / "predictions.csv"
+    assert message_of(run_folder) == f"{path}: expected the classes fear, anger, joy, got anger, fear, joy"
+
+
+def test_a_fold_too_many(run_folder: Path) -> None:
+    (run_folder / "fold_2").mkdir()
+    (run_folder / "fold_2" / "predictions.csv").write_bytes((run_folder / "fold_1" / "predictions.csv").read_bytes())
+    assert message_of(run_folder) == "report: runs/a: fold_2 is not a fold of folds.json, which has 2; move it away"
+
+
+# The newest run
+
+
+def test_the_newest_run_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileError) as caught:
+        find_newest_run(Path())
+    assert str(caught.value) == 'report: no run below runs; make one with "mertool cv" or name its folder'
+    for age, name in enumerate(("new", "old", "paper/older")):
+        make_run(Path("runs") / name)
+        os.utime(Path("runs") / name / "config.json", (10_000 - age, 10_000 - age))
+    # What "mertool train" makes has no folds: nothing to report.
+    make_run(Path("runs/trained"))
+    (Path("runs/trained") / "folds.json").unlink()
+    assert find_newest_run(Path()) == Path("runs/new")
+    os.utime(Path("runs/paper/older/config.json"), (20_000, 20_000))
+    assert find_newest_run(Path()) == Path("runs/paper/older")
