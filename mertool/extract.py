@@ -7,10 +7,11 @@ import dataclasses
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -290,14 +291,14 @@ def _run(
     pending: dict[Future[_Result], int] = {}
     pool = worker_pool(jobs, _start, (options, landmarks))
     try:
-        for index in _take(todo, 2 * jobs):  # a bounded queue: results do not pile up ahead of their turn
+        for index in islice(todo, 2 * jobs):  # a bounded queue: results do not pile up ahead of their turn
             pending[pool.submit(_extract_clip, clips[index])] = index
         while pending:
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
                 index = pending.pop(future)
                 results[index] = store.keep(index, future.result())
-                for following in _take(todo, 1):
+                for following in islice(todo, 1):
                     pending[pool.submit(_extract_clip, clips[following])] = following
             if progress is not None:
                 progress(len(results), len(clips))
@@ -308,10 +309,6 @@ def _run(
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     return [results[index] for index in range(len(clips))]
-
-
-def _take(indices: Iterator[int], count: int) -> list[int]:
-    return [index for index, _ in zip(indices, range(count), strict=False)]
 
 
 def _extract_clip(clip: Clip) -> _Result:

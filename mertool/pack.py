@@ -80,7 +80,7 @@ def save_pack(path: Path, arrays: Mapping[str, NDArray[Any]], meta: dict[str, An
         for name, array in members.items():
             entry = zipfile.ZipInfo(f"{name}.npy")  # its date is 1980-01-01, always
             with archive.open(entry, "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
+                np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 def load_pack(path: Path) -> Pack:

@@ -57,34 +57,20 @@ void for_each_clip(std::int64_t n, int workers, const Work& work) {
 // More threads than clips would have nothing to do; a clip takes less time than it takes to start a thread for a part.
 int count_workers(std::int64_t n, int threads) { return static_cast<int>(std::min<std::int64_t>(threads, n)); }
 
-class ClipRenderer {
-  public:
-    ClipRenderer(const RenderPlan& plan, int workers)
-        : plan_(plan),
-          tile_(simd_in_use() == Simd::avx2 && fits_avx2(plan.source) ? render_tile_avx2 : render_tile_plain),
-          scratch_size_(scratch_size(plan.mosaic.tile)),
-          scratch_(static_cast<std::size_t>(workers) * scratch_size_) {}
-
-    void operator()(std::int64_t clip, int worker, std::uint8_t* out) {
-        const Mosaic& mosaic = plan_.mosaic;
-        const auto row = static_cast<std::ptrdiff_t>(mosaic.size().width);
-        const auto n = static_cast<std::size_t>(clip);
-        const FixedTransform* transforms = plan_.transforms.data() + clip * mosaic.regions();
-        for (std::int64_t r = 0; r < mosaic.regions(); ++r) {
-            std::uint8_t* const corner = out + r / mosaic.columns * mosaic.tile.height * row +
-                                         r % mosaic.columns * mosaic.tile.width;
-            tile_({&plan_.source, plan_.clips[n], transforms[r], plan_.tones[n], mosaic.tile, corner,
-                   static_cast<std::ptrdiff_t>(mosaic.pixels()), row},
-                  scratch_.data() + static_cast<std::size_t>(worker) * scratch_size_);
-        }
+void render_clip(const RenderPlan& plan, Simd simd, std::int64_t clip, std::uint8_t* out) {
+    const Mosaic& mosaic = plan.mosaic;
+    const auto row_stride = static_cast<std::ptrdiff_t>(mosaic.size().width);
+    const auto frame_stride = static_cast<std::ptrdiff_t>(mosaic.pixels());
+    const auto n = static_cast<std::size_t>(clip);
+    const FixedTransform* const transforms = plan.transforms.data() + clip * mosaic.regions();
+    for (std::int64_t r = 0; r < mosaic.regions(); ++r) {
+        std::uint8_t* const corner =
+            out + r / mosaic.columns * mosaic.tile.height * row_stride + r % mosaic.columns * mosaic.tile.width;
+        const TileJob job{&plan.source, plan.clips[n], transforms[r], plan.tones[n],
+                          mosaic.tile,  corner,        frame_stride,  row_stride};
+        simd == Simd::avx2 ? render_tile_avx2(job) : render_tile_plain(job);
     }
-
-  private:
-    const RenderPlan& plan_;
-    void (*tile_)(const TileJob&, std::int32_t*);
-    std::size_t scratch_size_;
-    std::vector<std::int32_t> scratch_;
-};
+}
 
 void normalise(const std::uint8_t* grey, std::int64_t n, float* out) {
     std::uint64_t sum = 0;
@@ -138,22 +124,21 @@ RenderPlan plan_render(const FrameStack& source, const Mosaic& mosaic, std::int6
 
 void render(const RenderPlan& plan, int threads, std::uint8_t* out) {
     const auto n = static_cast<std::int64_t>(plan.clips.size());
-    const int workers = count_workers(n, threads);
-    ClipRenderer render_clip(plan, workers);
-    for_each_clip(n, workers, [&](std::int64_t clip, int worker) {
-        render_clip(clip, worker, out + clip * plan.pixels_per_clip());
+    const Simd simd = simd_in_use();
+    for_each_clip(n, count_workers(n, threads), [&](std::int64_t clip, int) {
+        render_clip(plan, simd, clip, out + clip * plan.pixels_per_clip());
     });
 }
 
 void render(const RenderPlan& plan, int threads, float* out) {
     const auto n = static_cast<std::int64_t>(plan.clips.size());
+    const Simd simd = simd_in_use();
     const int workers = count_workers(n, threads);
     const std::int64_t pixels = plan.pixels_per_clip();
-    ClipRenderer render_clip(plan, workers);
     std::vector<std::uint8_t> grey(static_cast<std::size_t>(workers * pixels));
     for_each_clip(n, workers, [&](std::int64_t clip, int worker) {
         std::uint8_t* const levels = grey.data() + worker * pixels;
-        render_clip(clip, worker, levels);
+        render_clip(plan, simd, clip, levels);
         normalise(levels, pixels, out + clip * pixels);
     });
 }

@@ -7,6 +7,7 @@ namespace mertool {
 namespace {
 
 constexpr std::int32_t one = 1 << 15;
+constexpr std::int64_t chunk = 64;  // pixels of a row whose geometry is computed once for all frames
 
 struct Position {
     std::int32_t whole;
@@ -20,42 +21,43 @@ Position split(std::int64_t coordinate, std::int64_t size) {
     return {whole, clamped - whole * one};
 }
 
+std::int32_t mix_columns(std::int32_t left, std::int32_t right, std::int32_t fraction) {
+    return left * 128 + (((right - left) * fraction + 128) >> 8);
+}
+
+std::int32_t mix_rows(std::int32_t top, std::int32_t bottom, std::int32_t fraction) {
+    return top + (((bottom - top) * fraction + (1 << 14)) >> 15);
+}
+
 }  // namespace
 
-void render_tile_plain(const TileJob& job, std::int32_t* scratch) {
+void render_tile_plain(const TileJob& job) {
     const FrameStack& source = *job.source;
     const FixedTransform& m = job.transform;
-    const auto width = static_cast<std::size_t>(job.tile.width);
-    std::int32_t* const whole_x = scratch;
-    std::int32_t* const whole_y = whole_x + width;
-    std::int32_t* const fraction_x = whole_y + width;
-    std::int32_t* const fraction_y = fraction_x + width;
     const std::ptrdiff_t right = source.size.width > 1 ? 1 : 0;
     const std::ptrdiff_t below = source.size.height > 1 ? source.row_stride : 0;
-    const float gain = job.tone.gain / static_cast<float>(1 << 22);
+    const float gain = job.tone.gain / 128.0F;
+    Position columns[chunk];
+    Position rows[chunk];
 
     for (std::int64_t y = 0; y < job.tile.height; ++y) {
-        for (std::size_t x = 0; x < width; ++x) {
-            const auto column = static_cast<std::int64_t>(x);
-            const Position px = split(m.xx * column + m.xy * y + m.x0, source.size.width);
-            const Position py = split(m.yx * column + m.yy * y + m.y0, source.size.height);
-            whole_x[x] = px.whole;
-            whole_y[x] = py.whole;
-            fraction_x[x] = px.fraction;
-            fraction_y[x] = py.fraction;
-        }
-        for (std::int64_t t = 0; t < source.frames; ++t) {
-            const std::uint8_t* const frame = job.first_frame + t * source.frame_stride;
-            std::uint8_t* const out = job.out + t * job.out_frame_stride + y * job.out_row_stride;
-            for (std::size_t x = 0; x < width; ++x) {
-                const std::uint8_t* const p = frame + whole_y[x] * source.row_stride + whole_x[x];
-                const std::int32_t fx = fraction_x[x];
-                const std::int32_t fy = fraction_y[x];
-                const std::int32_t top = (p[0] * (one - fx) + p[right] * fx + 255) >> 8;
-                const std::int32_t bottom = (p[below] * (one - fx) + p[below + right] * fx + 255) >> 8;
-                const auto grey = static_cast<float>(top * (one - fy) + bottom * fy);
-                const float toned = std::clamp(grey * gain + job.tone.bias, 0.0F, 255.0F);
-                out[x] = static_cast<std::uint8_t>(std::lrint(toned));
+        for (std::int64_t start = 0; start < job.tile.width; start += chunk) {
+            const std::int64_t count = std::min(chunk, job.tile.width - start);
+            for (std::int64_t i = 0; i < count; ++i) {
+                columns[i] = split(m.xx * (start + i) + m.xy * y + m.x0, source.size.width);
+                rows[i] = split(m.yx * (start + i) + m.yy * y + m.y0, source.size.height);
+            }
+            for (std::int64_t t = 0; t < source.frames; ++t) {
+                const std::uint8_t* const frame = job.first_frame + t * source.frame_stride;
+                std::uint8_t* const out = job.out + t * job.out_frame_stride + y * job.out_row_stride + start;
+                for (std::int64_t i = 0; i < count; ++i) {
+                    const std::uint8_t* const p = frame + rows[i].whole * source.row_stride + columns[i].whole;
+                    const std::int32_t top = mix_columns(p[0], p[right], columns[i].fraction);
+                    const std::int32_t bottom = mix_columns(p[below], p[below + right], columns[i].fraction);
+                    const auto grey = static_cast<float>(mix_rows(top, bottom, rows[i].fraction));
+                    const float toned = std::clamp(grey * gain + job.tone.bias, 0.0F, 255.0F);
+                    out[i] = static_cast<std::uint8_t>(std::lrint(toned));
+                }
             }
         }
     }

@@ -35,7 +35,7 @@ __all__ = [
 
 _SUFFIXES = (".xlsx", ".xls", ".csv")
 _CSV_DELIMITERS = (",", ";", "\t")  # Excel writes semicolons where the comma is the decimal mark
-_BREAKS = re.compile(r"[^\S ]+|\ufeff")  # line breaks, tabs, hard blanks; blanks stay, for paths hold them
+_BREAKS = re.compile(r"[^\S ]+")  # line breaks, tabs, hard blanks; ordinary blanks stay, for paths hold them
 _WHOLE = re.compile(r"[+-]?[0-9]{1,12}(\.0*)?", re.ASCII)
 _LEVELS_ABOVE = 2  # SAMM/SAMM/006: given the inner folder, the table lies beside or above it
 
@@ -92,21 +92,21 @@ def read_table(path: Path, fits: Callable[[Sequence[Row]], bool]) -> list[Row]:
     Args:
         path: An .xlsx, .xls or .csv file.
         fits: Chooses the sheet of a workbook, or the delimiter of a csv (comma, semicolon, tab): the first one whose
-            rows fit; where none does, the first that holds anything.
+            rows fit; where none does, the one with the widest row, for a message to speak of.
 
     Raises:
         FileError: The file cannot be read.
         DataError: It is not a table of that kind, or empty.
     """
     readings = _csv_readings(path) if path.suffix.lower() == ".csv" else _sheets(path)
-    first: list[Row] = []
+    widest: list[Row] = []
     for rows in readings:
         if fits(rows):
             return rows
-        first = first or rows
-    if not first:
+        widest = max(widest, rows, key=_width)
+    if not widest:
         raise DataError(f"{path}: the table is empty")
-    return first
+    return widest
 
 
 def read_records(
@@ -223,6 +223,10 @@ def _cause(error: Exception) -> str:
 
 def _advantage(rank: tuple[int, bool], other: tuple[int, bool]) -> str:
     return "the table used lies nearer" if rank[0] < other[0] else "the table used has the official name"
+
+
+def _width(rows: Sequence[Row]) -> int:
+    return max((len(row.cells) for row in rows), default=0)
 
 
 def _header_place(rows: Sequence[Row], required: Mapping[str, Sequence[str]]) -> int | None:

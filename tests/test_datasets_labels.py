@@ -1,0 +1,141 @@
+"""Emotion words and class sets."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from mertool.datasets import samm
+from mertool.datasets.labels import CLASS_SETS, ClassSet, canonical_emotion, default_classes, resolve_classes
+from mertool.errors import UsageError
+
+EMOTIONS = sorted(samm.EXPECTED.emotions)
+
+
+@pytest.mark.parametrize(
+    ("text", "emotion"),
+    [
+        ("Other", "other"),
+        ("others", "other"),
+        (" Others\u00a0", "other"),
+        ("happy", "happiness"),
+        ("Sad", "sadness"),
+        ("comtempt", "contempt"),
+        ("ANGRY", "anger"),
+        ("tense", "tense"),
+        ("self  conscious", "self conscious"),
+        ("", ""),
+    ],
+)
+def test_canonical_emotion(text: str, emotion: str) -> None:
+    assert canonical_emotion(text) == emotion
+    assert canonical_emotion(emotion) == emotion
+
+
+def test_class_sets_are_the_ones_described() -> None:
+    assert {name: len(entry.classes) for name, entry in CLASS_SETS.items()} == {
+        "basic6": 6,
+        "samm5": 5,
+        "casme5": 5,
+        "smic3": 3,
+        "ckplus7": 7,
+        "mmew6": 6,
+        "megc3": 3,
+    }
+    for name, entry in CLASS_SETS.items():
+        assert entry.name == name
+        assert list(entry.classes) == sorted(set(entry.classes))
+
+
+@pytest.mark.parametrize(
+    ("name", "clips"),
+    # reference: 121 clips of the paper, the field's 136, and MEGC2019's 133
+    [("basic6", 121), ("samm5", 136), ("megc3", 133)],
+)
+def test_samm_s_counts_give_the_published_number_of_clips(name: str, clips: int) -> None:
+    chosen = CLASS_SETS[name]
+    assert sum(n for e, n in samm.EXPECTED.emotions.items() if chosen.class_of("samm", e, "006", "006_1_2")) == clips
+
+
+def test_samm_s_own_totals() -> None:
+    assert sum(samm.EXPECTED.emotions.values()) == samm.EXPECTED.clips == 159
+    assert len(set(samm.EXPECTED.subjects)) == 29
+
+
+def megc3(dataset: str, emotion: str, subject: str = "1", clip: str = "x") -> str | None:
+    return CLASS_SETS["megc3"].class_of(dataset, emotion, subject, clip)
+
+
+def test_megc3_rules_by_data_set() -> None:
+    for emotion in ("anger", "contempt", "disgust", "fear", "sadness"):
+        assert megc3("samm", emotion) == "negative"
+    assert megc3("samm", "Happiness") == "positive"
+    assert megc3("samm", "surprise") == "surprise"
+    assert megc3("samm", "Other") is None
+    assert [megc3("casme2", e) for e in ("disgust", "repression", "fear", "sadness", "others")] == [
+        "negative",
+        "negative",
+        None,
+        None,
+        None,
+    ]
+    assert [megc3("smic", e) for e in ("negative", "positive", "surprise")] == ["negative", "positive", "surprise"]
+
+
+@pytest.mark.parametrize("subject", ["04", "4", "sub04"])
+def test_megc3_leaves_out_single_clips_of_casme2(subject: str) -> None:
+    assert megc3("casme2", "happiness", subject, "EP12_01f") is None
+    assert megc3("casme2", "happiness", "05", "EP12_01f") == "positive"
+    assert megc3("casme2", "surprise", "24", "EP07_01") is None  # sadness in the table the composite was built on
+    assert megc3("samm", "happiness", subject, "EP12_01f") == "positive"
+
+
+def test_class_of_keeps_words_of_the_set_only() -> None:
+    chosen = ClassSet("anger,other", ("anger", "other"))
+    assert chosen.class_of("samm", "Others", "", "") == "other"
+    assert chosen.class_of("samm", "fear", "", "") is None
+    assert CLASS_SETS["smic3"].class_of("smic", "happiness", "", "") is None
+
+
+def test_default_classes() -> None:
+    names = {name: default_classes(name) for name in ("samm", "casme2", "smic", "ckplus", "mmew", "my recordings")}
+    assert names == {
+        "samm": "basic6",
+        "casme2": "casme5",
+        "smic": "smic3",
+        "ckplus": "ckplus7",
+        "mmew": "mmew6",
+        "my recordings": "all",
+    }
+
+
+def test_resolve_classes() -> None:
+    assert resolve_classes(" SAMM5", EMOTIONS) is CLASS_SETS["samm5"]
+    assert resolve_classes("all", ["Others", "happy", "happiness"]) == ClassSet("all", ("happiness", "other"))
+    assert resolve_classes("happy, Others,", EMOTIONS) == ClassSet("happiness,other", ("happiness", "other"))
+    again = resolve_classes("happiness,other", EMOTIONS)
+    assert resolve_classes(again.name, EMOTIONS) == again
+
+
+@pytest.mark.parametrize(
+    ("wanted", "message"),
+    [
+        ("basik6", "--classes: unknown class set 'basik6', did you mean 'basic6'?; expected one of basic6, samm5, "),
+        ("nothing", "--classes: unknown class set 'nothing'; expected one of basic6, "),
+        ("anger,hapiness", "--classes: unknown emotion 'hapiness', did you mean 'happiness'?; the clips have anger, "),
+        ("anger,tense", "--classes: unknown emotion 'tense'; the clips have anger, contempt, "),
+        ("sad,anger,sadness", "--classes: 'sadness' stands there 2 times; name each class once"),
+        ("anger", "--classes: expected at least two classes, got 'anger'"),
+        (",", "--classes: expected at least two classes, got ','"),
+        ("", "--classes: unknown class set ''; expected one of"),
+    ],
+)
+def test_resolve_classes_refuses(wanted: str, message: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(message)):
+        resolve_classes(wanted, EMOTIONS)
+
+
+def test_all_needs_two_emotions() -> None:
+    with pytest.raises(UsageError, match="--classes all: expected at least two emotions, the clips have anger"):
+        resolve_classes("all", ["anger", "Angry"])

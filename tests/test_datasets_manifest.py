@@ -1,0 +1,200 @@
+"""The manifest reader, and how `read_clips` treats its path."""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from mertool.clips import BAD_ANNOTATION, MISSING_FRAME, OK
+from mertool.datasets import read_clips
+from mertool.errors import DataError, FileError, MertoolError, UsageError
+
+
+@pytest.fixture
+def base(tmp_path: Path) -> Path:
+    folder = tmp_path / "my é clips"
+    for name in ("a  b", "c"):
+        (folder / name).mkdir(parents=True)
+        for n in range(1, 13):
+            (folder / name / f"img{n}.png").touch()
+    for name in ("1.jpg", "2.jpg", "3.jpg"):
+        (folder / name).touch()
+    return folder
+
+
+def write(base: Path, text: str, encoding: str = "utf-8") -> Path:
+    path = base / "Mine.csv"
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def test_three_forms_in_one_file(base: Path) -> None:
+    path = write(
+        base,
+        "clip,subject,emotion,frames,onset,apex,offset,onset_image,middle_image,apex_image,image\n"
+        "x1,s1,Happy,a  b,2,7,11,,,,\n"
+        "x2,s1,fear,c,3,4,,,,,\n"
+        "x1,s2,Others,,,,,1.jpg,2.jpg,3.jpg,\n"
+        f"x4,s2,anger,,,,,,,,{base / '2.jpg'}\n",
+    )
+    found = read_clips(path)
+    assert (found.dataset, found.table, found.notes) == ("mine", path, ("manifest Mine.csv, 4 rows",))
+    one, two, three, four = found.clips
+    assert [clip.status for clip in found.clips] == [OK] * 4
+    assert (one.id, one.emotion) == ("mine/s1/x1", "happiness")
+    assert (one.onset, one.middle, one.apex, one.offset) == (2, 5, 7, 11)
+    assert one.key_frames == tuple(base / "a  b" / f"img{n}.png" for n in (2, 5, 7))
+    assert [n for n, _ in one.sequence] == list(range(2, 12))  # by number, not by name
+    assert (two.onset, two.middle, two.apex, two.offset) == (3, 4, 4, -1)
+    assert [n for n, _ in two.sequence] == [3, 4]  # no offset: up to the apex
+    assert (three.emotion, three.key_frames) == ("other", (base / "1.jpg", base / "2.jpg", base / "3.jpg"))
+    assert (three.onset, three.sequence, three.channels) == (-1, (), False)
+    assert (four.key_frames, four.channels) == ((base / "2.jpg",) * 3, True)
+    assert found.corrections == ()
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_as_spreadsheets_write_it(base: Path, encoding: str, end: str, delimiter: str) -> None:
+    (base / "Ü, 1; x.jpg").touch()
+    lines = ["Clip,Subject, EMOTION ,Image,,", 'é1,1,anger,"Ü, 1; x.jpg",,', ",,,,,"]
+    text = end.join(lines) + end
+    if delimiter == ";":
+        text = text.replace(",", ";").replace("Ü; 1", "Ü, 1")
+    found = read_clips(write(base, text, encoding))
+    assert [(clip.clip, clip.status) for clip in found.clips] == [("é1", OK)]
+    assert found.clips[0].key_frames[0] == base / "Ü, 1; x.jpg"
+
+
+def test_dataset_column(base: Path) -> None:
+    path = write(base, "clip,subject,emotion,dataset,image\na,1,fear,CASME2,1.jpg\na,1,fear,,1.jpg\n")
+    assert [clip.id for clip in read_clips(path).clips] == ["casme2/1/a", "mine/1/a"]
+
+
+@pytest.mark.parametrize(
+    ("row", "status", "detail"),
+    [
+        ("x,,fear,c,1,2,3,,", BAD_ANNOTATION, "line 2: subject is empty"),
+        (",s,,c,1,2,3,,", BAD_ANNOTATION, "line 2: clip is empty; emotion is empty"),
+        ("x,s,fear,c,,2,3,,", BAD_ANNOTATION, "line 2: onset is empty"),
+        ("x,s,fear,,1,2,3,,", BAD_ANNOTATION, "line 2: frames is empty"),
+        ("x,s,fear,c,1,2.5,3,,", BAD_ANNOTATION, "line 2: apex is '2.5', expected a whole number from 0"),
+        ("x,s,fear,c,-1,2,3,,", BAD_ANNOTATION, "line 2: onset is '-1', expected a whole number from 0"),
+        (
+            "x,s,fear,c,1,5,3,,",
+            BAD_ANNOTATION,
+            "line 2: expected onset <= apex <= offset, got onset 1, apex 5, offset 3",
+        ),
+        ("x,s,fear,c,6,5,,,", BAD_ANNOTATION, "line 2: expected onset <= apex <= offset, got onset 6, apex 5"),
+        (
+            "x,s,fear,c,1,2,3,1.jpg,",
+            BAD_ANNOTATION,
+            "line 2: frames+onset+apex and image are given; keep one form a row",
+        ),
+        ("x,s,fear,,,,3,1.jpg,", BAD_ANNOTATION, "line 2: offset is given, but belongs to frames, not to image"),
+        ("x,s,fear,,,,,,", BAD_ANNOTATION, "line 2: it names no pictures: frames+onset+apex or onset_image+"),
+        ("x,s,fear,c,1,2,3,,,4", BAD_ANNOTATION, "line 2: 10 values for 9 columns; quote a value that holds a comma"),
+        ("x,s,fear,nowhere,1,2,3,,", MISSING_FRAME, "line 2: no folder nowhere"),
+        ("x,s,fear,1.jpg,1,2,3,,", MISSING_FRAME, "line 2: no folder 1.jpg"),
+        ("x,s,fear,/far/away/clip,1,2,3,,", MISSING_FRAME, "line 2: no folder .../away/clip"),
+        (
+            "x,s,fear,c,1,20,30,,",
+            MISSING_FRAME,
+            "line 2: no apex frame 20, nor one within 2 of it, in c, which holds 1..12",
+        ),
+        ("x,s,fear,,,,,9.jpg,", MISSING_FRAME, "line 2: no image 9.jpg"),
+        (f"x,s,fear,,,,,{'9' * 400}.jpg,", MISSING_FRAME, "line 2: no image 999"),
+    ],
+)
+def test_a_row_that_cannot_be_used_names_its_line(base: Path, row: str, status: str, detail: str) -> None:
+    header = "clip,subject,emotion,frames,onset,apex,offset,image,\n"
+    found = read_clips(write(base, f"{header}{row}\ngood,s,fear,c,1,2,3,,\n"))
+    assert (found.clips[0].status, found.clips[0].key_frames) == (status, ())
+    assert found.clips[0].detail.startswith(detail)
+    assert (found.clips[1].clip, found.clips[1].status, found.clips[1].detail) == ("good", OK, "")
+
+
+def test_a_replaced_frame_is_said(base: Path) -> None:
+    (base / "c/img7.png").unlink()
+    found = read_clips(write(base, "clip,subject,emotion,frames,onset,apex\nx,s,fear,c,1,7\n"))
+    assert found.corrections == ("mine/s/x: apex frame 7 is not on disk, 6 is used",)
+
+
+def test_double_rows(base: Path) -> None:
+    text = "clip,subject,emotion,image\nx,s,fear,1.jpg\nx,t,fear,1.jpg\nx,s,anger,2.jpg\n"
+    clips = read_clips(write(base, text)).clips
+    assert [clip.status for clip in clips] == [OK, OK, BAD_ANNOTATION]
+    assert clips[2].detail == "line 4: double of line 2: clip x of subject s"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("clip,subject,emotion,imge\n", "unknown column 'imge'; did you mean 'image'?"),
+        ("clip,subject,emotion,image,fps9\n", "unknown column 'fps9'; known are clip, subject, emotion, dataset, "),
+        ("clip,subject,emotion,image,Image\n", "column 'image' stands there twice; keep one"),
+        ("clip,emotion,image\nx,y,z\n", "line 1 must name the columns; missing: subject"),
+        (
+            "clip,subject,emotion,frames,onset\n",
+            "no columns that say where the pictures are; expected frames+onset+apex",
+        ),
+        ("clip;subject;emotoin;image\n", "unknown column 'emotoin'; did you mean 'emotion'?"),
+        ("clip,subject,emotion,image\n", "no row follows the header"),
+        ("", "the table is empty"),
+        ("a,b,c\n1,2,3\n", "unknown column 'a'"),
+        ('clip,subject,emotion,image\nx,"s,fear,1.jpg\n', "line 2: not a proper csv"),
+    ],
+)
+def test_a_header_that_cannot_be_used(base: Path, text: str, message: str) -> None:
+    path = write(base, text)
+    with pytest.raises(DataError, match=re.escape(f"{path}: {message}")):
+        read_clips(path)
+
+
+def test_paths_and_names_of_data_sets(base: Path) -> None:
+    path = write(base, "clip,subject,emotion,image\nx,s,fear,1.jpg\n")
+    assert read_clips(path, dataset="manifest").dataset == "mine"
+    assert read_clips(path.rename(path.with_suffix(".CSV"))).clips[0].status == OK
+    path = path.with_suffix(".CSV")
+    for call, error, message in (
+        (
+            (base / "none.csv", None),
+            FileError,
+            "none.csv: no such file or folder; expected a data set's folder or a .csv",
+        ),
+        ((base / ("x" * 400), None), FileError, "no such file or folder"),
+        ((base / "1.jpg", None), UsageError, "1.jpg: expected a data set's folder or a .csv manifest"),
+        ((path, "samm"), UsageError, "samm is read from its folder, not from a .csv file"),
+        ((base, "manifest"), UsageError, "a manifest is a .csv file, not a folder"),
+        ((base, "sam"), UsageError, "data set 'sam' is unknown, did you mean 'samm'?; known are samm, manifest"),
+        ((base, "x"), UsageError, "data set 'x' is unknown; known are samm, manifest"),
+    ):
+        with pytest.raises(error, match=re.escape(message)):
+            read_clips(call[0], dataset=call[1])
+
+
+def test_random_damage_ends_in_rows_or_one_line(base: Path) -> None:
+    text = "clip,subject,emotion,frames,onset,apex,offset\n" + "".join(
+        f"x{n},s,fear,c,{n},{n + 2},{n + 4}\n" for n in range(1, 8)
+    )
+    messages = []
+    for seed in range(200):
+        rng = random.Random(seed)
+        characters = list(text)
+        for _ in range(rng.randint(1, 4)):
+            at = rng.randrange(len(characters))
+            characters[at] = rng.choice(['"', ",", ";", "\n", "", "9", "é", " ", "\r"])
+        try:
+            found = read_clips(write(base, "".join(characters)))
+        except MertoolError as error:
+            messages.append(str(error))
+            continue
+        for clip in found.clips:
+            assert (clip.status == OK) == bool(clip.key_frames), seed
+            assert clip.status == OK or clip.detail.startswith("line "), seed
+    assert messages
+    assert not any("\n" in message for message in messages)
