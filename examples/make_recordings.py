@@ -7,11 +7,13 @@ for seeing that a method finds tiny movements at all; they say nothing about acc
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import re
 import sys
 import zipfile
 from collections.abc import Sequence
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -211,11 +213,11 @@ def make_subjects(portraits: Sequence[tuple[str, Array, NDArray[np.float64]]], c
             if rng.random() < 0.5:
                 picture = np.ascontiguousarray(picture[:, ::-1])
                 points = (points * [-1, 1] + [picture.shape[1] - 1, 0])[FLIP68]
-            shape = np.clip(rng.standard_normal(len(SHAPE)), -2, 2)
-            stretch, gamma, bias = rng.uniform(0.92, 1.08), rng.uniform(0.6, 1.8), rng.uniform(0, 30)
+            shape = np.clip(rng.standard_normal(len(SHAPE)), -1.2, 1.2)
+            stretch, gamma, bias = rng.uniform(0.92, 1.08), rng.uniform(0.75, 1.6), rng.uniform(0, 25)
             blotches = rng.standard_normal((picture.shape[0] // 12 + 2, picture.shape[1] // 12 + 2)).astype(np.float32)
             size = (picture.shape[1], picture.shape[0])
-            picture = picture * (1 + 0.07 * cv2.resize(blotches, size, interpolation=cv2.INTER_CUBIC))
+            picture = picture * (1 + 0.035 * cv2.resize(blotches, size, interpolation=cv2.INTER_CUBIC))
         tone = 255 * np.clip(picture / 255, 0, 1) ** gamma * rng.uniform(0.75, 0.95) + bias
         small = inter_ocular(points) < 60  # little detail: do not blow it up further than a face needs
         subjects.append(
@@ -596,9 +598,12 @@ def main(
     Frames are grey jpgs of 960x650 at 200 a second in OUT/006/006_1_2/006_05562.jpg and so on, from onset to offset;
     OUT/SAMM_Micro_FACS_Codes_v2.xlsx annotates them as SAMM's table does.
     """
+    if length[0] > length[1]:
+        raise click.BadParameter(f"expected MIN <= MAX, got {length[0]} {length[1]}", param_hint="--length")
+    for package in ("openpyxl", "skimage"):
+        if importlib.util.find_spec(package) is None:
+            raise click.ClickException(f"{package} is not installed; get it with `pip install mertool[demo]`")
     try:
-        if length[0] > length[1]:
-            raise click.BadParameter(f"expected MIN <= MAX, got {length[0]} {length[1]}", param_hint="--length")
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
             raise FileError(f"{out}: already there and not an empty folder; remove it or choose another")
         found = load_portraits(portraits, FaceFinder(find_landmark_model()))
@@ -613,6 +618,10 @@ def main(
         )  # last: a set without it is cut off
     except MertoolError as error:
         raise click.ClickException(str(error)) from error
+    except BrokenProcessPool as error:
+        raise click.ClickException(
+            "a worker process was killed, perhaps for lack of memory; try fewer --jobs"
+        ) from error
     except OSError as error:
         raise click.ClickException(f"{out}: cannot be written: {(error.strerror or str(error)).lower()}") from error
     click.echo(out)

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +28,21 @@ from .files import atomic_file, reason
 __all__ = ["FORMAT", "Pack", "file_sha256", "load_pack", "save_pack"]
 
 FORMAT = 1
+# What zipfile and NumPy raise on damaged bytes, depending on which byte it is.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    tokenize.TokenError,
+    EOFError,
+    KeyError,
+    MemoryError,
+    OverflowError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
 _TEXT = ("clip", "dataset", "subject", "emotion")
 _NUMBERS = ("onset", "middle", "apex", "offset")
 
@@ -109,7 +127,7 @@ def load_pack(path: Path) -> Pack:
             frames = _map(archive, path, "frames")
             sequence = _map(archive, path, "sequence") if "sequence" in names else None
             arrays = {name: _read(archive, name) for name in ("landmarks", *_TEXT, *_NUMBERS)}
-    except (zipfile.BadZipFile, EOFError, KeyError, ValueError) as error:
+    except _DAMAGE as error:
         if isinstance(error, DataError):
             raise
         raise DataError(f"{path}: damaged or not a pack ({error}); {again}") from error

@@ -29,7 +29,7 @@ def test_a_whole_samm_has_no_deviation(tmp_path: Path) -> None:
     assert found.complete
     assert found.deviations == ()
     assert found.lines() == [
-        "samm: complete",
+        "samm: all 159 clips of the table can be used",
         f"  table x/{TABLE}, header in row 14, 159 rows",
         "  image root x/SAMM",
         "           expected  in table  usable",
@@ -75,6 +75,7 @@ def test_every_deviation_is_a_line(tmp_path: Path) -> None:
         "samm/012/012_1_1: missing_frame: no folder 012/012_1_1 on disk",
         "x/SAMM/006/006_1_1: a clip folder without a row in the table",
     )
+    assert found.lines()[0] == "samm: 2 of 158 clips cannot be used"
     assert found.lines()[-9] == "8 deviations"
 
 

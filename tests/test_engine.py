@@ -14,6 +14,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from mertool import engine
 from mertool.checkpoint import load_weights
 from mertool.config import Settings
 from mertool.engine import LOG_COLUMNS, arc_margin, fit, learning_rate, make_optimizer, predict, torch_device
@@ -126,18 +127,22 @@ def test_killed_and_continued_equals_undisturbed(tmp_path: Path, fields: dict[st
 def test_kill_between_checkpoint_and_log_leaves_no_gap_and_no_double_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(*_: object) -> None:
-        raise KilledError
+    def killed(folder: Path, rows: list[dict[str, float]]) -> None:
+        if len(rows) == 3:
+            raise KilledError
+        write_log(folder, rows)
 
     settings = tiny(epochs=3)
     with pytest.raises(KilledError):
         fit(settings, CLASSES, stopping(3, 0), STEPS, tmp_path)
     (tmp_path / "log.csv").write_text((tmp_path / "log.csv").read_text() + "3,0.5,")  # half a row of a dead process
     with monkeypatch.context() as patch:
-        patch.setattr("mertool.engine._write_log", killed)
+        write_log = engine._write_log
+        patch.setattr(engine, "_write_log", killed)
         with pytest.raises(KilledError):
             fit(settings, CLASSES, made_up, STEPS, tmp_path)
-    fit(settings, CLASSES, made_up, STEPS, tmp_path)
+    assert len(log(tmp_path)) == 2
+    fit(settings, CLASSES, stopping(1, 0), STEPS, tmp_path)  # nothing left to train
     assert [row["epoch"] for row in log(tmp_path)] == ["1", "2", "3"]
 
 

@@ -52,7 +52,8 @@ inline bool has_shape(const py::array& array, const Shape& shape) {
 
 template <class T>
 bool has_dtype(const py::object& object) {
-    return py::isinstance<py::array>(object) && py::reinterpret_borrow<py::array>(object).dtype().equal(py::dtype::of<T>());
+    return py::isinstance<py::array>(object) &&
+           py::reinterpret_borrow<py::array>(object).dtype().equal(py::dtype::of<T>());
 }
 
 // `object` as an array of T in this machine's byte order, of any strides. `where` is "function: argument"; `shapes` are

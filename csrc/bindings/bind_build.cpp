@@ -23,8 +23,9 @@ std::string compiler() {
 }  // namespace
 
 void bind_build(pybind11::module_& module) {
-    module.def("simd", [] { return std::string(simd_name(simd_in_use())); },
-               "Instructions in use: 'avx2' or 'plain'. MERTOOL_SIMD=plain|avx2 forces one.");
+    module.def(
+        "simd", [] { return std::string(simd_name(simd_in_use())); },
+        "Instructions in use: 'avx2' or 'plain'. MERTOOL_SIMD=plain|avx2 forces one.");
     module.attr("compiler") = compiler();
 }
 

@@ -23,8 +23,8 @@ FrameStack check_frames(const py::object& object) {
         refuse("render: frames", " must not be empty in T, H or W, got " + describe(object));
     }
     if (size.height > max_frame_side || size.width > max_frame_side) {
-        refuse("render: frames", " must be at most " + std::to_string(max_frame_side) + " px high and wide, got " +
-                                     describe(object));
+        refuse("render: frames",
+               " must be at most " + std::to_string(max_frame_side) + " px high and wide, got " + describe(object));
     }
     if (size.width > 1 && frames.strides(3) != 1) {
         refuse("render: frames", " must have the pixels of a row side by side, got a stride of " +

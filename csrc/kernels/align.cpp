@@ -61,8 +61,9 @@ struct Range {
 Range range_of(const Axis& axis, const Size& size, double radius) {
     const auto right = static_cast<double>(size.width - 1);
     const auto down = static_cast<double>(size.height - 1);
-    const auto [low, high] = std::minmax({axis.start, axis.start + axis.along_x * right, axis.start + axis.along_y * down,
-                                          axis.start + axis.along_x * right + axis.along_y * down});
+    const auto [low, high] =
+        std::minmax({axis.start, axis.start + axis.along_x * right, axis.start + axis.along_y * down,
+                     axis.start + axis.along_x * right + axis.along_y * down});
     const double nearest = std::clamp(low, axis.lowest, axis.highest);
     const double furthest = std::clamp(high, axis.lowest, axis.highest);
     // One pixel more on either side: `at` brings a coordinate to within one pixel of the bound.
@@ -182,8 +183,7 @@ void align(const Picture& picture, const Transform& transform, const Size& size,
     const double radius_y = shrinks ? tent.radius_y : 1.0;
     const Axis x_axis = make_axis(transform.data(), picture.size.width, radius_x);
     const Axis y_axis = make_axis(transform.data() + 3, picture.size.height, radius_y);
-    const GreyWindow window =
-        make_window(picture, range_of(x_axis, size, radius_x), range_of(y_axis, size, radius_y));
+    const GreyWindow window = make_window(picture, range_of(x_axis, size, radius_x), range_of(y_axis, size, radius_y));
     for (std::int64_t y = 0; y < size.height; ++y) {
         for (std::int64_t x = 0; x < size.width; ++x) {
             const double cx = x_axis.at(static_cast<double>(x), static_cast<double>(y));

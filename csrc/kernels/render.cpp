@@ -21,8 +21,8 @@ bool reaches_too_far(const float* row, const Size& tile) {
     const double right = static_cast<double>(std::max<std::int64_t>(tile.width - 1, 1)) * row[0];
     const double down = static_cast<double>(std::max<std::int64_t>(tile.height - 1, 1)) * row[1];
     const double start = row[2];
-    const double furthest = std::max({std::abs(start), std::abs(start + right), std::abs(start + down),
-                                      std::abs(start + right + down)});
+    const double furthest =
+        std::max({std::abs(start), std::abs(start + right), std::abs(start + down), std::abs(start + right + down)});
     return furthest > max_coordinate_px;
 }
 
@@ -72,28 +72,6 @@ void render_clip(const RenderPlan& plan, Simd simd, std::int64_t clip, std::uint
     }
 }
 
-void normalise(const std::uint8_t* grey, std::int64_t n, float* out) {
-    std::uint64_t sum = 0;
-    std::uint64_t squares = 0;
-    constexpr std::int64_t block = 4096;  // so many squares of a byte fit 32 bits, which is twice as fast
-    for (std::int64_t start = 0; start < n; start += block) {
-        std::uint32_t part = 0;
-        std::uint32_t part_squares = 0;
-        for (std::int64_t i = start; i < std::min(start + block, n); ++i) {
-            const std::uint32_t value = grey[i];
-            part += value;
-            part_squares += value * value;
-        }
-        sum += part;
-        squares += part_squares;
-    }
-    const double mean = static_cast<double>(sum) / static_cast<double>(n);
-    const double variance = static_cast<double>(squares) / static_cast<double>(n) - mean * mean;
-    const auto centre = static_cast<float>(mean);
-    const auto scale = static_cast<float>(1.0 / std::sqrt(std::max(variance, 1.0)));
-    for (std::int64_t i = 0; i < n; ++i) out[i] = (static_cast<float>(grey[i]) - centre) * scale;
-}
-
 }  // namespace
 
 RenderPlan plan_render(const FrameStack& source, const Mosaic& mosaic, std::int64_t n, const std::int64_t* clips,
@@ -114,8 +92,10 @@ RenderPlan plan_render(const FrameStack& source, const Mosaic& mosaic, std::int6
             plan.transforms.push_back(check_transform(transforms + (i * mosaic.regions() + r) * 6, mosaic.tile, i, r));
         }
         const Tone tone{tones[2 * i], tones[2 * i + 1]};
-        if (!std::isfinite(tone.gain) || !std::isfinite(tone.bias)) {
-            throw std::invalid_argument("render: tone[" + std::to_string(i) + "] (clip) is not finite");
+        if (!(std::abs(tone.gain) <= max_tone && std::abs(tone.bias) <= max_tone)) {
+            throw std::invalid_argument("render: tone[" + std::to_string(i) +
+                                        "] (clip) must be a gain and a bias in -1000..1000, got " +
+                                        std::to_string(tone.gain) + ", " + std::to_string(tone.bias));
         }
         plan.tones.push_back(tone);
     }
@@ -125,9 +105,8 @@ RenderPlan plan_render(const FrameStack& source, const Mosaic& mosaic, std::int6
 void render(const RenderPlan& plan, int threads, std::uint8_t* out) {
     const auto n = static_cast<std::int64_t>(plan.clips.size());
     const Simd simd = simd_in_use();
-    for_each_clip(n, count_workers(n, threads), [&](std::int64_t clip, int) {
-        render_clip(plan, simd, clip, out + clip * plan.pixels_per_clip());
-    });
+    for_each_clip(n, count_workers(n, threads),
+                  [&](std::int64_t clip, int) { render_clip(plan, simd, clip, out + clip * plan.pixels_per_clip()); });
 }
 
 void render(const RenderPlan& plan, int threads, float* out) {
@@ -139,7 +118,8 @@ void render(const RenderPlan& plan, int threads, float* out) {
     for_each_clip(n, workers, [&](std::int64_t clip, int worker) {
         std::uint8_t* const levels = grey.data() + worker * pixels;
         render_clip(plan, simd, clip, levels);
-        normalise(levels, pixels, out + clip * pixels);
+        float* const normal = out + clip * pixels;
+        simd == Simd::avx2 ? normalise_avx2(levels, pixels, normal) : normalise_plain(levels, pixels, normal);
     });
 }
 

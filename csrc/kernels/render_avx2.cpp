@@ -1,3 +1,4 @@
+#include "normalise.hpp"
 #include "render_tile.hpp"
 #include "simd.hpp"
 
@@ -15,122 +16,124 @@ namespace mertool {
 namespace {
 
 // Pixels are not gathered one by one (the gather instruction is slow, and slower still on processors patched against
-// its data leak): eight neighbours of an output row lie on a short line through the frame, so a few windows of 16 bytes
-// hold them all, and one byte shuffle a window picks them out. The geometry of a row serves all frames of the clip.
+// its data leak): eight neighbours of an output row lie on a short line through the frame, so that a few windows of 16
+// bytes hold them all, and one byte shuffle a window picks them out. Two such strips fill a register. Where to read and
+// what to pick is worked out once for all frames of the clip.
 constexpr std::int64_t strip = 8;
-constexpr std::int64_t chunk = 64;
-constexpr std::int64_t window = 16;
+constexpr std::int64_t group = 2 * strip;
+constexpr std::int64_t chunk = 4 * group;
+constexpr std::int64_t window_step = 15;  // windows overlap by a byte: a pixel and its right neighbour are in one
 constexpr std::int64_t max_windows = 16;
 
-struct alignas(32) Windows {
-    std::ptrdiff_t offset[max_windows];
-    std::uint8_t pick[max_windows][32];  // for each pixel the bytes of it and its right neighbour; the same twice
-};
-
-struct alignas(32) Chunk {
-    Windows strips[chunk / strip];
-    std::int16_t column_weight[chunk];  // -2^15 times the fraction: negative, since 2^15 itself does not fit
-    std::int16_t row_weight[chunk];
-};
-
-// How many windows a strip may need: `rows` frame rows of `columns` windows each.
+// Windows a strip may need: `rows` frame rows (and the one below), `columns` windows in each.
 struct Layout {
     std::int64_t rows;
     std::int64_t columns;
-    std::int64_t count() const { return rows * columns; }
 };
 
-std::int64_t reach(std::int64_t step) {
+// How many whole pixels eight neighbours may span.
+std::int64_t span(std::int64_t step) {
     constexpr std::int64_t one = std::int64_t{1} << 31;
     return (std::abs(step) * (strip - 1) + one - 1) / one;
 }
 
-Layout layout_of(const FixedTransform& m) { return {reach(m.yx) + 1, reach(m.xx) / (window - 1) + 1}; }
+bool fits(const Layout& layout, const Size& frame) {
+    return layout.rows * layout.columns <= max_windows && frame.height > layout.rows &&
+           frame.width > layout.columns * window_step;
+}
 
-// Eight coordinates along a row: multiples of 2^-15 px in `high`, what is left of 2^-31 px in `low`.
-struct Coordinates {
-    __m256i high, low, high_step, low_step, limit, last;
+struct alignas(32) Group {
+    std::uint8_t pick[max_windows][2 * group];  // for each pixel the bytes of it and its neighbour; 0x80 for none
+    std::int16_t column_weight[group];          // -2^15 times the fraction: negative, since 2^15 itself does not fit
+    std::int16_t row_weight[group];
+    std::ptrdiff_t offset[2];  // of each strip's first window
 };
 
-MERTOOL_AVX2 inline Coordinates start_row(std::int64_t start, std::int64_t step, std::int64_t size) {
-    const __m256i lanes = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-    const std::int64_t rounded = start + (1 << 15);
-    const __m256i high_step = _mm256_set1_epi32(static_cast<std::int32_t>(step >> 16));
-    const __m256i low_step = _mm256_set1_epi32(static_cast<std::int32_t>(step & 0xffff));
-    const __m256i high = _mm256_set1_epi32(static_cast<std::int32_t>(rounded >> 16));
-    const __m256i low = _mm256_set1_epi32(static_cast<std::int32_t>(rounded & 0xffff));
-    return {_mm256_add_epi32(high, _mm256_mullo_epi32(high_step, lanes)),
-            _mm256_add_epi32(low, _mm256_mullo_epi32(low_step, lanes)),
-            _mm256_slli_epi32(high_step, 3),
-            _mm256_slli_epi32(low_step, 3),
-            _mm256_set1_epi32(static_cast<std::int32_t>((size - 1) << 15)),
-            _mm256_set1_epi32(static_cast<std::int32_t>(std::max<std::int64_t>(size - 2, 0)))};
+// Coordinates along one axis of the frame, in multiples of 2^-15 px.
+struct alignas(32) Axis {
+    std::int32_t along_row[chunk];  // steps from the row's start, in groups of 0-3, 8-11, 4-7, 12-15: packing sorts
+    std::int32_t last;              // last pixel with a neighbour
+    std::int32_t limit;             // last coordinate
+    std::int32_t last_start;        // where the windows of a strip start at most
+    std::int32_t first_lane;        // byte of a strip's lowest coordinate, twice
+};
+
+// Of `count` pixels from `start` on; a strip's windows need `needed` pixels of `size`.
+Axis make_axis(std::int64_t step, std::int64_t start, std::int64_t count, std::int64_t size, std::int64_t needed) {
+    Axis axis;
+    for (std::int64_t i = 0; i < (count + group - 1) / group * group; ++i) {
+        const std::int64_t x = i % group;
+        const std::int64_t place = i - x + (x / 4 % 2) * strip + x / strip * 4 + x % 4;
+        axis.along_row[place] = static_cast<std::int32_t>(to_grid(step * (start + i)));
+    }
+    axis.last = static_cast<std::int32_t>(size - 2);
+    axis.limit = static_cast<std::int32_t>((size - 1) << 15);
+    axis.last_start = static_cast<std::int32_t>(size - needed);
+    axis.first_lane = step < 0 ? 0x0f0e0f0e : 0x01000100;
+    return axis;
 }
 
-MERTOOL_AVX2 inline __m128i narrow(__m256i words) {
-    return _mm_packs_epi32(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+struct Whole {
+    __m256i pixels;  // of sixteen coordinates
+    __m256i starts;  // where the windows of their strip start
+};
+
+MERTOOL_AVX2 inline __m256i whole_of(__m256i clamped, const Axis& axis) {
+    return _mm256_min_epi32(_mm256_srli_epi32(clamped, 15), _mm256_set1_epi32(axis.last));
 }
 
-// The next eight: returns whole pixels, stores the negative fractions.
-MERTOOL_AVX2 inline __m256i next_strip(Coordinates& c, std::int16_t* weights) {
-    const __m256i exact = _mm256_add_epi32(c.high, _mm256_srli_epi32(c.low, 16));
-    const __m256i clamped = _mm256_min_epi32(_mm256_max_epi32(exact, _mm256_setzero_si256()), c.limit);
-    c.high = _mm256_add_epi32(c.high, c.high_step);
-    c.low = _mm256_add_epi32(c.low, c.low_step);
-    const __m256i whole = _mm256_min_epi32(_mm256_srli_epi32(clamped, 15), c.last);
-    const __m256i negative = _mm256_sub_epi32(_mm256_slli_epi32(whole, 15), clamped);
-    _mm_storeu_si128(reinterpret_cast<__m128i*>(weights), narrow(negative));
-    return whole;
+MERTOOL_AVX2 inline Whole plan_axis(const Axis& axis, std::int64_t x, std::int32_t row_start, std::int16_t* weights) {
+    const __m256i start = _mm256_set1_epi32(row_start);
+    const __m256i limit = _mm256_set1_epi32(axis.limit);
+    const __m256i zero = _mm256_setzero_si256();
+    const __m256i* const steps = reinterpret_cast<const __m256i*>(axis.along_row + x);
+    const __m256i one = _mm256_min_epi32(_mm256_max_epi32(_mm256_add_epi32(steps[0], start), zero), limit);
+    const __m256i two = _mm256_min_epi32(_mm256_max_epi32(_mm256_add_epi32(steps[1], start), zero), limit);
+    const __m256i whole_one = whole_of(one, axis);
+    const __m256i whole_two = whole_of(two, axis);
+    const __m256i weight = _mm256_packs_epi32(_mm256_sub_epi32(_mm256_slli_epi32(whole_one, 15), one),
+                                              _mm256_sub_epi32(_mm256_slli_epi32(whole_two, 15), two));
+    _mm256_store_si256(reinterpret_cast<__m256i*>(weights), weight);
+    const __m256i pixels = _mm256_packs_epi32(whole_one, whole_two);
+    const __m256i lowest = _mm256_shuffle_epi8(pixels, _mm256_set1_epi32(axis.first_lane));
+    return {pixels, _mm256_min_epi16(lowest, _mm256_set1_epi16(static_cast<std::int16_t>(axis.last_start)))};
 }
 
-// The smallest of eight numbers that rise or fall from the first to the last.
-MERTOOL_AVX2 inline std::int32_t lowest(__m256i line) {
-    return std::min(_mm256_extract_epi32(line, 0), _mm256_extract_epi32(line, 7));
-}
-
-MERTOOL_AVX2 inline void plan_windows(const FrameStack& source, const Layout& layout, __m256i column, __m256i row,
-                                      Windows& windows) {
-    const std::int64_t left = lowest(column);
-    const std::int64_t top = lowest(row);
-    const std::int64_t last_left = source.size.width - window;
-    const std::int64_t last_top = std::max<std::int64_t>(source.size.height - 2, 0);
-    const __m128i row_in_strip = narrow(_mm256_sub_epi32(row, _mm256_set1_epi32(static_cast<std::int32_t>(top))));
+MERTOOL_AVX2 inline void plan_group(const Axis& x_axis, const Axis& y_axis, std::int64_t x, std::int32_t row_x,
+                                    std::int32_t row_y, const Layout& layout, std::ptrdiff_t row_stride, Group& out) {
+    const Whole column = plan_axis(x_axis, x, row_x, out.column_weight);
+    const Whole row = plan_axis(y_axis, x, row_y, out.row_weight);
+    const __m256i row_in_strip = _mm256_sub_epi16(row.pixels, row.starts);
+    __m256i byte = _mm256_sub_epi16(column.pixels, column.starts);
     std::int64_t w = 0;
     for (std::int64_t c = 0; c < layout.columns; ++c) {
-        const std::int64_t start = std::min(left + c * (window - 1), last_left);
-        const __m128i byte =
-            narrow(_mm256_sub_epi32(column, _mm256_set1_epi32(static_cast<std::int32_t>(start))));
-        const __m128i outside =
-            _mm_or_si128(_mm_cmpgt_epi16(byte, _mm_set1_epi16(window - 2)), _mm_cmpgt_epi16(_mm_setzero_si128(), byte));
-        const __m128i both =
-            _mm_add_epi16(_mm_add_epi16(byte, _mm_slli_epi16(byte, 8)), _mm_set1_epi16(0x0100));
+        const __m256i outside = _mm256_or_si256(_mm256_cmpgt_epi16(byte, _mm256_set1_epi16(window_step - 1)),
+                                                _mm256_cmpgt_epi16(_mm256_setzero_si256(), byte));
+        const __m256i pair =
+            _mm256_add_epi16(_mm256_mullo_epi16(byte, _mm256_set1_epi16(0x0101)), _mm256_set1_epi16(0x0100));
+        const __m256i pick = _mm256_or_si256(pair, outside);
         for (std::int64_t r = 0; r < layout.rows; ++r, ++w) {
-            const __m128i here = _mm_cmpeq_epi16(row_in_strip, _mm_set1_epi16(static_cast<std::int16_t>(r)));
-            const __m128i nothing = _mm_or_si128(
-                outside, _mm_andnot_si128(here, _mm_set1_epi16(-1)));
-            const __m128i pick = _mm_or_si128(both, _mm_and_si128(nothing, _mm_set1_epi16(static_cast<std::int16_t>(0x8080))));
-            windows.offset[w] = std::min(top + r, last_top) * source.row_stride + start;
-            _mm256_storeu_si256(reinterpret_cast<__m256i*>(windows.pick[w]), _mm256_broadcastsi128_si256(pick));
+            const __m256i here = _mm256_cmpeq_epi16(row_in_strip, _mm256_set1_epi16(static_cast<std::int16_t>(r)));
+            const __m256i none = _mm256_andnot_si256(here, _mm256_set1_epi8(static_cast<char>(0x80)));
+            _mm256_store_si256(reinterpret_cast<__m256i*>(out.pick[w]), _mm256_or_si256(pick, none));
         }
+        byte = _mm256_sub_epi16(byte, _mm256_set1_epi16(window_step));
     }
+    out.offset[0] = _mm256_extract_epi16(row.starts, 0) * row_stride + _mm256_extract_epi16(column.starts, 0);
+    out.offset[1] = _mm256_extract_epi16(row.starts, 8) * row_stride + _mm256_extract_epi16(column.starts, 8);
 }
 
-MERTOOL_AVX2 inline __m128i load(const void* from) { return _mm_loadu_si128(static_cast<const __m128i*>(from)); }
+MERTOOL_AVX2 inline __m256i load_two(const std::uint8_t* low, const std::uint8_t* high) {
+    const __m128i first = _mm_loadu_si128(reinterpret_cast<const __m128i*>(low));
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(first),
+                                   _mm_loadu_si128(reinterpret_cast<const __m128i*>(high)), 1);
+}
 
-// Eight pixels interpolated along x, times 2^7: those of the upper row in the low half, of the lower in the high half.
-MERTOOL_AVX2 inline __m256i mix_columns(const std::uint8_t* frame, std::ptrdiff_t below, const Windows& windows,
-                                        std::int64_t count, const std::int16_t* weights) {
-    __m256i pairs = _mm256_setzero_si256();
-    for (std::int64_t w = 0; w < count; ++w) {
-        const std::uint8_t* const from = frame + windows.offset[w];
-        const __m256i bytes = _mm256_inserti128_si256(_mm256_castsi128_si256(load(from)), load(from + below), 1);
-        const __m256i pick = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(windows.pick[w]));
-        pairs = _mm256_or_si256(pairs, _mm256_shuffle_epi8(bytes, pick));
-    }
-    const __m256i left = _mm256_slli_epi16(_mm256_and_si256(pairs, _mm256_set1_epi16(0x00ff)), 7);
-    const __m256i fall = _mm256_maddubs_epi16(pairs, _mm256_set1_epi16(static_cast<std::int16_t>(0xff01)));
-    const __m256i weight = _mm256_broadcastsi128_si256(load(weights));
-    return _mm256_add_epi16(left, _mm256_mulhrs_epi16(_mm256_slli_epi16(fall, 7), weight));
+// Sixteen pairs of neighbours interpolated along x, times 2^6.
+MERTOOL_AVX2 inline __m256i mix_columns(__m256i pairs, __m256i weight) {
+    const __m256i left = _mm256_maddubs_epi16(pairs, _mm256_set1_epi16(0x0040));
+    const __m256i fall = _mm256_maddubs_epi16(pairs, _mm256_set1_epi16(static_cast<std::int16_t>(0xc040)));
+    return _mm256_add_epi16(left, _mm256_mulhrs_epi16(fall, weight));
 }
 
 struct Toning {
@@ -139,56 +142,68 @@ struct Toning {
 
 MERTOOL_AVX2 inline __m256i tone_eight(__m256i grey, const Toning& tone) {
     const __m256 toned = _mm256_add_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(grey), tone.gain), tone.bias);
-    return _mm256_cvtps_epi32(_mm256_min_ps(toned, _mm256_set1_ps(255.0F)));  // half to even; packing clips below 0
+    return _mm256_cvtps_epi32(toned);  // half to even; packing to bytes clips
 }
 
-MERTOOL_AVX2 inline __m128i render_sixteen(const std::uint8_t* frame, std::ptrdiff_t below, const Chunk& plan,
-                                           std::int64_t x, std::int64_t count, const Toning& tone) {
-    const Windows* const strips = plan.strips + x / strip;
-    const __m256i first = mix_columns(frame, below, strips[0], count, plan.column_weight + x);
-    const __m256i second = mix_columns(frame, below, strips[1], count, plan.column_weight + x + strip);
-    const __m256i top = _mm256_permute2x128_si256(first, second, 0x20);
-    const __m256i bottom = _mm256_permute2x128_si256(first, second, 0x31);
-    const __m256i weight = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(plan.row_weight + x));
-    const __m256i grey = _mm256_add_epi16(top, _mm256_mulhrs_epi16(_mm256_sub_epi16(top, bottom), weight));
+// `Rows` is the number of window rows where it is small and one window wide, known when compiled; 0 for any layout.
+template <int Rows>
+MERTOOL_AVX2 inline __m128i render_group(const std::uint8_t* frame, std::ptrdiff_t row_stride, const Group& plan,
+                                         const Layout& layout, const Toning& tone) {
+    const std::int64_t columns = Rows > 0 ? 1 : layout.columns;
+    const std::int64_t rows = Rows > 0 ? Rows : layout.rows;
+    __m256i top = _mm256_setzero_si256();
+    __m256i bottom = _mm256_setzero_si256();
+    const __m256i* pick = reinterpret_cast<const __m256i*>(plan.pick);
+    for (std::int64_t c = 0; c < columns; ++c) {
+        const std::uint8_t* low = frame + plan.offset[0] + c * window_step;
+        const std::uint8_t* high = frame + plan.offset[1] + c * window_step;
+        __m256i bytes = load_two(low, high);
+        for (std::int64_t r = 0; r < rows; ++r, ++pick) {
+            top = _mm256_or_si256(top, _mm256_shuffle_epi8(bytes, *pick));
+            low += row_stride;
+            high += row_stride;
+            bytes = load_two(low, high);
+            bottom = _mm256_or_si256(bottom, _mm256_shuffle_epi8(bytes, *pick));
+        }
+    }
+    const __m256i column_weight = _mm256_load_si256(reinterpret_cast<const __m256i*>(plan.column_weight));
+    const __m256i row_weight = _mm256_load_si256(reinterpret_cast<const __m256i*>(plan.row_weight));
+    const __m256i above = mix_columns(top, column_weight);
+    const __m256i below = mix_columns(bottom, column_weight);
+    const __m256i grey = _mm256_add_epi16(above, _mm256_mulhrs_epi16(_mm256_sub_epi16(above, below), row_weight));
     const __m256i zero = _mm256_setzero_si256();
     const __m256i levels = _mm256_packs_epi32(tone_eight(_mm256_unpacklo_epi16(grey, zero), tone),
                                               tone_eight(_mm256_unpackhi_epi16(grey, zero), tone));
     return _mm_packus_epi16(_mm256_castsi256_si128(levels), _mm256_extracti128_si256(levels, 1));
 }
 
-}  // namespace
-
-MERTOOL_AVX2 void render_tile_avx2(const TileJob& job) {
+template <int Rows>
+MERTOOL_AVX2 void render_tile_with(const TileJob& job, const Layout& layout) {
     const FrameStack& source = *job.source;
     const FixedTransform& m = job.transform;
-    const Layout layout = layout_of(m);
-    if (source.size.width < window || layout.count() > max_windows) return render_tile_plain(job);
-    const std::ptrdiff_t below = source.size.height > 1 ? source.row_stride : 0;
-    const Toning tone{_mm256_set1_ps(job.tone.gain / 128.0F), _mm256_set1_ps(job.tone.bias)};
-    Chunk plan;
+    const std::ptrdiff_t row_stride = source.row_stride;
+    const Toning tone{_mm256_set1_ps(job.tone.gain / 64.0F), _mm256_set1_ps(job.tone.bias)};
+    Group groups[chunk / group];
 
-    for (std::int64_t y = 0; y < job.tile.height; ++y) {
-        Coordinates along_x = start_row(m.xy * y + m.x0, m.xx, source.size.width);
-        Coordinates along_y = start_row(m.yy * y + m.y0, m.yx, source.size.height);
-        for (std::int64_t start = 0; start < job.tile.width; start += chunk) {
-            const std::int64_t count = std::min(chunk, job.tile.width - start);
-            for (std::int64_t x = 0; x < count; x += 2 * strip) {
-                for (std::int64_t i = x; i < x + 2 * strip; i += strip) {
-                    const __m256i column = next_strip(along_x, plan.column_weight + i);
-                    const __m256i row = next_strip(along_y, plan.row_weight + i);
-                    plan_windows(source, layout, column, row, plan.strips[i / strip]);
-                }
+    for (std::int64_t start = 0; start < job.tile.width; start += chunk) {
+        const std::int64_t count = std::min(chunk, job.tile.width - start);
+        const Axis x_axis = make_axis(m.xx, start, count, source.size.width, layout.columns * window_step + 1);
+        const Axis y_axis = make_axis(m.yx, start, count, source.size.height, layout.rows + 1);
+        for (std::int64_t y = 0; y < job.tile.height; ++y) {
+            const auto row_x = static_cast<std::int32_t>(to_grid(m.xy * y + m.x0));
+            const auto row_y = static_cast<std::int32_t>(to_grid(m.yy * y + m.y0));
+            for (std::int64_t x = 0; x < count; x += group) {
+                plan_group(x_axis, y_axis, x, row_x, row_y, layout, row_stride, groups[x / group]);
             }
             for (std::int64_t t = 0; t < source.frames; ++t) {
                 const std::uint8_t* const frame = job.first_frame + t * source.frame_stride;
                 std::uint8_t* const out = job.out + t * job.out_frame_stride + y * job.out_row_stride + start;
-                for (std::int64_t x = 0; x < count; x += 2 * strip) {
-                    const __m128i levels = render_sixteen(frame, below, plan, x, layout.count(), tone);
-                    if (x + 2 * strip <= count) {
+                for (std::int64_t x = 0; x < count; x += group) {
+                    const __m128i levels = render_group<Rows>(frame, row_stride, groups[x / group], layout, tone);
+                    if (x + group <= count) {
                         _mm_storeu_si128(reinterpret_cast<__m128i*>(out + x), levels);
                     } else {
-                        std::uint8_t rest[2 * strip];
+                        std::uint8_t rest[group];
                         _mm_storeu_si128(reinterpret_cast<__m128i*>(rest), levels);
                         std::memcpy(out + x, rest, static_cast<std::size_t>(count - x));
                     }
@@ -198,9 +213,29 @@ MERTOOL_AVX2 void render_tile_avx2(const TileJob& job) {
     }
 }
 
+}  // namespace
+
+void render_tile_avx2(const TileJob& job) {
+    const Layout layout{span(job.transform.yx) + 1, span(job.transform.xx) / window_step + 1};
+    if (!fits(layout, job.source->size)) return render_tile_plain(job);
+    switch (layout.columns > 1 ? 0 : layout.rows) {
+        case 1:
+            return render_tile_with<1>(job, layout);
+        case 2:
+            return render_tile_with<2>(job, layout);
+        case 3:
+            return render_tile_with<3>(job, layout);
+        default:
+            return render_tile_with<0>(job, layout);
+    }
+}
+
+MERTOOL_AVX2 void normalise_avx2(const std::uint8_t* grey, std::int64_t n, float* out) { normalise(grey, n, out); }
+
 #else
 
 void render_tile_avx2(const TileJob& job) { render_tile_plain(job); }
+void normalise_avx2(const std::uint8_t* grey, std::int64_t n, float* out) { normalise_plain(grey, n, out); }
 
 #endif
 

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "normalise.hpp"
 #include "render_tile.hpp"
 
 namespace mertool {
@@ -15,14 +16,13 @@ struct Position {
 };
 
 Position split(std::int64_t coordinate, std::int64_t size) {
-    const std::int64_t rounded = (coordinate + (1 << 15)) >> 16;
-    const auto clamped = static_cast<std::int32_t>(std::clamp<std::int64_t>(rounded, 0, (size - 1) * one));
+    const auto clamped = static_cast<std::int32_t>(std::clamp<std::int64_t>(coordinate, 0, (size - 1) * one));
     const std::int32_t whole = std::min(clamped / one, std::max(static_cast<std::int32_t>(size) - 2, 0));
     return {whole, clamped - whole * one};
 }
 
 std::int32_t mix_columns(std::int32_t left, std::int32_t right, std::int32_t fraction) {
-    return left * 128 + (((right - left) * fraction + 128) >> 8);
+    return left * 64 + (((right - left) * fraction + (1 << 8)) >> 9);
 }
 
 std::int32_t mix_rows(std::int32_t top, std::int32_t bottom, std::int32_t fraction) {
@@ -36,16 +36,18 @@ void render_tile_plain(const TileJob& job) {
     const FixedTransform& m = job.transform;
     const std::ptrdiff_t right = source.size.width > 1 ? 1 : 0;
     const std::ptrdiff_t below = source.size.height > 1 ? source.row_stride : 0;
-    const float gain = job.tone.gain / 128.0F;
+    const float gain = job.tone.gain / 64.0F;
     Position columns[chunk];
     Position rows[chunk];
 
     for (std::int64_t y = 0; y < job.tile.height; ++y) {
+        const std::int64_t row_x = to_grid(m.xy * y + m.x0);
+        const std::int64_t row_y = to_grid(m.yy * y + m.y0);
         for (std::int64_t start = 0; start < job.tile.width; start += chunk) {
             const std::int64_t count = std::min(chunk, job.tile.width - start);
             for (std::int64_t i = 0; i < count; ++i) {
-                columns[i] = split(m.xx * (start + i) + m.xy * y + m.x0, source.size.width);
-                rows[i] = split(m.yx * (start + i) + m.yy * y + m.y0, source.size.height);
+                columns[i] = split(row_x + to_grid(m.xx * (start + i)), source.size.width);
+                rows[i] = split(row_y + to_grid(m.yx * (start + i)), source.size.height);
             }
             for (std::int64_t t = 0; t < source.frames; ++t) {
                 const std::uint8_t* const frame = job.first_frame + t * source.frame_stride;
@@ -62,5 +64,7 @@ void render_tile_plain(const TileJob& job) {
         }
     }
 }
+
+void normalise_plain(const std::uint8_t* grey, std::int64_t n, float* out) { normalise(grey, n, out); }
 
 }  // namespace mertool

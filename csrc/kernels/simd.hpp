@@ -8,6 +8,13 @@
 #define MERTOOL_HAS_AVX2 0
 #endif
 
+// For code that is compiled once for each instruction set: it takes that of the function it is inlined into.
+#ifdef _MSC_VER
+#define MERTOOL_INLINE __forceinline
+#else
+#define MERTOOL_INLINE inline __attribute__((always_inline))
+#endif
+
 namespace mertool {
 
 enum class Simd { plain, avx2 };

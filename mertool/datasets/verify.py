@@ -31,7 +31,7 @@ class Verification:
 
     Attributes:
         dataset: Name of the data set.
-        complete: Every clip of the table can be used, repaired ones included.
+        complete: Every clip of the table can be used, repaired ones included; whether the table is, `counts` says.
         notes: What was met where.
         counts: Clips, subjects, and clips by emotion.
         deviations: One line each: counts other than expected, subjects and clips without folder, key frames missing,
@@ -47,7 +47,9 @@ class Verification:
     def lines(self) -> list[str]:
         """The outcome as text, for a terminal."""
         widest = max(len(count.what) for count in self.counts)
-        lines = [f"{self.dataset}: {'complete' if self.complete else 'not complete'}"]
+        rows, usable = self.counts[0].table, self.counts[0].usable
+        said = f"all {rows} clips of the table can" if self.complete else f"{rows - usable} of {rows} clips cannot"
+        lines = [f"{self.dataset}: {said} be used"]
         lines += [f"  {note}" for note in self.notes]
         lines.append(f"{'':{widest}}  expected  in table  usable")
         for count in self.counts:

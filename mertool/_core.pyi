@@ -1,0 +1,133 @@
+"""Compiled kernels.
+
+Everywhere: pixel centres at whole numbers; points are (x, y), sizes (height, width); a transform
+[[a, b, c], [d, e, f]] maps an output pixel (x, y) to the input point (a x + b y + c, d x + e y + f). Nothing is
+converted: an array of another dtype, shape or byte order is a ValueError naming function, argument, what was expected
+and what came. Inputs are never written to. The GIL is released while a kernel runs.
+"""
+
+from typing import Any, Literal, overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+compiler: str
+"""Compiler and version the extension was built with, e.g. "gcc 12.2.0"."""
+
+def simd() -> Literal["avx2", "plain"]:
+    """Instructions in use; all give the same bytes. The environment variable MERTOOL_SIMD=plain|avx2 forces one.
+
+    Raises:
+        ValueError: MERTOOL_SIMD names something else, or what this machine lacks.
+    """
+
+@overload
+def render(
+    frames: NDArray[np.uint8],
+    transforms: NDArray[np.float32],
+    tone: NDArray[np.float32],
+    grid: tuple[int, int],
+    tile: tuple[int, int],
+    threads: int = 1,
+    dtype: Literal["uint8"] = "uint8",
+    clips: NDArray[np.int64] | None = None,
+) -> NDArray[np.uint8]: ...
+@overload
+def render(
+    frames: NDArray[np.uint8],
+    transforms: NDArray[np.float32],
+    tone: NDArray[np.float32],
+    grid: tuple[int, int],
+    tile: tuple[int, int],
+    threads: int = 1,
+    *,
+    dtype: Literal["float32"],
+    clips: NDArray[np.int64] | None = None,
+) -> NDArray[np.float32]: ...
+@overload
+def render(
+    frames: NDArray[np.uint8],
+    transforms: NDArray[np.float32],
+    tone: NDArray[np.float32],
+    grid: tuple[int, int],
+    tile: tuple[int, int],
+    threads: int = 1,
+    dtype: str = "uint8",
+    clips: NDArray[np.int64] | None = None,
+) -> NDArray[Any]:
+    """Warp, tone and stack all regions of all frames of a clip in a single interpolation.
+
+    Bilinear; outside a frame its edge pixel is repeated; then clip(round(gain * v + bias)) to 0..255, rounded once,
+    half to even. Same bytes whatever the threads and instructions. Mirrored frames with mirrored transforms give the
+    mirrored result exactly where transform entries are multiples of 2^-15 (finer ones are rounded to about that).
+
+    Args:
+        frames: (M, T, H, W) uint8, T, H, W in 1.., H, W up to 32768. May be read-only and memory-mapped; any strides
+            but for the last axis, whose pixels must lie side by side. Never copied.
+        transforms: (N, R, 2, 3) float32, R = rows * cols, from a pixel of tile r (row r // cols, column r % cols of
+            the grid) to a pixel of the frame. May lead up to 30000 px from the origin.
+        tone: (N, 2) float32, gain and bias in grey levels, each in -1000..1000.
+        grid: (rows, cols), each 1..1024.
+        tile: (h, w) in pixels, each 1..16384.
+        threads: At least 1; clips are shared out.
+        dtype: "uint8", or "float32" for the same values less their mean and over their standard deviation (at least
+            one grey level), both of the whole clip: all frames, all tiles.
+        clips: (N,) int64, the row of `frames` each of the N results is made from; None for all rows in order (N = M).
+
+    Returns:
+        (N, T, rows * h, cols * w) of `dtype`.
+
+    Raises:
+        ValueError: An argument is none of this; a bad entry is named by clip and region.
+    """
+
+def align(image: NDArray[np.uint8], transform: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Grey conversion and similarity warp with averaging in one pass, rounded once.
+
+    Up to one input pixel an output pixel: bilinear. Above: each output pixel is the mean of the input pixels under a
+    tent of radius one output pixel along the output's axes. Outside the picture its edge pixel is repeated.
+
+    Args:
+        image: (H, W) uint8 grey or (H, W, 3) uint8 BGR (0.299 R + 0.587 G + 0.114 B). Strided input is copied.
+        transform: (2, 3) float64 from output to input pixels: turn, scale (1/64..64), shift, mirror.
+        size: (h, w) of the result, each 1..16384.
+
+    Returns:
+        (h, w) uint8.
+
+    Raises:
+        ValueError: An argument is none of this.
+    """
+
+def transform_points(points: NDArray[np.float32], transform: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Apply a transform to points in float64; the result is rounded to multiples of 1/1024 px.
+
+    So float32 holds it, and any mirror image of it, exactly (up to 8192 px).
+
+    Args:
+        points: (..., 2) float32. NaN stays NaN.
+        transform: (2, 3) float64, from the points' pixels to the result's.
+
+    Returns:
+        Same shape, float32.
+
+    Raises:
+        ValueError: An argument is none of this.
+    """
+
+def mirror_points(points: NDArray[np.float32], width: int, order: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Mirror points in a picture: x becomes width - 1 - x, and point i is the image of point order[i].
+
+    Twice is the identity, exactly for multiples of 1/1024 px.
+
+    Args:
+        points: (..., K, 2) float32, e.g. K = 68 landmarks. NaN stays NaN.
+        width: Of the picture in pixels, 1..16384.
+        order: (K,) int64, its own inverse.
+
+    Returns:
+        Same shape, float32.
+
+    Raises:
+        ValueError: An argument is none of this.
+    """

@@ -1,0 +1,202 @@
+"""Extraction on real portraits: one alignment a clip, every clip accounted for, nothing done twice."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+
+from mertool import regions
+from mertool.datasets import read_clips
+from mertool.errors import DataError
+from mertool.extract import extract
+from mertool.faces import find_landmark_model
+from mertool.pack import load_pack
+from tests.conftest import run
+
+
+@pytest.fixture(scope="module")
+def portrait():
+    return cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2BGR)
+
+
+def moved(picture, dx, dy, angle_deg=0.0, scale=1.0):
+    centre = (picture.shape[1] / 2, picture.shape[0] / 2)
+    matrix = cv2.getRotationMatrix2D(centre, angle_deg, scale)
+    matrix[:, 2] += dx, dy
+    return cv2.warpAffine(picture, matrix, picture.shape[1::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+
+
+@pytest.fixture
+def manifest(tmp_path, portrait):
+    """Three clips: still, with a face that moves 3 px to the right, and tilted by 20 degrees."""
+    folder = tmp_path / "clips with é"
+    folder.mkdir()
+    frames = {
+        "still": [portrait] * 3,
+        "right": [portrait, moved(portrait, 1.5, 0), moved(portrait, 3, 0)],
+        "tilted": [moved(portrait, 0, 0, 20)] * 3,
+    }
+    lines = ["clip,subject,emotion,onset_image,middle_image,apex_image"]
+    for name, pictures in frames.items():
+        for k, picture in enumerate(pictures):
+            cv2.imwrite(str(folder / f"{name}{k}.png"), picture)
+        lines.append(f"{name},s1,anger,{name}0.png,{name}1.png,{name}2.png")
+    path = folder / "mine.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def extracted(manifest, output, **options):
+    return extract(read_clips(manifest), output, landmarks=find_landmark_model(), **options)
+
+
+def test_one_similarity_a_clip_keeps_the_motion(manifest, tmp_path):
+    pack = extracted(manifest, tmp_path / "a.npz", size=256).pack
+    outer = regions.face_frame(pack.landmarks[:, 0]).outer
+    still, right, tilted = (pack.frames[k].astype(float) for k in range(3))
+    assert (still[0] == still[2]).all()
+    # The 3 px of the picture are found again in the crop, scaled as the face is.
+    shift, _ = cv2.phaseCorrelate(right[0], right[2], cv2.createHanningWindow((256, 256), cv2.CV_64F))
+    picture_outer = 2 * 31.0  # of the astronaut: asserted below, so that the scale is not circular
+    scale = outer[1] / picture_outer
+    assert 1.5 < scale < 3
+    assert abs(shift[0] - 3 * scale) < 0.35 * scale
+    assert abs(shift[1]) < 0.2
+    # Eyes are level in every crop, whatever the tilt of the head.
+    across = regions.face_frame(pack.landmarks[:, 0]).across
+    np.testing.assert_allclose(across[:, 1], 0, atol=2e-3)
+    assert np.corrcoef(still[0].ravel(), tilted[0].ravel())[0, 1] > 0.8
+
+
+def test_align_frame_takes_the_motion_out(manifest, tmp_path):
+    clip = extracted(manifest, tmp_path / "a.npz", size=128).pack.frames[1].astype(float)
+    frame = extracted(manifest, tmp_path / "b.npz", size=128, align="frame").pack.frames[1].astype(float)
+    assert np.abs(frame[0] - frame[2]).mean() < np.abs(clip[0] - clip[2]).mean()
+
+
+def test_jobs_do_not_change_a_byte(manifest, tmp_path):
+    for jobs in (1, 3):
+        extracted(manifest, tmp_path / f"{jobs}.npz", size=128, jobs=jobs)
+    assert (tmp_path / "1.npz").read_bytes() == (tmp_path / "3.npz").read_bytes()
+
+
+def test_a_second_run_does_nothing_until_something_changes(manifest, tmp_path):
+    out = tmp_path / "a.npz"
+    assert extracted(manifest, out, size=128).fresh
+    before = out.stat().st_ino
+    assert not extracted(manifest, out, size=128).fresh
+    assert out.stat().st_ino == before
+    (tmp_path / "a.clips.csv").unlink()
+    assert not extracted(manifest, out, size=128).fresh
+    assert (tmp_path / "a.clips.csv").exists()  # the table comes back without extracting
+    assert extracted(manifest, out, size=96).fresh
+    assert extracted(manifest, out, size=96, overwrite=True).fresh
+    picture = cv2.imread(str(manifest.parent / "still2.png"))
+    picture[0, 0] ^= 1
+    cv2.imwrite(str(manifest.parent / "still2.png"), picture)
+    assert extracted(manifest, out, size=96).fresh
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace("tilted,s1,anger", "tilted,s1,fear"), "utf-8")
+    assert extracted(manifest, out, size=96).pack.emotion[2] == "fear"
+
+
+def test_a_damaged_pack_is_simply_made_again(manifest, tmp_path):
+    out = tmp_path / "a.npz"
+    extracted(manifest, out, size=128)
+    whole = out.read_bytes()
+    out.write_bytes(whole[: len(whole) // 2])
+    assert extracted(manifest, out, size=128).fresh
+    assert out.read_bytes() == whole
+
+
+def test_every_clip_has_a_row_and_failures_have_a_reason(manifest, tmp_path):
+    folder = manifest.parent
+    cv2.imwrite(str(folder / "noise.png"), np.random.default_rng(0).integers(0, 256, (300, 300), np.uint8))
+    (folder / "text.jpg").write_text("not a picture")
+    whole = cv2.imencode(".jpg", cv2.imread(str(folder / "still0.png")))[1].tobytes()
+    (folder / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    cv2.imwrite(str(folder / "small.png"), np.zeros((20, 20), np.uint8))
+    bad = ["noise.png", "text.jpg", "cut.jpg", "small.png", "none.png"]
+    with manifest.open("a", encoding="utf-8") as stream:
+        for name in bad:
+            stream.write(f"bad_{name[:-4]},s2,fear,still0.png,still0.png,{name}\n")
+        stream.write("bad_all,s2,fear,noise.png,noise.png,noise.png\n")
+    done = extracted(manifest, tmp_path / "a.npz", size=128)
+    assert done.pack.clip == ("still", "right", "tilted")
+    rows = {row["clip"]: row for row in csv.DictReader((tmp_path / "a.clips.csv").open(encoding="utf-8"))}
+    assert len(rows) == 9
+    expected = {
+        "bad_noise": ("unreadable", "frames of different sizes: 512x512, 300x300"),
+        "bad_text": ("unreadable", "text.jpg: expected a picture, got something else"),
+        "bad_cut": ("unreadable", "cut.jpg: this JPEG is cut short"),
+        "bad_small": ("unreadable", "frames of different sizes: 20x20, 512x512"),
+        "bad_none": ("missing_frame", "none.png"),
+        "bad_all": ("no_face", "no face found in the onset frame"),
+    }
+    for clip, (status, text) in expected.items():
+        assert rows[clip]["status"] == status, rows[clip]
+        if clip != "bad_noise":
+            assert text in rows[clip]["detail"]
+    assert done.failed == 6
+    assert json.dumps(done.pack.meta["rows"])
+
+
+def test_no_usable_clip_keeps_the_old_pack(manifest, tmp_path):
+    out = tmp_path / "a.npz"
+    extracted(manifest, out, size=128)
+    before = out.read_bytes()
+    for picture in manifest.parent.glob("*.png"):
+        picture.write_text("gone")
+    with pytest.raises(DataError, match=r"none of 3 clips could be used \(still: .*each clip's reason stands in"):
+        extracted(manifest, out, size=128)
+    assert out.read_bytes() == before
+
+
+def test_a_picture_of_three_channels_is_red_green_blue(tmp_path, portrait):
+    grey = cv2.cvtColor(portrait, cv2.COLOR_BGR2GRAY)
+    onset, middle, apex = grey, np.roll(grey, 1, 1), np.roll(grey, 2, 1)
+    cv2.imwrite(str(tmp_path / "stack.png"), np.dstack([apex, middle, onset]))  # OpenCV writes blue, green, red
+    cv2.imwrite(str(tmp_path / "grey.png"), grey)
+    manifest = tmp_path / "m.csv"
+    manifest.write_text("clip,subject,emotion,image\na,1,x,stack.png\nb,1,y,grey.png\n")
+    done = extract(read_clips(manifest), tmp_path / "a.npz", size=512, aligned=True)
+    np.testing.assert_array_equal(done.pack.frames[0], np.stack([onset, middle, apex]))
+    assert not done.pack.has_landmarks
+    assert done.rows[1]["status"] == "unreadable"
+    assert "grey.png: grey; expected three channels" in done.rows[1]["detail"]
+
+
+def test_sequences_are_evenly_spaced_and_hold_onset_and_offset(recordings, tmp_path):
+    annotations = read_clips(recordings)
+    pack = extract(annotations, tmp_path / "a.npz", size=128, sequence=4, landmarks=find_landmark_model(), jobs=2).pack
+    assert pack.sequence.shape == (len(pack.ids), 4, 128, 128)
+    np.testing.assert_array_equal(pack.sequence[:, 0], pack.frames[:, 0])
+    last = cv2.imread(str(annotations.clips[0].sequence[-1][1]), cv2.IMREAD_GRAYSCALE)
+    assert last.shape == (650, 960)
+    assert not (pack.sequence[:, 3] == pack.sequence[:, 0]).all()
+
+
+def test_the_pack_of_a_copied_folder_is_the_same_file(recordings, tmp_path):
+    """No dates and no absolute paths: a copy elsewhere, later, gives the same bytes."""
+    folder = tmp_path / "elsewhere" / recordings.name
+    shutil.copytree(recordings, folder)
+    for place, out in ((recordings, "a.npz"), (folder, "b.npz")):
+        extract(read_clips(place), tmp_path / out, size=96, landmarks=find_landmark_model(), jobs=2)
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+    assert str(tmp_path) not in json.dumps(load_pack(tmp_path / "a.npz").meta)
+
+
+def test_the_command_says_what_it_did(recordings, tmp_path):
+    first = run("extract", recordings, "-o", "x.npz", "--size", "96", "--sheet", "sheet.png", cwd=tmp_path)
+    assert first.stdout == "x.npz: 26 of 26 clips, 4 subjects\n"
+    assert "their middle" in first.stderr  # the impossible apexes are named
+    assert cv2.imread(str(tmp_path / "sheet.png")).shape[1] > 1000
+    second = run("extract", recordings, "-o", "x.npz", "--size", "96", cwd=tmp_path)
+    assert "unchanged, nothing to do" in second.stdout
+    silent = run("extract", recordings, "-o", "x.npz", "--size", "96", "-q", cwd=tmp_path)
+    assert silent.stdout + silent.stderr == ""
