@@ -14,15 +14,14 @@ std::vector<py::ssize_t> shape_of(const Points& points) { return {points.shape()
 
 // Points of any number of leading axes, the last of which are `last`.
 Points check_points(const py::object& object, const std::string& where, const Shape& last) {
+    Shape any = last;
+    any.insert(any.begin(), Dim("..."));
+    if (!has_dtype<float>(object)) refuse(where, " must be " + describe(any) + " float32, got " + describe(object));
+    const auto ndim = static_cast<std::size_t>(py::reinterpret_borrow<py::array>(object).ndim());
     Shape shape = last;
-    std::string expected = describe(last);
-    expected.insert(1, "..., ");
-    if (has_dtype<float>(object)) {
-        const auto ndim = static_cast<std::size_t>(py::reinterpret_borrow<py::array>(object).ndim());
-        if (ndim > last.size()) shape.insert(shape.begin(), ndim - last.size(), Dim("N"));
-    }
-    if (!has_dtype<float>(object) || !has_shape(py::reinterpret_borrow<py::array>(object), shape)) {
-        refuse(where, " must be " + expected + " float32, got " + describe(object));
+    if (ndim > last.size()) shape.insert(shape.begin(), ndim - last.size(), Dim("N"));
+    if (!has_shape(py::reinterpret_borrow<py::array>(object), shape)) {
+        refuse(where, " must be " + describe(any) + " float32, got " + describe(object));
     }
     return check_block<float>(object, where, {shape});
 }

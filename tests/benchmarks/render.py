@@ -42,7 +42,9 @@ class Task:
         scale = side_px / tile[0]
         room = min(side_px * 0.6, SIDE / 2 - 1)
         centre = rng.uniform(room, SIDE - room, (n, regions, 2))
-        linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]).transpose(2, 3, 0, 1)
+        linear = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]).transpose(
+            2, 3, 0, 1
+        )
         middle = np.array([(tile[1] - 1) / 2, (tile[0] - 1) / 2])
         shift = centre - linear @ middle
         self.transforms = np.concatenate([linear, shift[..., None]], axis=-1).astype(np.float32)

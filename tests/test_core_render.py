@@ -1,0 +1,335 @@
+"""`_core.render` against its float64 definition and its promises: exact mirror images, same bytes on every path."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import mmap
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage.data import astronaut
+
+import mertool
+from mertool import _core
+
+from . import reference
+
+ROOT = Path(__file__).parents[1]
+GRID, TILE = (2, 3), (20, 28)
+PLAIN_TONE = np.array([[1, 0]], np.float32)
+
+
+def turned(rng, n, regions, size, tile, scale, degrees):
+    """(n, regions, 2, 3) float32: squares anywhere in a frame of `size`, partly outside, every second one mirrored."""
+    angle = np.radians(rng.uniform(-degrees, degrees, (n, regions)))
+    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    linear = np.array([[cos, -sin], [sin, cos]]).transpose(2, 3, 0, 1)
+    linear[:, ::2, :, 0] *= -1
+    centre = rng.uniform(-0.1, 1.1, (n, regions, 2)) * (size[1], size[0])
+    shift = centre - linear @ np.array([(tile[1] - 1) / 2, (tile[0] - 1) / 2])
+    return np.concatenate([linear, shift[..., None]], axis=-1).astype(np.float32)
+
+
+def tones(rng, n):
+    return np.stack([rng.uniform(0.5, 1.5, n), rng.uniform(-40, 40, n)], axis=1).astype(np.float32)
+
+
+def noise(rng, *shape):
+    return rng.integers(0, 256, shape, dtype=np.uint8)
+
+
+def portrait():
+    """(2, 3, 200, 170) uint8: the astronaut's face, in three channels as frames."""
+    face = astronaut()[20:220, 140:310]
+    return np.ascontiguousarray(np.stack([face, 255 - face]).transpose(0, 3, 1, 2))
+
+
+def render(frames, transforms, tone, grid=GRID, tile=TILE, **options):
+    """Render, and see to it that nothing that came in was written to."""
+    arrays = [frames, transforms, tone]
+    before = [array.copy() for array in arrays]
+    out = _core.render(frames, transforms, tone, grid, tile, **options)
+    for array, copy in zip(arrays, before, strict=True):
+        np.testing.assert_array_equal(array, copy)
+    return out
+
+
+def identity(regions=1):
+    return np.tile(np.array([[1, 0, 0], [0, 1, 0]], np.float32), (1, regions, 1, 1))
+
+
+# (frame size, tile, scale, degrees): every layout of the fast path, its limits, and what goes the plain way.
+CASES = [
+    ((90, 120), (20, 28), 1.5, 0),
+    ((90, 120), (20, 28), 1.5, 5),
+    ((90, 120), (32, 32), 1.56, 10),
+    ((120, 90), (33, 31), 2.0, 10),
+    ((120, 90), (9, 130), 0.7, 180),
+    ((140, 150), (16, 16), 3.5, 10),
+    ((140, 150), (16, 16), 1.5, 90),
+    ((140, 150), (7, 5), 9.0, 45),
+    ((50, 16), (12, 20), 1.0, 10),
+    ((50, 15), (12, 20), 1.0, 10),
+    ((2, 40), (6, 17), 1.0, 0),
+    ((3, 40), (6, 17), 1.0, 180),
+    ((1, 40), (6, 17), 1.0, 5),
+    ((40, 3), (6, 17), 1.0, 5),
+    ((2, 2), (5, 4), 0.3, 45),
+    ((1, 1), (3, 3), 1.0, 10),
+]
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize(("size", "tile", "scale", "degrees"), CASES)
+def test_reference(size, tile, scale, degrees, seed):
+    rng = np.random.default_rng(seed)
+    frames, tone = noise(rng, 3, 2, *size), tones(rng, 3)
+    transforms = turned(rng, 3, 6, size, tile, scale, degrees)
+    out = render(frames, transforms, tone, tile=tile)
+    assert out.dtype == np.uint8
+    assert out.shape == (3, 2, 2 * tile[0], 3 * tile[1])
+    exact = reference.render_exact(frames, transforms, tone, GRID, tile)
+    assert np.abs(out - np.clip(exact, 0, 255)).max() <= 0.55  # half a level is rounding
+    expected = reference.render(frames, transforms, tone, GRID, tile)
+    assert np.abs(out.astype(int) - expected).max() <= 1
+    assert np.mean(out != expected) < 0.03
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 5])
+def test_reference_of_a_portrait(frames):
+    rng = np.random.default_rng(frames)
+    pictures = np.repeat(portrait(), 2, axis=1)[:, :frames]
+    transforms, tone = turned(rng, 2, 6, (200, 170), TILE, 1.6, 10), tones(rng, 2)
+    out = render(pictures, transforms, tone)
+    expected = reference.render(pictures, transforms, tone, GRID, TILE)
+    assert np.abs(out.astype(int) - expected).max() <= 1
+    normal = render(pictures, transforms, tone, dtype="float32")
+    assert normal.dtype == np.float32
+    np.testing.assert_allclose(normal, reference.normalise(out), atol=1e-5)
+    np.testing.assert_allclose(normal.mean(axis=(1, 2, 3)), 0, atol=1e-5)
+    np.testing.assert_allclose(normal.std(axis=(1, 2, 3)), 1, atol=1e-5)
+
+
+def test_transforms_are_not_rounded_coarsely():
+    ramp = np.tile(np.arange(256, dtype=np.uint8), (1, 1, 300, 1))
+    step = np.float32(200.3 / 299)  # rounded to 2^-15 it would be 0.002 px off at the far end
+    transforms = np.array([[[[step, 0, 0.123456], [0, 1, 0]]]], np.float32)
+    out = render(ramp, transforms, np.array([[1000, -199 * 1000 + 4]], np.float32), (1, 1), (1, 300))
+    slope = np.flatnonzero((out[0, 0, 0] > 0) & (out[0, 0, 0] < 255))
+    x = transforms[0, 0, 0, 0].astype(np.float64) * slope + transforms[0, 0, 0, 2]
+    np.testing.assert_allclose(out[0, 0, 0, slope], 1000 * (x - 199) + 4, atol=17)  # 1000 times 2^-6
+
+
+@pytest.mark.parametrize("size", [(90, 120), (60, 64), (30, 14)])
+@pytest.mark.parametrize("scale", [0.8, 1.56, 3.0])
+def test_mirror_image_is_exact(size, scale):
+    rng = np.random.default_rng(3)
+    frames, tone = noise(rng, 2, 3, *size), tones(rng, 2)
+    transforms = np.rint(turned(rng, 2, 6, size, TILE, scale, 30).astype(np.float64) * 2**14) / 2**14
+    mirrored = transforms.copy()  # column x of the mirrored tile is column w - 1 - x of the tile, mirrored in the frame
+    mirrored[..., 0, 1] *= -1
+    mirrored[..., 0, 2] = size[1] - 1 - transforms[..., 0, 2] - transforms[..., 0, 0] * (TILE[1] - 1)
+    mirrored[..., 1, 0] *= -1
+    mirrored[..., 1, 2] += transforms[..., 1, 0] * (TILE[1] - 1)
+    mirrored = mirrored.reshape(2, *GRID, 2, 3)[:, :, ::-1].reshape(2, 6, 2, 3)
+    there, back = transforms.astype(np.float32), mirrored.astype(np.float32)
+    np.testing.assert_array_equal(back, mirrored)  # float32 holds them
+    flipped = np.ascontiguousarray(frames[..., ::-1])
+    for dtype in ("uint8", "float32"):
+        np.testing.assert_array_equal(
+            render(flipped, back, tone, dtype=dtype), render(frames, there, tone, dtype=dtype)[..., ::-1]
+        )
+
+
+@pytest.mark.parametrize("size", [(40, 50), (5, 4), (1, 1), (70, 16)])
+def test_identity_returns_its_input(size):
+    frames = noise(np.random.default_rng(0), 1, 3, *size)
+    np.testing.assert_array_equal(render(frames, identity(), PLAIN_TONE, (1, 1), size), frames)
+
+
+def test_regions_lie_row_by_row():
+    frames = noise(np.random.default_rng(0), 1, 1, 40, 60)
+    transforms = identity(6)
+    transforms[0, :, 0, 2] = [0, 20, 40, 0, 20, 40]
+    transforms[0, :, 1, 2] = [0, 0, 0, 20, 20, 20]
+    np.testing.assert_array_equal(render(frames, transforms, PLAIN_TONE, (2, 3), (20, 20)), frames)
+
+
+def test_edge_is_repeated_outside():
+    frames = noise(np.random.default_rng(0), 1, 2, 30, 40)
+    transforms = identity()
+    transforms[0, 0, :, 2] = -25
+    out = render(frames, transforms, PLAIN_TONE, (1, 1), (80, 90))
+    np.testing.assert_array_equal(out, np.pad(frames, ((0, 0), (0, 0), (25, 25), (25, 25)), mode="edge"))
+    transforms[0, 0, :, 2] = [29000, -29000]
+    out = render(frames, transforms, PLAIN_TONE, (1, 1), (8, 8))
+    np.testing.assert_array_equal(out, np.broadcast_to(frames[:, :, :1, -1:], (1, 2, 8, 8)))
+
+
+@pytest.mark.parametrize(("gain", "bias"), [(1, 300), (1, -300), (1000, -1000), (-1, 255), (0, 77.5), (-1000, 1000)])
+def test_tone_is_clipped(gain, bias):
+    frames = noise(np.random.default_rng(0), 1, 1, 20, 30)
+    tone = np.array([[gain, bias]], np.float32)
+    expected = np.clip(np.rint(np.float64(gain) * frames + bias), 0, 255)
+    np.testing.assert_array_equal(render(frames, identity(), tone, (1, 1), (20, 30)), expected)
+
+
+def test_ties_are_rounded_to_even():
+    frames = np.array([[[[0, 1, 2, 3]]]], np.uint8)
+    transforms = identity()
+    transforms[0, 0, 0, 2] = 0.5
+    assert render(frames, transforms, PLAIN_TONE, (1, 1), (1, 3)).tolist() == [[[[0, 2, 2]]]]
+
+
+def test_flat_clip_is_zero():
+    out = render(np.full((1, 3, 20, 30), 77, np.uint8), identity(), PLAIN_TONE, (1, 1), (8, 8), dtype="float32")
+    np.testing.assert_array_equal(out, np.zeros((1, 3, 8, 8), np.float32))
+
+
+def test_one_mean_and_deviation_for_all_frames():
+    frames = np.zeros((1, 2, 8, 8), np.uint8)
+    frames[:, 1] = 100
+    out = render(frames, identity(), PLAIN_TONE, (1, 1), (8, 8), dtype="float32")
+    np.testing.assert_array_equal(out, np.where(frames > 0, np.float32(1), np.float32(-1)))
+
+
+def arguments(seed=0, n=5):
+    rng = np.random.default_rng(seed)
+    return noise(rng, n, 3, 90, 120), turned(rng, n, 6, (90, 120), TILE, 1.5, 10), tones(rng, n)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_threads_do_not_show(dtype):
+    frames, transforms, tone = arguments()
+    one = render(frames, transforms, tone, dtype=dtype)
+    for threads in (2, 3, 4, 50):
+        np.testing.assert_array_equal(render(frames, transforms, tone, dtype=dtype, threads=threads), one)
+
+
+def test_clips_choose_rows():
+    frames, transforms, tone = arguments()
+    clips = np.array([4, 0, 0, 3, 1, 2, 4])
+    many = transforms[[0, 1, 2, 3, 4, 0, 1]], tone[[0, 1, 2, 3, 4, 0, 1]]
+    expected = render(frames[clips], *many)
+    np.testing.assert_array_equal(render(frames, *many, clips=clips), expected)
+    np.testing.assert_array_equal(render(frames, *many, clips=np.repeat(clips, 2)[::2]), expected)
+    np.testing.assert_array_equal(expected, reference_like(frames, *many, clips))
+
+
+def reference_like(frames, transforms, tone, clips):
+    """One clip at a time."""
+    parts = [render(frames[c : c + 1], transforms[i : i + 1], tone[i : i + 1]) for i, c in enumerate(clips)]
+    return np.concatenate(parts)
+
+
+def test_no_clips_give_an_empty_result():
+    frames, transforms, tone = arguments()
+    for dtype in ("uint8", "float32"):
+        out = render(frames, transforms[:0], tone[:0], clips=np.zeros(0, np.int64), dtype=dtype, threads=3)
+        assert out.shape == (0, 3, 40, 84)
+        assert out.dtype == dtype
+        assert render(frames[:0], transforms[:0], tone[:0], dtype=dtype).shape == (0, 3, 40, 84)
+
+
+def test_strided_and_read_only_arrays(tmp_path):
+    frames, transforms, tone = arguments()
+    expected = render(frames, transforms, tone)
+    wide = np.zeros((10, 6, 180, 200), np.uint8)
+    views = [
+        wide[::2, ::2, :90, 7:127],
+        wide[::2, 1::2, ::2, :120],
+        wide[::-2, ::-2, ::-2, :120],
+        np.zeros((90, 3, 5, 120), np.uint8).transpose(2, 1, 0, 3),
+    ]
+    for view in views:
+        view[:] = frames
+        view.flags.writeable = False
+        np.testing.assert_array_equal(render(view, transforms, tone), expected)
+    np.testing.assert_array_equal(render(frames[:, 1:2], transforms, tone), expected[:, 1:2])
+    strided = np.repeat(transforms, 2, axis=0)[::2], np.asfortranarray(tone)
+    for array in strided:
+        array.flags.writeable = False
+    np.testing.assert_array_equal(render(frames, *strided), expected)
+    np.save(tmp_path / "frames.npy", frames)
+    mapped = np.load(tmp_path / "frames.npy", mmap_mode="r")
+    np.testing.assert_array_equal(render(mapped, transforms, tone, threads=2), expected)
+
+
+def test_concurrent_calls():
+    jobs = [arguments(seed) for seed in range(8)]
+    expected = [render(*job) for job in jobs]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(5):
+            for out, right in zip(pool.map(lambda job: _core.render(*job, GRID, TILE, 2), jobs), expected, strict=True):
+                np.testing.assert_array_equal(out, right)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="protects memory pages with Linux's mprotect")
+@pytest.mark.parametrize("size", [(32, 64), (64, 16), (2, 48), (3, 17), (5, 3)])
+def test_reads_nothing_beyond_the_frames(size):
+    page = mmap.PAGESIZE
+    memory = mmap.mmap(-1, 3 * page)
+    start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    protect = ctypes.CDLL(None, use_errno=True).mprotect
+    protect.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    whole = np.frombuffer(memory, np.uint8)
+    rng = np.random.default_rng(0)
+    whole[:] = noise(rng, 3 * page)
+    count = size[0] * size[1]
+    for first in (page, 2 * page - count):  # flush with the page before, and with the page after
+        frames = whole[first : first + count].reshape(1, 1, *size)
+        transforms = np.concatenate(
+            [turned(rng, 1, 6, size, TILE, scale, degrees) for scale in (0.5, 1.5, 3) for degrees in (0, 8, 90)]
+        )
+        tone, clips = tones(rng, 9), np.zeros(9, np.int64)
+        expected = render(frames.copy(), transforms, tone, clips=clips)
+        for guard in (0, 2):
+            assert protect(start + guard * page, page, mmap.PROT_NONE if hasattr(mmap, "PROT_NONE") else 0) == 0
+        try:
+            out = _core.render(frames, transforms, tone, GRID, TILE, clips=clips)  # a wrong read ends the process
+        finally:
+            for guard in (0, 2):
+                protect(start + guard * page, page, mmap.PROT_READ | mmap.PROT_WRITE)
+        np.testing.assert_array_equal(out, expected)
+
+
+def digest():
+    """Instructions in use and a hash over many renderings."""
+    seen = hashlib.sha256()
+    for size, tile, scale, degrees in CASES:
+        rng = np.random.default_rng(7)
+        frames, tone = noise(rng, 3, 3, *size), tones(rng, 3)
+        transforms = turned(rng, 3, 6, size, tile, scale, degrees)
+        for dtype in ("uint8", "float32"):
+            seen.update(_core.render(frames, transforms, tone, GRID, tile, dtype=dtype).tobytes())
+    return f"{_core.simd()} {seen.hexdigest()}"
+
+
+def run_with_simd(name, cwd):
+    """What `digest` prints in a process of its own, or the error's last line."""
+    package = Path(mertool.__file__).parents[1]
+    environment = {**os.environ, "MERTOOL_SIMD": name, "PYTHONPATH": os.pathsep.join([str(package), str(ROOT)])}
+    code = "from tests.test_core_render import digest; print(digest())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=cwd, env=environment, capture_output=True, text=True)
+    return (done.stdout or done.stderr.strip().splitlines()[-1]).strip()
+
+
+def test_instructions_do_not_show(tmp_path):
+    plain = run_with_simd("plain", tmp_path)
+    assert plain.startswith("plain ")
+    assert plain.split()[1] == digest().split()[1]
+    assert run_with_simd("", tmp_path).split()[1] == plain.split()[1]
+    fast = run_with_simd("avx2", tmp_path)
+    if "this machine or build has no avx2" in fast:
+        pytest.skip("no avx2 here")
+    assert fast == plain.replace("plain", "avx2")
+
+
+def test_unknown_instructions(tmp_path):
+    assert run_with_simd("sse9", tmp_path) == "ValueError: MERTOOL_SIMD: expected plain or avx2, got 'sse9'"
