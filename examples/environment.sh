@@ -1,6 +1,6 @@
 # Read by examples/quickstart.sh and tests/run.sh: a virtual environment of its own, whatever is active outside.
 #
-#   make_environment FOLDER REQUIREMENT   sets $bin and $python; $here is the repository
+#   make_environment FOLDER REQUIREMENT...   sets $bin and $python; $here is the repository
 
 make_environment() {
     if [ ! -x "$1/bin/python" ]; then
@@ -13,7 +13,8 @@ make_environment() {
     fi
     bin=$1/bin
     python=$bin/python
+    shift
     # An environment that is active outside must not leak in.
     unset PYTHONPATH PYTHONHOME VIRTUAL_ENV || true
-    "$python" -m pip install -q --disable-pip-version-check -c "$here/constraints.txt" "$2"
+    "$python" -m pip install -q --disable-pip-version-check -c "$here/constraints.txt" "$@"
 }

@@ -66,7 +66,7 @@ def render(
             but for the last axis, whose pixels must lie side by side. Never copied.
         transforms: (N, R, 2, 3) float32, R = rows * cols, from a pixel of tile r (row r // cols, column r % cols of
             the grid) to a pixel of the frame. May lead up to 30000 px from the origin.
-        tone: (N, 2) float32, gain and bias in grey levels, each in -1000..1000.
+        tone: (N, 2) float32, gain and bias in grey levels, each in -1e6..1e6.
         grid: (rows, cols), each 1..1024.
         tile: (h, w) in pixels, each 1..16384.
         threads: At least 1; clips are shared out.

@@ -7,7 +7,8 @@
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 . "$here/examples/environment.sh"
-make_environment "${MERTOOL_TEST_ENV:-$here/.venv}" "$here[test]"
+# Editable, so that tests and benchmarks in this folder meet the sources and the extension built from them.
+make_environment "${MERTOOL_TEST_ENV:-$here/.venv}" -e "$here[test]"
 cd "$here"
 "$bin/ruff" check .
 "$bin/ruff" format --check .

@@ -121,11 +121,11 @@ RENDER = [
     ({"tone": TONE.astype(np.float64)}, "render: tone must be (2, 2) float32, got (2, 2) float64"),
     (
         {"tone": changed(TONE, (1, 0), np.nan)},
-        "render: tone[1] (clip) must be a gain and a bias in -1000..1000, got nan, 0.000000",
+        "render: tone[1] (clip) must be a gain and a bias in -1000000..1000000, got nan, 0.000000",
     ),
     (
-        {"tone": changed(TONE, (0, 1), 1001)},
-        "render: tone[0] (clip) must be a gain and a bias in -1000..1000, got 1.000000, 1001.000000",
+        {"tone": changed(TONE, (0, 1), 1000001)},
+        "render: tone[0] (clip) must be a gain and a bias in -1000000..1000000, got 1.000000, 1000001.000000",
     ),
     ({"grid": (0, 3)}, "render: grid must be two numbers in 1..1024, got (0, 3)"),
     ({"grid": (2, 1025)}, "render: grid must be two numbers in 1..1024, got (2, 1025)"),

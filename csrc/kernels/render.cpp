@@ -94,7 +94,7 @@ RenderPlan plan_render(const FrameStack& source, const Mosaic& mosaic, std::int6
         const Tone tone{tones[2 * i], tones[2 * i + 1]};
         if (!(std::abs(tone.gain) <= max_tone && std::abs(tone.bias) <= max_tone)) {
             throw std::invalid_argument("render: tone[" + std::to_string(i) +
-                                        "] (clip) must be a gain and a bias in -1000..1000, got " +
+                                        "] (clip) must be a gain and a bias in -1000000..1000000, got " +
                                         std::to_string(tone.gain) + ", " + std::to_string(tone.bias));
         }
         plan.tones.push_back(tone);

@@ -11,7 +11,7 @@ namespace mertool {
 inline constexpr std::int64_t max_frame_side = 32768;  // Coordinates are 32 bits wide, 15 of them a fraction.
 inline constexpr std::int64_t max_tile_side = 16384;
 inline constexpr double max_coordinate_px = 30000.0;
-inline constexpr float max_tone = 1000.0F;  // of gain and bias: toned grey levels fit 32 bits
+inline constexpr float max_tone = 1e6F;  // of gain and bias: toned grey levels fit 32 bits
 
 struct Mosaic {
     std::int64_t rows;

@@ -1,0 +1,50 @@
+"""What is built: an sdist that builds, a wheel with everything in it, kernels without a warning under every compiler."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+
+import pytest
+
+import mertool
+from tests.conftest import ROOT
+
+
+def test_an_sdist_builds_and_its_wheel_holds_everything(tmp_path):
+    code = f"from scikit_build_core.build import build_sdist; print(build_sdist({str(tmp_path)!r}))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    sdist = tmp_path / f"mertool-{mertool.__version__}.tar.gz"
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    assert {"pyproject.toml", "CMakeLists.txt", "LICENSE", "README.md", "csrc/kernels/render.cpp"} <= names
+    assert not [name for name in names if name.endswith((".so", ".npz", ".pt"))]
+    (folder,) = (tmp_path / "unpacked").iterdir()
+    pip = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "--no-build-isolation", "-w", tmp_path, folder]
+    done = subprocess.run(pip, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+    for name in ("__init__.py", "_core.pyi", "py.typed", "cli.py", "datasets/samm.py"):
+        assert f"mertool/{name}" in names
+    assert any(name.startswith("mertool/_core.") and name.endswith(".so") for name in names)
+    assert not [name for name in names if name.startswith(("tests", "csrc", "examples"))]
+
+
+@pytest.mark.parametrize("compiler", ["g++", "clang++"])
+def test_kernels_compile_without_a_warning(compiler, tmp_path):
+    if shutil.which(compiler) is None:
+        pytest.skip(f"no {compiler} here")
+    import pybind11
+
+    configure = ["cmake", "-S", ROOT, "-B", tmp_path, f"-DCMAKE_CXX_COMPILER={compiler}", "-DMERTOOL_WERROR=ON"]
+    configure += [f"-Dpybind11_DIR={pybind11.get_cmake_dir()}", f"-DPython_EXECUTABLE={sys.executable}"]
+    for command in (configure, ["cmake", "--build", tmp_path, "--parallel", "2"]):
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
