@@ -44,7 +44,7 @@ PICTURES = {
         (0.6, 17, True),
         (1 / 50, 3, False),
         (9, 200, False),
-        (60, 30, True),
+        (25, 30, True),
     ],
 )
 def test_align_reference(name, scale, degrees, mirror):
