@@ -395,7 +395,7 @@ def cv(
     with _progress("cv", quiet) as progress:
         complete = cross_validate(folder, config, chosen or None, at_once, progress)
     if complete and not quiet:
-        click.echo(render_text([load_run(folder)]))
+        click.echo(render_text([load_run(folder)]).rstrip("\n"))
     elif not quiet:
         click.echo(f"{folder}: fold {', '.join(map(str, chosen))} done; others are still to do")
 
@@ -497,7 +497,7 @@ def _settings(given: dict[str, Any], packs: list[Any]) -> Settings:
     from .engine import choose_device
 
     said = _given(given)
-    said.setdefault("device", choose_device("auto"))
+    said["device"] = choose_device(said.get("device", "auto"))
     said.setdefault("precision", "fp32")
     names = sorted({name for pack in packs for name in pack.dataset})
     defaults = {default_classes(name) for name in names}

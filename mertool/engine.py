@@ -37,7 +37,6 @@ __all__ = [
     "learning_rate",
     "make_optimizer",
     "predict",
-    "torch_device",
 ]
 
 # Columns of log.csv; those of the attention branch are empty without it.
@@ -90,7 +89,7 @@ def fit(
         FileError: A file cannot be written.
         UsageError: There is no such device here.
     """
-    device = torch_device(settings)
+    device = torch.device(choose_device(settings.device))
     if (folder / "final.pt").exists():
         return _to_device(restore(_load_own(folder / "final.pt", settings, classes)), device)
     with _arithmetic():
@@ -181,24 +180,17 @@ def make_optimizer(model: Network, settings: Settings) -> torch.optim.Optimizer:
 
 
 def choose_device(wanted: str) -> str:
-    """ "cpu", "cuda" or "mps" for `wanted`; "auto" takes an accelerator where there is one."""
-    if wanted != "auto":
-        return wanted
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
-
-
-def torch_device(settings: Settings) -> torch.device:
-    """The device of the settings.
+    """The device for `wanted`: "cpu", "cuda", "mps", or "auto" for an accelerator where there is one.
 
     Raises:
-        UsageError: This machine, or this build of torch, has none.
+        UsageError: This machine, or this build of torch, has no such device.
     """
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there[settings.device]:
-        raise UsageError(f"--device {settings.device}: torch finds no such device here; use --device cpu")
-    return torch.device(settings.device)
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if wanted == "auto":
+        return next(name for name, found in there.items() if found)
+    if not there[wanted]:
+        raise UsageError(f"--device {wanted}: torch finds no such device here; use --device cpu")
+    return wanted
 
 
 def _train_epoch(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -78,7 +77,8 @@ def test_two_array_jobs_that_start_together_share_a_run(pack_path, finished_run,
         for fold in FOLDS
     ]
     for job in jobs:
-        assert job.wait(300) == 0, job.stderr.read()
+        _, message = job.communicate(timeout=300)
+        assert job.returncode == 0, message
     # Each saw the other's fold unfinished or finished; resuming closes the run without training anything again.
     run("cv", "--resume", "-o", tmp_path / "run", cwd=tmp_path)
     assert fingerprint(tmp_path / "run") == fingerprint(finished_run)
@@ -196,6 +196,7 @@ def test_the_only_pack_and_the_default_name_are_found(pack_path, tmp_path):
     report = run("report", cwd=tmp_path)
     assert f"mertool: report of {Path('runs') / folder.name}" in report.stderr
     assert report.stdout == done.stdout
+    assert not report.stdout.endswith("\n\n")
 
 
 def test_train_predict_and_fine_tune(pack_path, finished_run, tmp_path):
@@ -219,14 +220,15 @@ def test_train_predict_and_fine_tune(pack_path, finished_run, tmp_path):
     assert (tmp_path / "taught" / "final.pt").exists()
     run("train", "-o", "taught", "--resume", cwd=tmp_path)
     done = run(
-        "cv", "b.npz", "--abn", "--classes", "happiness,fear", "--folds", "2", *small, "--init", "taught", "-o", "tuned",
+        *("cv", "b.npz", "--abn", "--classes", "happiness,fear", "--folds", "2", *small),
+        *("--init", "taught", "-o", "tuned"),
         cwd=tmp_path,
-    )  # fmt: skip
+    )
     assert "--init taught: loaded: " in done.stderr
     assert "not loaded: " in done.stderr
     assert "other classes" in done.stderr
     config = json.loads((tmp_path / "tuned" / "config.json").read_text())
-    assert config["init"]["path"] == os.path.join("..", "taught", "final.pt")
+    assert config["init"]["path"] == str(Path("..", "taught", "final.pt"))
     assert any("stem" in text for text in config["init"]["loaded"])
 
     table = run("predict", "taught", "b.npz", cwd=tmp_path)

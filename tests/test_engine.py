@@ -17,7 +17,7 @@ from torch import Tensor
 from mertool import engine
 from mertool.checkpoint import load_weights
 from mertool.config import Settings
-from mertool.engine import LOG_COLUMNS, arc_margin, fit, learning_rate, make_optimizer, predict, torch_device
+from mertool.engine import LOG_COLUMNS, arc_margin, choose_device, fit, learning_rate, make_optimizer, predict
 from mertool.errors import DataError, UsageError
 from mertool.model import Network, build_model
 
@@ -253,7 +253,7 @@ def test_device_that_is_not_there() -> None:
     if torch.cuda.is_available():
         pytest.skip("there is a CUDA device")
     with pytest.raises(UsageError, match="--device cuda: torch finds no such device here; use --device cpu"):
-        torch_device(tiny(device="cuda"))
+        choose_device("cuda")
 
 
 def test_prediction_does_not_depend_on_the_batches() -> None:

@@ -70,9 +70,7 @@ def test_copies_do_not_depend_on_batch_or_order(pack):
         alone = render(samples, rows[[k]], draw_copies([ids[k]], copy[[k]], 4, settings), settings, "uint8")
         np.testing.assert_array_equal(alone[0], together[k])
     threads = dataclasses.replace(settings, threads=3)
-    np.testing.assert_array_equal(
-        render(samples, rows, draw_copies(ids, copy, 4, threads), threads, "uint8"), together
-    )
+    np.testing.assert_array_equal(render(samples, rows, draw_copies(ids, copy, 4, threads), threads, "uint8"), together)
 
 
 def test_copies_differ_by_seed_epoch_clip_and_number(pack):
@@ -173,5 +171,7 @@ def test_two_packs_render_as_each_alone(pack):
     rows = np.array([0, n, 1, n + 1])
     mixed = render(both, rows, Copies.plain(4), settings, "uint8")
     single, _ = samples_of([pack], region="roi")
-    np.testing.assert_array_equal(mixed[::2], render(single, rows[:2:1] * 0 + [0, 1], Copies.plain(2), settings, "uint8"))
+    np.testing.assert_array_equal(
+        mixed[::2], render(single, rows[:2:1] * 0 + [0, 1], Copies.plain(2), settings, "uint8")
+    )
     np.testing.assert_array_equal(mixed[0], mixed[1][::-1])

@@ -117,10 +117,10 @@ def test_other_files_are_refused(tmp_path):
     with pytest.raises(FileError, match="cannot be read: no such file"):
         load_pack(tmp_path / "none.npz")
     (tmp_path / "text.npz").write_text("hello")
-    with pytest.raises(DataError, match="not a pack"):
+    with pytest.raises(DataError, match=r"not a pack"):
         load_pack(tmp_path / "text.npz")
     np.savez(tmp_path / "other.npz", a=np.arange(3))
-    with pytest.raises(DataError, match="not a pack of mertool .no member 'meta'"):
+    with pytest.raises(DataError, match=r"not a pack of mertool \(no member 'meta'\)"):
         load_pack(tmp_path / "other.npz")
     np.savez_compressed(tmp_path / "small.npz", **content(), meta=np.array(json.dumps({"format": 1})))
     with pytest.raises(DataError, match="is compressed; packs are written uncompressed"):
@@ -138,6 +138,6 @@ def test_nothing_is_ever_unpickled(tmp_path):
             with archive.open(f"{name}.npy", "w") as member:
                 trap = np.array([Trap()] * 4, dtype=object) if name == "clip" else array
                 np.lib.format.write_array(member, trap, allow_pickle=True)
-    with pytest.raises(DataError, match="Object arrays cannot be loaded"):
+    with pytest.raises(DataError, match=r"Object arrays cannot be loaded"):
         load_pack(tmp_path / "a.npz")
     assert not (tmp_path / "sprung").exists()

@@ -1,4 +1,4 @@
-"""What is built: an sdist that builds, a wheel with everything in it, kernels without a warning under every compiler."""
+"""What is built: an sdist that builds, a wheel with everything in it, kernels without a warning."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
 """`python -m tests.benchmarks.render`: the render kernel beside other ways to the same pixels, in one run.
 
 160 clips of three 256 x 256 frames, ten copies each, once as mosaics of 3 x 5 tiles of 32 px and once as faces of
-128 px. Everyone gets what suits him best: OpenCV and torch have their frames (three channels) and remap and
-grid_sample also their maps prepared outside the clock, while `render` starts from transforms; only results are made
-within it. Repetitions are interleaved, so that a busy machine slows all alike. Each `ratio` is the rival's time over
+128 px. Everyone gets what suits him best: OpenCV and torch have their frames (three channels) prepared outside the
+clock, and remap and grid_sample also their maps, as if every copy had the same geometry; `render` starts from
+transforms. As copies differ, `opencv_remap_fresh` makes each copy's map within the clock. Repetitions are interleaved, so that a busy machine slows all alike. Each `ratio` is the rival's time over
 that of `render`: median, lowest and highest of the repetitions.
 """
 
@@ -58,18 +58,20 @@ class Task:
         self.tables = [np.clip(np.rint(gain * levels + bias), 0, 255).astype(np.uint8) for gain, bias in self.tone]
         self.pictures = np.ascontiguousarray(self.frames.transpose(0, 2, 3, 1))
         self.matrices = self.transforms.astype(np.float64)
-        (rows, columns), (height, width) = self.grid, self.tile
+        height, width = self.tile
         y, x = np.mgrid[:height, :width].astype(np.float32)
-        self.maps, grids = [], []
-        for transforms in self.transforms:
-            at = np.einsum("rij,jhw->rhwi", transforms[:, :, :2], np.stack([x, y])) + transforms[:, None, None, :, 2]
-            at = at.reshape(rows, columns, height, width, 2).transpose(0, 2, 1, 3, 4)
-            at = np.ascontiguousarray(at.reshape(rows * height, columns * width, 2))
-            self.maps.append(cv2.convertMaps(at, None, cv2.CV_16SC2))
-            grids.append(at * np.float32(2 / (SIDE - 1)) - 1)
-        self.torch_grids = torch.from_numpy(np.stack(grids))
+        self.pixels = np.stack([x.ravel(), y.ravel(), np.ones(height * width, np.float32)])
+        maps = [self.map_of(n) for n in range(len(self.clips))]
+        self.maps = [cv2.convertMaps(at, None, cv2.CV_16SC2) for at in maps]
+        self.torch_grids = torch.from_numpy(np.stack(maps) * np.float32(2 / (SIDE - 1)) - 1)
         self.torch_frames = torch.from_numpy(self.frames[self.clips].astype(np.float32))
         self.torch_tone = torch.from_numpy(self.tone)[:, :, None, None, None]
+
+    def map_of(self, n: int) -> Array:
+        """Input point of every pixel of one copy: (rows * h, cols * w, 2) float32."""
+        (rows, columns), (height, width) = self.grid, self.tile
+        at = (self.transforms[n] @ self.pixels).reshape(rows, columns, 2, height, width)
+        return np.ascontiguousarray(at.transpose(0, 3, 1, 4, 2)).reshape(rows * height, columns * width, 2)
 
     def ours(self, threads: int) -> Array:
         return _core.render(
@@ -110,6 +112,13 @@ class Task:
             cv2.LUT(out[n], self.tables[n], out[n])
         return out
 
+    def opencv_remap_fresh(self, _threads: int) -> Array:
+        out = np.empty((*self.out.shape[:1], *self.out.shape[2:], FRAMES), np.uint8)
+        for n, clip in enumerate(self.clips):
+            cv2.remap(self.pictures[clip], self.map_of(n), None, cv2.INTER_LINEAR, out[n], cv2.BORDER_REPLICATE)
+            cv2.LUT(out[n], self.tables[n], out[n])
+        return out
+
     def torch_grid_sample(self, _threads: int) -> Array:
         out = torch.empty(self.out.shape, dtype=torch.uint8)
         for start in range(0, len(self.clips), 16):
@@ -130,6 +139,7 @@ class Task:
             "render_float32": self.ours_float,
             "opencv_warpaffine_lut": self.opencv_warp,
             "opencv_remap_lut": self.opencv_remap,
+            "opencv_remap_fresh": self.opencv_remap_fresh,
             "torch_grid_sample": self.torch_grid_sample,
             "numpy_copy": self.numpy_copy,
         }
@@ -137,7 +147,7 @@ class Task:
     def check(self) -> None:
         """Stop unless all rivals make the same pictures, up to their coarser fractions (OpenCV: 1/32 px)."""
         self.out = ours = self.ours(1)
-        for name in ("opencv_warpaffine_lut", "opencv_remap_lut", "torch_grid_sample"):
+        for name in ("opencv_warpaffine_lut", "opencv_remap_lut", "opencv_remap_fresh", "torch_grid_sample"):
             theirs = self.rivals()[name](1)
             theirs = theirs.transpose(0, 3, 1, 2) if theirs.shape[-1] == FRAMES else theirs
             difference = np.abs(theirs.astype(np.int16) - ours)
