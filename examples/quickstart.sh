@@ -10,6 +10,7 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 demo=${MERTOOL_DEMO:-$here/demo}
 . "$here/examples/environment.sh"
 mkdir -p "$demo"
+demo=$(CDPATH='' cd -- "$demo" && pwd)
 make_environment "$demo/.venv" "$here[demo,landmarks]"
 
 cd "$demo"
@@ -21,6 +22,9 @@ fi
 echo "== mertool extract"
 "$bin/mertool" extract SAMM --sheet contact.png
 echo "== mertool cv"
+if [ SAMM.npz -nt run/config.json ]; then
+    rm -rf run # of an older pack
+fi
 # Smaller and shorter than the defaults, so that the whole demonstration takes minutes.
 "$bin/mertool" cv SAMM.npz --roi --frames 3 --abn --epochs 12 --width 8 -o run --resume
 "$bin/mertool" report run --format md --maps attention.png > report.md

@@ -11,6 +11,7 @@ import io
 import pickle
 import platform
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -47,6 +48,7 @@ class Checkpoint:
         classes: Emotion of each output, in order.
         weights: Name -> tensor on the CPU, as `Network.state_dict`.
         state: What training needs to go on (`last.pt`); empty in `final.pt`.
+        seen: Ids of all clips that the weights have seen, also by way of `--init`.
     """
 
     path: Path
@@ -54,6 +56,7 @@ class Checkpoint:
     classes: tuple[str, ...]
     weights: dict[str, Tensor]
     state: dict[str, Any]
+    seen: tuple[str, ...]
 
 
 @dataclass
@@ -76,6 +79,7 @@ def save_checkpoint(
     classes: tuple[str, ...],
     weights: dict[str, Tensor],
     state: dict[str, Any] | None = None,
+    seen: Sequence[str] = (),
 ) -> None:
     """Write a checkpoint atomically.
 
@@ -85,6 +89,7 @@ def save_checkpoint(
         classes: Emotion of each output, in order.
         weights: `Network.state_dict()`, on any device.
         state: Plain containers and tensors that training needs to go on.
+        seen: Ids of all clips that the weights have seen.
 
     Raises:
         FileError: It cannot be written.
@@ -96,6 +101,7 @@ def save_checkpoint(
         "classes": list(classes),
         "weights": {name: tensor.detach().cpu() for name, tensor in weights.items()},
         "state": state or {},
+        "seen": list(seen),
         "versions": {"mertool": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
     }
     buffer = io.BytesIO()  # torch.save hides the reason of a failed write, such as a full disk
@@ -134,10 +140,11 @@ def load_weights(path: Path, way_out: str = "give another checkpoint") -> Checkp
         settings = Settings.from_dict(content["settings"])
         classes = tuple(str(name) for name in content["classes"])
         weights, state = dict(content["weights"]), dict(content["state"])
+        seen = tuple(str(name) for name in content["seen"])
     except (KeyError, TypeError, ValueError) as error:  # UsageError is a ValueError
         detail = f"no {error}" if isinstance(error, KeyError) else error
         raise DataError(f"{path}: unusable content ({detail}); {way_out}") from error
-    return Checkpoint(path, settings, classes, weights, state)
+    return Checkpoint(path, settings, classes, weights, state, seen)
 
 
 def restore(checkpoint: Checkpoint) -> Network:

@@ -5,6 +5,7 @@ Heavy imports stay inside the bodies, so that `--help` answers at once. Nothing 
 
 from __future__ import annotations
 
+import errno
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .config import RECIPES, Settings
-from .errors import MertoolError, UsageError
+from .errors import DataError, FileError, MertoolError, UsageError
+from .files import reason
 
 if TYPE_CHECKING:
     from .runs import RunConfig
@@ -46,6 +48,12 @@ class _Commands(click.Group):
             return super().invoke(ctx)
         except MertoolError as error:
             raise _Failure(error) from error
+        except MemoryError as error:
+            raise _Failure(DataError("not enough memory on this machine; try fewer --jobs")) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # a reader such as head has gone: click ends quietly
+            raise _Failure(FileError(f"{error.filename or 'mertool'}: {reason(error)}")) from error
 
 
 def _print_version(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
@@ -249,6 +257,8 @@ def extract(
     from .datasets import read_clips
 
     if verify:
+        if output or sheet or sequence or overwrite:
+            raise UsageError("--verify: extracts nothing; leave out -o, --sheet, --sequence and --overwrite")
         _verify(source, dataset, as_json)
         return
     if as_json:
@@ -290,10 +300,9 @@ def extract(
     for row in done.rows:
         if row["detail"]:
             _remark(f"{row['clip']}: {row['status']}: {row['detail']}", quiet)
-    if not quiet:
-        state = "" if done.fresh else " (unchanged, nothing to do; --overwrite makes it again)"
-        people = len(set(zip(done.pack.dataset, done.pack.subject, strict=True)))
-        click.echo(f"{target}: {len(done.pack.ids)} of {len(done.rows)} clips, {people} subjects{state}")
+    state = "" if done.fresh else " (unchanged, nothing to do; --overwrite makes it again)"
+    people = len(set(zip(done.pack.dataset, done.pack.subject, strict=True)))
+    _remark(f"{target}: {len(done.pack.ids)} of {len(done.rows)} clips, {people} subjects{state}", quiet)
     if sheet is not None:
         from .sheets import contact_sheet
 
@@ -340,16 +349,15 @@ def train(
 
     \b
     Example:
-      mertool train CKplus.npz --classes ckplus6 --roi --abn -o ckplus
+      mertool train CKplus.npz --roi --abn -o ckplus
       mertool cv SAMM.npz --roi --abn --init ckplus
     """
     from .crossval import train_run
 
-    folder, config = _begin("train", packs, run, resume, False, init, quiet, given)
+    folder, config = _begin("train", packs, run, resume, (), init, quiet, given)
     with _progress("train", quiet) as progress:
         train_run(folder, config, progress)
-    if not quiet:
-        click.echo(f"{folder}: trained on {len(config.clips)} clips")
+    _remark(f"{folder}: trained on {len(config.clips)} clips", quiet)
 
 
 @main.command()
@@ -382,22 +390,22 @@ def cv(
     Example:
       mertool cv SAMM.npz --roi --frames 3 --abn
     """
+    _check_png(show_input)
     if show_input is not None:
-        _check_png(show_input)
         _draw_input(packs, show_input, quiet, given)
         return
     from .crossval import cross_validate
     from .report import load_run, render_text
     from .workers import available_cores
 
-    folder, config = _begin("cv", packs, run, resume, bool(chosen), init, quiet, given)
+    folder, config = _begin("cv", packs, run, resume, chosen, init, quiet, given)
     at_once = jobs or max(1, min(available_cores() // config.settings.threads, config.settings.folds))
     with _progress("cv", quiet) as progress:
         complete = cross_validate(folder, config, chosen or None, at_once, progress)
-    if complete and not quiet:
+    if complete:
         click.echo(render_text([load_run(folder)]).rstrip("\n"))
-    elif not quiet:
-        click.echo(f"{folder}: fold {', '.join(map(str, chosen))} done; others are still to do")
+    else:
+        _remark(f"{folder}: fold {', '.join(map(str, chosen))} done; others are still to do", quiet)
 
 
 def _draw_input(packs: tuple[Path, ...], path: Path, quiet: bool, given: dict[str, Any]) -> None:
@@ -455,6 +463,9 @@ def report(runs: tuple[Path, ...], style: str, maps: Path | None, quiet: bool) -
     """
     from .report import find_newest_run, load_run, render_json, render_markdown, render_text
 
+    _check_png(maps)
+    if maps is not None and len(runs) > 1:
+        raise UsageError(f"--maps: draws one run, got {len(runs)}")
     folders = list(runs)
     if not folders:
         folders = [find_newest_run(Path())]
@@ -462,9 +473,6 @@ def report(runs: tuple[Path, ...], style: str, maps: Path | None, quiet: bool) -
     loaded = [load_run(folder) for folder in folders]
     click.echo({"text": render_text, "md": render_markdown, "json": render_json}[style](loaded).rstrip("\n"))
     if maps is not None:
-        _check_png(maps)
-        if len(folders) != 1:
-            raise UsageError(f"--maps: draws one run, got {len(folders)}")
         from .crossval import draw_attention
 
         draw_attention(folders[0], maps)
@@ -489,22 +497,30 @@ def _given(given: dict[str, Any]) -> dict[str, Any]:
     """The settings that were really asked for, with numbers as numbers."""
     numbers = ("frames", "stem_kernel", "stem_stride", "map_kernel")
     said = {name: value for name, value in given.items() if value is not None and value != "auto"}
-    return {name: int(value) if name in numbers else value for name, value in said.items()}
+    said |= {name: int(said[name]) for name in numbers if name in said}
+    if "classes" in said:
+        said["classes"] = said["classes"].strip().lower()
+    return said
+
+
+def _usual_classes(packs: list[Any]) -> str:
+    """The class set of the packs' data sets; "" where these differ."""
+    from .datasets.labels import default_classes
+
+    usual = {default_classes(name) for pack in packs for name in pack.dataset}
+    return usual.pop() if len(usual) == 1 else ""
 
 
 def _settings(given: dict[str, Any], packs: list[Any]) -> Settings:
-    from .datasets.labels import default_classes
     from .engine import choose_device
 
     said = _given(given)
     said["device"] = choose_device(said.get("device", "auto"))
     said.setdefault("precision", "fp32")
-    names = sorted({name for pack in packs for name in pack.dataset})
-    defaults = {default_classes(name) for name in names}
-    if "classes" not in said:
-        if len(defaults) > 1:
-            raise UsageError(f"--classes: the packs hold {', '.join(names)}, whose class sets differ; name one")
-        said["classes"] = defaults.pop()
+    said.setdefault("classes", _usual_classes(packs))
+    if not said["classes"]:
+        names = sorted({name for pack in packs for name in pack.dataset})
+        raise UsageError(f"--classes: the packs hold {', '.join(names)}, whose class sets differ; name one")
     return Settings.from_recipe(**said)
 
 
@@ -513,7 +529,7 @@ def _begin(
     packs: tuple[Path, ...],
     run: Path | None,
     resume: bool,
-    join: bool,
+    folds: tuple[int, ...],
     init: Path | None,
     quiet: bool,
     given: dict[str, Any],
@@ -526,13 +542,16 @@ def _begin(
     chosen = _packs(packs, quiet)
     opened = [load_pack(path) for path in chosen]
     settings = _settings(given, opened)
-    folder = run or default_run(command, chosen, settings)
+    for fold in folds:
+        if fold >= settings.folds:
+            raise UsageError(f"--fold: expected 0 to {settings.folds - 1}, got {fold}")
+    folder = run or default_run(command, chosen, settings, init, _usual_classes(opened))
     if resume and (folder / "config.json").exists():
         return folder, continue_run(folder, command, packs, init, _given(given))
     if resume:
         _remark(f"{folder}: nothing to continue yet; beginning", quiet)
     undecided = {"device", "precision"} - set(_given(given))
-    config, remarks = begin_run(folder, command, opened, settings, init, join=join, undecided=undecided)
+    config, remarks = begin_run(folder, command, opened, settings, init, join=bool(folds), undecided=undecided)
     for remark in remarks:
         _remark(remark, quiet)
     return folder, config

@@ -186,5 +186,5 @@ class Settings:
 
 
 def option_name(field: str) -> str:
-    """The command-line option that sets a field."""
-    return "--" + field.replace("_", "-")
+    """The command-line option that sets a field; a unit is no part of it."""
+    return "--" + field.removesuffix("_deg").replace("_", "-")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import DataError, UsageError
+from .errors import DataError
 from .files import atomic_file, file_lock, make_folder, write_json
 from .inputs import Copies, Samples, batch_plan, draw_copies, render, steps_per_epoch
 from .metrics import evaluate
 from .pack import file_sha256
 from .predictions import Predictions
-from .runs import RunConfig, open_samples, read_folds
+from .runs import RunConfig, locate, open_samples, read_folds
 from .workers import run_each
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["cross_validate", "draw_attention", "plain_batches", "train_run"]
 
-PREDICT_BATCH = 32  # fixed, so that a prediction never depends on how clips were grouped
+_PREDICT_BATCH = 32  # clips rendered at once: memory stays small
 
 Progress = Callable[[int, int], None]
 
@@ -45,23 +44,25 @@ def cross_validate(run: Path, config: RunConfig, folds: Sequence[int] | None, jo
         Whether every fold of the run is done; results.json is then written.
 
     Raises:
-        UsageError: No such fold.
         MertoolError: A fold failed; finished folds stay finished.
     """
     every = range(config.settings.folds)
-    chosen = list(every if folds is None else folds)
-    for fold in chosen:
-        if fold not in every:
-            raise UsageError(f"--fold: expected 0 to {len(every) - 1}, got {fold}")
+    chosen = list(every if folds is None else dict.fromkeys(folds))
     todo = [fold for fold in chosen if not _is_done(run, fold)]
     _run_all(
         _work_on_fold, [(run, fold) for fold in todo], [_folder(run, fold) for fold in todo], config, jobs, progress
     )
     if not all(_is_done(run, fold) for fold in every):
         return False
+    with file_lock(run / ".lock"):  # the last two of an array of jobs may end together
+        _write_results(run, config)
+    return True
+
+
+def _write_results(run: Path, config: RunConfig) -> None:
+    every = range(config.settings.folds)
     parts = [Predictions.read(_folder(run, fold) / "predictions.csv") for fold in every]
     write_json(run / "results.json", {"settings": config.settings.as_dict(), **evaluate(Predictions.join(parts))})
-    return True
 
 
 def train_run(run: Path, config: RunConfig, progress: Progress) -> None:
@@ -78,8 +79,8 @@ def plain_batches(samples: Samples, rows: NDArray[np.int64], config: RunConfig) 
     """Batches (B, T, H, W) of clips as they are, in the order of `rows`."""
     import torch
 
-    for start in range(0, len(rows), PREDICT_BATCH):
-        part = rows[start : start + PREDICT_BATCH]
+    for start in range(0, len(rows), _PREDICT_BATCH):
+        part = rows[start : start + _PREDICT_BATCH]
         yield torch.from_numpy(render(samples, part, Copies.plain(len(part)), config.settings))
 
 
@@ -154,7 +155,9 @@ def _work_on_fold(run: Path, fold: int) -> None:
 
 
 def _work_on_training(run: Path) -> None:
-    with file_lock(run / ".lock", f"{run}: another process is working on this run; wait for it, or name another -o"):
+    with file_lock(
+        run / ".training", f"{run}: another process is working on this run; wait for it, or name another -o"
+    ):
         config = RunConfig.read(run)
         samples = open_samples(run, config)
         _fit(samples, samples.rows_of(sorted(samples.ids)), config, run, run)
@@ -183,15 +186,18 @@ def _fit(samples: Samples, rows: NDArray[np.int64], config: RunConfig, run: Path
             pictures = render(samples, rows[place], copies, settings)
             yield torch.from_numpy(pictures), torch.from_numpy(labels[place])
 
-    initial = None
+    initial: dict[str, Tensor] | None = None
+    seen: tuple[str, ...] = ()
     if config.init is not None:
-        path = Path(os.path.normpath(run / config.init.path))
+        path = locate(run, config.init.path)
         if file_sha256(path) != config.init.sha256:
             raise DataError(f"{path}: the initial weights changed since {run} was begun; begin anew with another -o")
         model = build_model(settings, len(config.classes), settings.seed)
-        transfer(model, settings, config.classes, load_weights(path))
-        initial = model.state_dict()
-    return fit(settings, config.classes, batches, steps_per_epoch(len(rows), settings), folder, initial)
+        start = load_weights(path)
+        transfer(model, settings, config.classes, start)
+        initial, seen = model.state_dict(), start.seen
+    steps = steps_per_epoch(len(rows), settings)
+    return fit(settings, config.classes, batches, steps, folder, initial, sorted({*seen, *ids}))
 
 
 def _predict(

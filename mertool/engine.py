@@ -12,7 +12,7 @@ import csv
 import io
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +62,7 @@ def fit(
     steps_per_epoch: int,
     folder: Path,
     initial: dict[str, Tensor] | None = None,
+    seen: Sequence[str] = (),
 ) -> Network:
     """Train one network, going on where a killed call on the same folder stopped.
 
@@ -79,6 +80,7 @@ def fit(
         folder: An existing folder of this training alone.
         initial: Complete weights to start from (a `state_dict` of the same network, e.g. after
             `mertool.checkpoint.transfer`) instead of fresh ones; ignored when going on from `last.pt`.
+        seen: Ids of all clips that the weights will have seen, those of `initial` included; kept in the checkpoints.
 
     Returns:
         The trained network on `settings.device`, in evaluation mode.
@@ -102,9 +104,11 @@ def fit(
         for epoch in range(len(rows) + 1, settings.epochs + 1):
             rows.append(_train_epoch(model, optimizer, batches(epoch), settings, epoch, steps_per_epoch))
             state = {"optimizer": optimizer.state_dict(), "log": rows}
-            save_checkpoint(folder / "last.pt", settings, classes, model.state_dict(), state)
+            save_checkpoint(folder / "last.pt", settings, classes, model.state_dict(), state, seen)
             _write_log(folder, rows)
-        save_checkpoint(folder / "final.pt", settings, classes, model.state_dict())
+        if not all(bool(p.isfinite().all()) for p in model.parameters()):
+            raise DataError(f"the last step left weights that are no numbers; lower --lr (now {settings.lr:g})")
+        save_checkpoint(folder / "final.pt", settings, classes, model.state_dict(), seen=seen)
     return model.eval()
 
 

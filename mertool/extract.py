@@ -22,10 +22,10 @@ from . import __version__
 from .clips import NO_FACE, OK, UNREADABLE, Clip
 from .datasets import Annotations
 from .errors import DataError, MertoolError
-from .files import write_text
+from .files import check_writable, write_text
 from .pack import Pack, file_sha256, load_pack, save_pack
 from .regions import crop_transform, invert
-from .workers import worker_pool
+from .workers import no_interrupts, worker_pool
 
 if TYPE_CHECKING:
     from .faces import Face, FaceFinder
@@ -118,6 +118,7 @@ def extract(
             rows = existing.meta["rows"]
             _write_rows(output, rows)
             return Extraction(existing, rows, fresh=False)
+    check_writable(output)
     store = _Store(len(annotations.clips), options)
     results = _run(annotations.clips, options, None if aligned else landmarks, jobs, store, progress)
     rows = [_row(clip, result) for clip, result in zip(annotations.clips, results, strict=True)]
@@ -192,12 +193,19 @@ class _Store:
 
     def __init__(self, n: int, options: Options) -> None:
         side = (options.size, options.size)
-        self._arrays: dict[str, NDArray[Any]] = {
-            "frames": np.empty((n, 3, *side), np.uint8),
-            "landmarks": np.empty((n, 3, 68, 2), np.float32),
-        }
-        if options.sequence:
-            self._arrays["sequence"] = np.empty((n, options.sequence, *side), np.uint8)
+        need = n * (3 + options.sequence) * options.size**2
+        try:
+            self._arrays: dict[str, NDArray[Any]] = {
+                "frames": np.empty((n, 3, *side), np.uint8),
+                "landmarks": np.empty((n, 3, 68, 2), np.float32),
+            }
+            if options.sequence:
+                self._arrays["sequence"] = np.empty((n, options.sequence, *side), np.uint8)
+        except MemoryError as error:
+            raise DataError(
+                f"extract: a pack of {n} clips would take {need / 2**30:.1f} GiB of memory; "
+                "choose a smaller --size or --sequence"
+            ) from error
 
     def keep(self, index: int, result: _Result) -> _Result:
         """Copy a result's arrays to row `index`; gives the result without them."""
@@ -242,7 +250,7 @@ def _sequence_files(clip: Clip, length: int) -> list[Path]:
     if length == 0 or not clip.sequence:
         return []
     numbers = np.array([number for number, _ in clip.sequence])
-    wanted = np.linspace(clip.onset, clip.offset, length)
+    wanted = np.linspace(numbers[0], numbers[-1], length)
     return [clip.sequence[int(np.abs(numbers - number).argmin())][1] for number in wanted]
 
 
@@ -291,8 +299,9 @@ def _run(
     pending: dict[Future[_Result], int] = {}
     pool = worker_pool(jobs, _start, (options, landmarks))
     try:
-        for index in islice(todo, 2 * jobs):  # a bounded queue: results do not pile up ahead of their turn
-            pending[pool.submit(_extract_clip, clips[index])] = index
+        with no_interrupts():
+            for index in islice(todo, 2 * jobs):  # a bounded queue: results do not pile up ahead of their turn
+                pending[pool.submit(_extract_clip, clips[index])] = index
         while pending:
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:

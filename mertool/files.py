@@ -7,6 +7,7 @@ import errno
 import fcntl
 import json
 import os
+import platform
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +15,19 @@ from typing import IO, Any
 
 from .errors import FileError
 
-__all__ = ["atomic_file", "file_lock", "make_folder", "read_json", "reason", "write_json", "write_text"]
+__all__ = [
+    "atomic_file",
+    "check_writable",
+    "file_lock",
+    "make_folder",
+    "read_json",
+    "reason",
+    "write_json",
+    "write_text",
+]
+
+
+_HOST = platform.node().replace(".", "_")
 
 
 def reason(error: OSError) -> str:
@@ -38,7 +51,7 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """
     try:
         _remove_leftovers(path)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.{os.getpid()}.", suffix=".tmp", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.{_HOST}.{os.getpid()}.", suffix=".tmp", dir=path.parent)
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {reason(error)}") from error
     try:
@@ -59,10 +72,24 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
+def check_writable(path: Path) -> None:
+    """Make sure, before long work, that `path` can be written: a temporary file is made beside it and removed.
+
+    Raises:
+        FileError: It cannot.
+    """
+    try:
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.{_HOST}.{os.getpid()}.", suffix=".tmp", dir=path.parent)
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {reason(error)}") from error
+    os.close(handle)
+    _unlink(name)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path`, atomically."""
     with atomic_file(path) as stream:
-        stream.write(text.encode("utf-8"))
+        stream.write(text.encode("utf-8", "surrogateescape"))  # names on disk need not be UTF-8
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -77,7 +104,7 @@ def read_json(path: Path) -> Any:
         FileError: The file is missing or cannot be read, or is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {reason(error)}") from error
     except ValueError as error:
@@ -118,8 +145,9 @@ def _sync_folder(folder: Path) -> None:
 
 def _remove_leftovers(path: Path) -> None:
     for name in os.listdir(path.parent):
-        if name.startswith(f".{path.name}.") and name.endswith(".tmp"):
-            pid = name[len(path.name) + 2 :].split(".")[0]
+        start = f".{path.name}.{_HOST}."
+        if name.startswith(start) and name.endswith(".tmp"):  # another machine's processes cannot be asked
+            pid = name[len(start) :].split(".")[0]
             if pid.isdigit() and not _is_alive(int(pid)):
                 _unlink(path.parent / name)
 
@@ -154,6 +182,8 @@ def file_lock(path: Path, busy: str | None = None) -> Iterator[None]:
             fcntl.flock(handle, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy is not None else 0))
         except BlockingIOError:
             raise FileError(busy) from None
+        except OSError as error:
+            raise FileError(f"{path}: cannot be locked: {reason(error)}; choose a local disk with -o") from error
         yield
     finally:
         os.close(handle)

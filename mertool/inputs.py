@@ -139,7 +139,7 @@ def render(
             transforms = region_transforms(pack.landmarks[clips, 0], settings.tile, angle, mirror)
             grid, tile = GRID, (settings.tile, settings.tile)
         else:
-            if pack.has_landmarks:
+            if not np.isnan(pack.landmarks[clips, 0]).any():
                 transforms = face_transforms(pack.landmarks[clips, 0], settings.face_size, angle, mirror)
             else:
                 transforms = _whole_frame(pack.frames.shape[-1], settings.face_size, angle, mirror)
@@ -177,7 +177,8 @@ def steps_per_epoch(count: int, settings: Settings) -> int:
     """
     if count * settings.copies < 2:
         raise DataError("training needs at least two clips (or --copies 2)")
-    return max(1, round(count * settings.copies / settings.batch_size))
+    total = count * settings.copies
+    return min(-(-total // settings.batch_size), total // 2)
 
 
 def batch_plan(
@@ -186,7 +187,8 @@ def batch_plan(
     """The order of an epoch: for each batch (B,) places in `ids` and (B,) copy numbers.
 
     Every clip comes `copies` times, in random order; with `balance`, as many draws but every class equally often in
-    expectation. Batches differ by at most one in size, so no batch is too small for batch statistics.
+    expectation. Batches are at most `batch_size` and differ by at most one in size, so none is too
+    small for batch statistics.
     """
     generator = _generator(settings.seed, "order", epoch, 0)
     total = len(ids) * settings.copies

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from .checkpoint import load_weights, restore
 from .crossval import plain_batches
@@ -43,6 +44,7 @@ def predict_pack(run: Path, pack: Pack, device: str) -> tuple[Predictions, list[
             f'{run}: not finished, no {missing[0].relative_to(run)}; run "mertool {config.command} -o {run} --resume"'
         )
     settings = config.settings
+    torch.set_num_threads(settings.threads)
     if settings.region == "roi" and not pack.has_landmarks:
         raise DataError(f"{pack.path}: has no landmarks (made with --aligned), but {run} looks at regions")
     class_set = ClassSet(settings.classes, config.classes)

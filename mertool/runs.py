@@ -33,6 +33,7 @@ __all__ = [
     "class_set_of",
     "continue_run",
     "default_run",
+    "locate",
     "open_samples",
     "read_folds",
 ]
@@ -131,12 +132,14 @@ class RunConfig:
         return texts
 
 
-def default_run(command: str, packs: Sequence[Path], settings: Settings) -> Path:
+def default_run(command: str, packs: Sequence[Path], settings: Settings, init: Path | None, usual_classes: str) -> Path:
     """`runs/<packs>-<short settings>`, e.g. runs/SAMM-roi-3f-abn; what is not said has its recipe's value."""
     parts = ["train"] if command == "train" else []
     parts += ["+".join(pack.stem for pack in packs), settings.region, f"{settings.frames}f"]
     parts += [name for name in ("abn", "arcface", "balance") if getattr(settings, name)]
     parts += [settings.recipe] if settings.recipe != "modern" else []
+    parts += [settings.classes.replace(",", "+")] if settings.classes != usual_classes else []
+    parts += [f"init_{init.stem}"] if init is not None else []
     said = {"classes", "region", "frames", "abn", "arcface", "balance", "recipe", "threads", "device", "precision"}
     usual = Settings.from_recipe(settings.recipe).as_dict()
     for name, value in settings.as_dict().items():
@@ -184,7 +187,17 @@ def begin_run(
         DataError: The packs do not give the clips that the settings need.
     """
     samples = load_samples(packs, class_set_of(packs, settings), settings)
-    start, remarks = (None, []) if init is None else _open_init(init, run, samples, settings)
+    populated = np.unique(samples.labels)
+    if len(populated) < 2:
+        only = samples.classes[populated[0]]
+        raise DataError(f"all {len(samples.ids)} clips are {only!r}; expected two classes, try another --classes")
+    start, remarks = (None, []) if init is None else _open_init(init, run, command, samples, settings)
+    total = sum(len(pack.ids) for pack in packs)
+    if total > len(samples.ids):
+        remarks.insert(0, f"{len(samples.ids)} of {total} clips belong to --classes {settings.classes}")
+    absent = [name for label, name in enumerate(samples.classes) if label not in populated]
+    if absent:
+        remarks.insert(0, f"no clip of class {', '.join(absent)}")
     wanted = RunConfig(
         command=command,
         settings=settings,
@@ -245,6 +258,11 @@ def continue_run(run: Path, command: str, packs: Sequence[Path], init: Path | No
         texts.append("other packs")
     if init is not None and (config.init is None or file_sha256(_weights_file(init)) != config.init.sha256):
         texts.append("other initial weights (--init)")
+    if packs and not texts:  # they may have been moved since
+        places = tuple((_relative(path, run), digest) for path, (_, digest) in zip(packs, config.packs, strict=True))
+        if places != config.packs:
+            config = dataclasses.replace(config, packs=places)
+            write_json(run / "config.json", config.as_dict())
     if texts:
         raise UsageError(
             f"{run}: --resume takes the run's own settings, but {'; '.join(texts)}; leave these options out"
@@ -261,7 +279,7 @@ def open_samples(run: Path, config: RunConfig) -> Samples:
     """
     packs = []
     for relative, digest in config.packs:
-        path = Path(os.path.normpath(run / relative))
+        path = locate(run, relative)
         if file_sha256(path) != digest:
             raise DataError(f"{path}: changed since {run} was begun; extract it with the old settings or begin anew")
         packs.append(load_pack(path))
@@ -280,40 +298,35 @@ def _relative(path: Path, run: Path) -> str:
     return os.path.relpath(path.resolve(), run.resolve())
 
 
+def locate(run: Path, relative: str) -> Path:
+    """The file that config.json names relative to the run folder, also where that is reached through a link."""
+    return Path(os.path.normpath(run.resolve() / relative))
+
+
 def _weights_file(path: Path) -> Path:
     return path / "final.pt" if path.is_dir() else path
 
 
-def _open_init(path: Path, run: Path, samples: Samples, settings: Settings) -> tuple[Init, list[str]]:
+def _open_init(path: Path, run: Path, command: str, samples: Samples, settings: Settings) -> tuple[Init, list[str]]:
     """The weights that `--init` names, after checking that they have not seen the clips to be tested on."""
     from .checkpoint import load_weights, transfer
     from .model import build_model
 
     file = _weights_file(path)
-    folder = next((place for place in (file.parent, file.parent.parent) if (place / "config.json").is_file()), None)
-    remarks = []
-    if folder is None:
-        if not file.is_file():
-            raise FileError(f'{path}: no weights for --init; expected a folder of "mertool train" or a .pt file')
-        remarks.append(f"{path}: no config.json beside it, so what it was trained on cannot be checked")
-    else:
-        config = RunConfig.read(folder)
-        if config.command != "train":
-            raise DataError(f'{path}: belongs to a cross-validation; --init takes a run of "mertool train"')
-        if not file.is_file():
-            raise FileError(f'{path}: training is not finished; run "mertool train -o {folder} --resume"')
-        seen = sorted(set(config.clips) & set(samples.ids))
-        if seen:
-            raise DataError(
-                f"{path}: was trained on {len(seen)} clips of this run (first: {seen[0]}), which would be tested with "
-                "what they taught; train on other recordings"
-            )
+    if not file.is_file():
+        raise FileError(f'{path}: no weights for --init; expected a finished folder of "mertool train" or a .pt file')
+    checkpoint = load_weights(file)
+    known = sorted(set(checkpoint.seen) & set(samples.ids))
+    if command == "cv" and known:
+        raise DataError(
+            f"{path}: has seen {len(known)} clips of this run (first: {known[0]}), which would then be tested with "
+            "what they taught; train on other recordings"
+        )
     model = build_model(settings, len(samples.classes), settings.seed)
-    outcome = transfer(model, settings, samples.classes, load_weights(file))
-    remarks += [f"--init {path}: {line}" for line in outcome.lines()]
+    outcome = transfer(model, settings, samples.classes, checkpoint)
     loaded = (*outcome.loaded, *outcome.adapted)
     init = Init(_relative(file, run), file_sha256(file), loaded, tuple(outcome.not_loaded))
-    return init, remarks
+    return init, [f"--init {path}: {line}" for line in outcome.lines()]
 
 
 def _environment(settings: Settings) -> dict[str, Any]:

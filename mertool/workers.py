@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import multiprocessing.connection
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from .errors import DataError, MertoolError
+from .errors import DataError, FileError, MertoolError, UsageError
 
-__all__ = ["available_cores", "run_each", "worker_pool"]
+__all__ = ["available_cores", "no_interrupts", "run_each", "worker_pool"]
 
 
 def available_cores() -> int:
@@ -75,18 +76,20 @@ def run_each(
             while todo and len(running) < jobs:
                 receiver, sender = context.Pipe(duplex=False)
                 process = context.Process(target=_call, args=(sender, function, todo.pop()))
-                process.start()
+                with no_interrupts():
+                    process.start()
                 sender.close()
                 running[receiver] = process
             for receiver in _ready(running, interval_s):
                 process = running.pop(receiver)
                 try:
-                    error = receiver.recv()
+                    failure = receiver.recv()
                 except EOFError:
-                    error = None  # it ended without a word
+                    failure = None  # it ended without a word
                 process.join()
-                if isinstance(error, MertoolError):
-                    raise error
+                if failure is not None:
+                    kind, message = failure
+                    raise kind(message)
                 if process.exitcode != 0:
                     raise DataError(_how_it_ended(process.exitcode))
             tick()
@@ -94,6 +97,19 @@ def run_each(
         for process in running.values():
             process.kill()
             process.join()
+
+
+@contextlib.contextmanager
+def no_interrupts() -> Iterator[None]:
+    """Processes started inside ignore Ctrl-C from their first instruction on: ending them is the parent's business."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _ready(connections: Iterable[Connection[Any, Any]], timeout_s: float) -> list[Connection[Any, Any]]:
@@ -113,7 +129,12 @@ def _call(sender: Any, function: Callable[..., None], arguments: tuple[Any, ...]
     try:
         function(*arguments)
     except MertoolError as error:
-        sender.send(error)
+        kind = next(kind for kind in (UsageError, FileError, DataError) if isinstance(error, kind))
+        sender.send((kind, str(error)))
+    except (MemoryError, RuntimeError) as error:  # torch says it with a RuntimeError
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        sender.send((DataError, "not enough memory; choose a smaller --batch-size or --width, or fewer --jobs"))
     else:
         sender.send(None)
 

@@ -40,7 +40,7 @@ def test_whole_numbers_may_stand_for_fractions():
         ({"region": "nose"}, "--region: expected one of face, roi, got 'nose'"),
         ({"lr": float("nan")}, "--lr: expected 1e-09 to 100, got nan"),
         ({"batch_size": 1}, "--batch-size: expected 2 to 65536, got 1"),
-        ({"rotation_deg": 11.0}, "--rotation-deg: expected 0 to 10, got 11.0"),
+        ({"rotation_deg": 11.0}, "--rotation: expected 0 to 10, got 11.0"),
         ({"epoch": 3}, "settings: unknown name 'epoch'; did you mean 'epochs'?"),
         ({"zzz": 3}, "settings: unknown name 'zzz'; was it written by a newer mertool?"),
     ],

@@ -192,6 +192,13 @@ def test_flat_clip_is_zero():
     np.testing.assert_array_equal(out, np.zeros((1, 3, 8, 8), np.float32))
 
 
+def test_deviation_counts_at_least_one_level():
+    frames = np.full((1, 1, 4, 4), 100, np.uint8)
+    frames[..., 2:] = 101
+    out = render(frames, identity(), PLAIN_TONE, (1, 1), (4, 4), dtype="float32")
+    np.testing.assert_array_equal(out, np.where(frames == 101, np.float32(0.5), np.float32(-0.5)))
+
+
 def test_one_mean_and_deviation_for_all_frames():
     frames = np.zeros((1, 2, 8, 8), np.uint8)
     frames[:, 1] = 100

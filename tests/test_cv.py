@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -243,9 +244,13 @@ def test_train_predict_and_fine_tune(pack_path, finished_run, tmp_path):
 
     leak = run("cv", "a.npz", "--folds", "2", *small, "--init", "taught", "--frames", "1", cwd=tmp_path, check=False)
     assert leak.returncode == 1
-    assert "clips of this run (first: samm/" in leak.stderr
-    wrong = run("cv", "b.npz", *small, "--init", finished_run, cwd=tmp_path, check=False)
-    assert "belongs to a cross-validation; --init takes a run of" in wrong.stderr
+    assert re.search(r"has seen \d+ clips of this run \(first: samm/", leak.stderr)
+    wrong = run("cv", "b.npz", "--folds", "2", *small, "--init", finished_run, cwd=tmp_path, check=False)
+    assert 'no weights for --init; expected a finished folder of "mertool train"' in wrong.stderr
+    # Weights remember what the weights that they began with have seen.
+    run("train", "b.npz", "--frames", "1", *small, "--init", "taught", "-o", "further", cwd=tmp_path)
+    leak = run("cv", "a.npz", "--folds", "2", *small, "--init", "further/final.pt", cwd=tmp_path, check=False)
+    assert re.search(r"has seen \d+ clips of this run", leak.stderr)
 
 
 def test_pictures_of_input_and_attention(pack_path, finished_run, tmp_path):

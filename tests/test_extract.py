@@ -193,10 +193,11 @@ def test_the_pack_of_a_copied_folder_is_the_same_file(recordings, tmp_path):
 
 def test_the_command_says_what_it_did(recordings, tmp_path):
     first = run("extract", recordings, "-o", "x.npz", "--size", "96", "--sheet", "sheet.png", cwd=tmp_path)
-    assert first.stdout == "x.npz: 26 of 26 clips, 4 subjects\n"
+    assert "mertool: x.npz: 26 of 26 clips, 4 subjects\n" in first.stderr
+    assert first.stdout == ""
     assert "their middle" in first.stderr  # the impossible apexes are named
     assert cv2.imread(str(tmp_path / "sheet.png")).shape[1] > 1000
     second = run("extract", recordings, "-o", "x.npz", "--size", "96", cwd=tmp_path)
-    assert "unchanged, nothing to do" in second.stdout
+    assert "unchanged, nothing to do" in second.stderr
     silent = run("extract", recordings, "-o", "x.npz", "--size", "96", "-q", cwd=tmp_path)
     assert silent.stdout + silent.stderr == ""

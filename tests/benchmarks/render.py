@@ -3,8 +3,9 @@
 160 clips of three 256 x 256 frames, ten copies each, once as mosaics of 3 x 5 tiles of 32 px and once as faces of
 128 px. Everyone gets what suits him best: OpenCV and torch have their frames (three channels) prepared outside the
 clock, and remap and grid_sample also their maps, as if every copy had the same geometry; `render` starts from
-transforms. As copies differ, `opencv_remap_fresh` makes each copy's map within the clock. Repetitions are interleaved, so that a busy machine slows all alike. Each `ratio` is the rival's time over
-that of `render`: median, lowest and highest of the repetitions.
+transforms. As copies differ, `opencv_remap_fresh` makes each copy's map within the clock. Repetitions are interleaved,
+so that a busy machine slows all alike. Each `ratio` is the rival's time over that of `render`: median, lowest and
+highest of the repetitions.
 """
 
 from __future__ import annotations
