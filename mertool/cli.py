@@ -1,4 +1,4 @@
-"""The commands: options, one library call, and every failure as one line.
+"""The commands: one library call each, and every failure as one line.
 
 Heavy imports stay inside the bodies, so that `--help` answers at once. Nothing imports this module.
 """
@@ -14,17 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .config import RECIPES, Settings
 from .errors import DataError, FileError, MertoolError, UsageError
 from .files import reason
+from .options import PATH, jobs_option, network_options, quiet_option, setting_option
 
 if TYPE_CHECKING:
+    from .config import Settings
     from .runs import RunConfig
 
 __all__ = ["main"]
-
-_DEFAULTS = Settings()
-_PATH = click.Path(path_type=Path)
 
 
 class _Failure(click.ClickException):
@@ -99,91 +97,6 @@ def main() -> None:
     """
 
 
-def _quiet(command: Callable[..., None]) -> Callable[..., None]:
-    return click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks; errors only.")(command)
-
-
-def _jobs(what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    return click.option(
-        "-j", "--jobs", type=click.IntRange(1), help=f"{what} at once.  [default: the cores this process may use]"
-    )
-
-
-def _default(name: str) -> str:
-    """`[default: 30; paper 100]`"""
-    values = [str(getattr(_DEFAULTS, name))]
-    values += [f"{recipe} {fixed[name]}" for recipe, fixed in RECIPES.items() if name in fixed]
-    return f"  [default: {'; '.join(values)}]"
-
-
-def _setting(name: str, help: str, **extra: Any) -> Callable[[Any], Any]:
-    """The option of one field of Settings; None when it was not given."""
-    kind = type(getattr(_DEFAULTS, name))
-    flag = "--" + name.removesuffix("_deg").replace("_", "-")
-    if kind is bool:
-        return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=help + _default(name), **extra)
-    return click.option(flag, name, type=extra.pop("type", kind), help=help + _default(name), **extra)
-
-
-_NETWORK = (
-    click.option("--face", "region", flag_value="face", help="The whole face as input.  [default]"),
-    click.option("--roi", "region", flag_value="roi", help="The fifteen regions of interest as a 3 x 5 mosaic."),
-    _setting("frames", "1: apex; 3: onset, middle and apex.", type=click.Choice(["1", "3"])),
-    _setting("abn", "Attention branch (ABN)."),
-    _setting("arcface", "ArcFace loss."),
-    click.option("--init", type=_PATH, help="Begin with the weights of this run of 'mertool train' (fine-tuning)."),
-    _setting("classes", "Class set by name (basic6, samm5, megc3, all, ...) or a list: anger,happiness."),
-    click.option(
-        "--recipe",
-        type=click.Choice(list(RECIPES)),
-        help="Training recipe; the options below override it.  [default: modern]",
-    ),
-    _setting("epochs", "Epochs; the last one counts."),
-    _setting("batch_size", "Clips a step."),
-    _setting("lr", "Learning rate."),
-    _setting("optimizer", "Optimiser.", type=click.Choice(["adamw", "sgd"])),
-    _setting("momentum", "Momentum of SGD."),
-    _setting("weight_decay", "Weight decay."),
-    _setting("schedule", "Course of the learning rate.", type=click.Choice(["cosine", "constant"])),
-    _setting("warmup", "Share of the steps in which the learning rate grows."),
-    _setting("clip_norm", "Largest norm of the gradient; 0 for any."),
-    _setting("dropout", "Dropout before a linear head."),
-    _setting("copies", "Augmented copies of a training clip in each epoch."),
-    _setting("fresh_copies", "New copies in each epoch."),
-    _setting("balance", "Draw every class equally often (against imbalance)."),
-    _setting("mirror", "Mirror half of the copies."),
-    _setting("rotation_deg", "Turn copies by up to this many degrees."),
-    _setting("gain", "Change the contrast of copies by up to this share."),
-    _setting("bias", "Change the brightness of copies by up to this many grey levels."),
-    _setting("width", "Channels of the first stage."),
-    _setting("blocks", "Residual blocks a stage."),
-    _setting("pool", "Pooling before the head.", type=click.Choice(["global", "region"])),
-    _setting("stem_kernel", "Kernel of the first convolution.", type=click.Choice(["3", "5", "7"])),
-    _setting("stem_stride", "Stride of the first convolution.", type=click.Choice(["1", "2"])),
-    _setting("map_kernel", "Kernel of the attention map.", type=click.Choice(["1", "3"])),
-    _setting("arc_scale", "Scale s of ArcFace."),
-    _setting("arc_margin", "Margin m of ArcFace in radians."),
-    _setting("arc_ramp", "Share of the epochs in which the margin grows from 0."),
-    _setting("temporal_init", "Three frames from a one-frame --init.", type=click.Choice(["mean", "centre", "diff"])),
-    _setting("tile", "Side of a region in pixels."),
-    _setting("face_size", "Side of the face in pixels."),
-    _setting("seed", "Seed of folds, weights and copies."),
-    _setting("threads", "Threads of a training process; other numbers change the last digits."),
-    click.option(
-        "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to compute.  [default: auto]"
-    ),
-    click.option(
-        "--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="Arithmetic of the layers.  [default: auto]"
-    ),
-)
-
-
-def _network_options(command: Callable[..., None]) -> Callable[..., None]:
-    for option in reversed(_NETWORK):
-        command = option(command)
-    return command
-
-
 @contextmanager
 def _progress(label: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
     """A bar with the time left on stderr; silent with --quiet or where stderr is no terminal."""
@@ -205,12 +118,12 @@ def _remark(text: str, quiet: bool) -> None:
 
 
 @main.command()
-@click.argument("source", type=_PATH)
-@click.option("-o", "--output", type=_PATH, help="Pack to write.  [default: SOURCE's name with .npz, in this folder]")
+@click.argument("source", type=PATH)
+@click.option("-o", "--output", type=PATH, help="Pack to write.  [default: SOURCE's name with .npz, in this folder]")
 @click.option("--dataset", help="Name of the data set, where its folder could be several.")
 @click.option("--verify", is_flag=True, help="Compare the folder with what the data set should hold; extract nothing.")
 @click.option("--json", "as_json", is_flag=True, help="With --verify: print JSON.")
-@click.option("--landmarks", type=_PATH, help="dlib's 68-point model (else MERTOOL_LANDMARKS and the usual places).")
+@click.option("--landmarks", type=PATH, help="dlib's 68-point model (else MERTOOL_LANDMARKS and the usual places).")
 @click.option(
     "--size", type=click.IntRange(64, 2048), default=256, show_default=True, help="Side of the crop in pixels."
 )
@@ -223,11 +136,11 @@ def _remark(text: str, quiet: bool) -> None:
 )
 @click.option("--aligned", is_flag=True, help="The pictures are aligned faces already: take them as they are, resized.")
 @click.option("--sequence", type=click.IntRange(2, 1000), help="Also store this many frames from onset to offset.")
-@click.option("--sheet", type=_PATH, help="Draw every clip with landmarks and regions to this .png.")
+@click.option("--sheet", type=PATH, help="Draw every clip with landmarks and regions to this .png.")
 @click.option("--overwrite", is_flag=True, help="Extract again even if nothing has changed.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if any clip is left out.")
-@_jobs("Clips")
-@_quiet
+@jobs_option("Clips")
+@quiet_option
 def extract(
     source: Path,
     output: Path | None,
@@ -337,11 +250,11 @@ def _check_png(path: Path | None) -> None:
 
 
 @main.command()
-@click.argument("packs", nargs=-1, type=_PATH)
-@click.option("-o", "--output", "run", type=_PATH, help="Run folder.  [default: runs/train-<packs>-<short settings>]")
+@click.argument("packs", nargs=-1, type=PATH)
+@click.option("-o", "--output", "run", type=PATH, help="Run folder.  [default: runs/train-<packs>-<short settings>]")
 @click.option("--resume", is_flag=True, help="Continue the run, with its own settings.")
-@_network_options
-@_quiet
+@network_options
+@quiet_option
 def train(
     packs: tuple[Path, ...], run: Path | None, resume: bool, quiet: bool, init: Path | None, **given: Any
 ) -> None:
@@ -361,15 +274,15 @@ def train(
 
 
 @main.command()
-@click.argument("packs", nargs=-1, type=_PATH)
-@click.option("-o", "--output", "run", type=_PATH, help="Run folder.  [default: runs/<packs>-<short settings>]")
-@_setting("folds", "Number of folds.")
+@click.argument("packs", nargs=-1, type=PATH)
+@click.option("-o", "--output", "run", type=PATH, help="Run folder.  [default: runs/<packs>-<short settings>]")
+@setting_option("folds", "Number of folds.")
 @click.option("--fold", "chosen", type=click.IntRange(0), multiple=True, help="Only this fold, e.g. in an array job.")
 @click.option("--resume", is_flag=True, help="Continue the run, with its own settings.")
-@click.option("--show-input", type=_PATH, help="Only draw what the network would see to this .png.")
-@_jobs("Folds")
-@_network_options
-@_quiet
+@click.option("--show-input", type=PATH, help="Only draw what the network would see to this .png.")
+@jobs_option("Folds")
+@network_options
+@quiet_option
 def cv(
     packs: tuple[Path, ...],
     run: Path | None,
@@ -421,11 +334,11 @@ def _draw_input(packs: tuple[Path, ...], path: Path, quiet: bool, given: dict[st
 
 
 @main.command()
-@click.argument("run", type=_PATH)
-@click.argument("pack", type=_PATH)
-@click.option("-o", "--output", type=_PATH, help="CSV to write.  [default: standard output]")
+@click.argument("run", type=PATH)
+@click.argument("pack", type=PATH)
+@click.option("-o", "--output", type=PATH, help="CSV to write.  [default: standard output]")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True)
-@_quiet
+@quiet_option
 def predict(run: Path, pack: Path, output: Path | None, device: str, quiet: bool) -> None:
     """Predict the emotion of every clip of a pack with the networks of a run, averaged.
 
@@ -448,10 +361,10 @@ def predict(run: Path, pack: Path, output: Path | None, device: str, quiet: bool
 
 
 @main.command()
-@click.argument("runs", nargs=-1, type=_PATH)
+@click.argument("runs", nargs=-1, type=PATH)
 @click.option("--format", "style", type=click.Choice(["text", "md", "json"]), default="text", show_default=True)
-@click.option("--maps", type=_PATH, help="Also draw the attention maps of one run to this .png (needs its pack).")
-@_quiet
+@click.option("--maps", type=PATH, help="Also draw the attention maps of one run to this .png (needs its pack).")
+@quiet_option
 def report(runs: tuple[Path, ...], style: str, maps: Path | None, quiet: bool) -> None:
     """Print results of finished runs: accuracies with intervals, baselines, confusion, and what they are worth.
 
@@ -512,6 +425,7 @@ def _usual_classes(packs: list[Any]) -> str:
 
 
 def _settings(given: dict[str, Any], packs: list[Any]) -> Settings:
+    from .config import Settings
     from .engine import choose_device
 
     said = _given(given)
