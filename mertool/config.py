@@ -113,7 +113,7 @@ class Settings:
     warmup: float = 0.05  # share of all steps with a linearly growing rate
     schedule: str = "cosine"
     clip_norm: float = 1.0  # largest gradient norm; 0 = off
-    copies: int = 3  # augmented copies of each training clip an epoch; keeps the default cv within ten minutes
+    copies: int = 2  # augmented copies of each training clip an epoch; keeps the default cv within ten minutes
     fresh_copies: bool = True  # new copies each epoch, or the same ones (the paper's augmentation by ten)
     balance: bool = False  # draw every class equally often: the one imbalance correction
     # Augmentation (paper 3.1 names rotation, flip and contrast, no ranges; methods.md 7.3)

@@ -247,7 +247,7 @@ def test_branch_is_left_behind(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("there", "here", "entry"),
     [
-        ({}, {"pool": "region"}, "head (other shape: (6, 512) here, (6, 32) there)"),
+        ({"pool": "global"}, {"pool": "region"}, "head (other shape: (6, 512) here, (6, 32) there)"),
         ({"arcface": True}, {}, "head (an ArcFace head there)"),
         ({}, {"arcface": True}, "head (a linear head there)"),
         (

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -10,7 +12,7 @@ from torch import nn
 
 from mertool.config import Settings
 from mertool.losses import branch_losses
-from mertool.model import build_model, stem_as_2d, stem_as_3d
+from mertool.model import Block, build_model, stem_as_2d, stem_as_3d
 
 K = 5
 SIZES = {"roi": (96, 160), "face": (128, 128)}
@@ -60,10 +62,39 @@ def test_any_size_from_32_works(height: int, width: int, stem: tuple[int, int], 
     assert list(output.map.shape) == [2, 1, *size]
 
 
-def test_default_size_is_that_of_the_reference() -> None:
+def test_size_is_that_of_the_reference() -> None:
     # methods.md 1.2: width 16 has 0.70 M parameters, with the attention branch 1.23 M.
-    counts = [sum(p.numel() for p in build_model(Settings(abn=abn), 6, 0).parameters()) for abn in (False, True)]
+    counts = [
+        sum(p.numel() for p in build_model(Settings(abn=abn, blocks=2, pool="global"), 6, 0).parameters())
+        for abn in (False, True)
+    ]
     assert [round(n / 1e6, 2) for n in counts] == [0.70, 1.23]
+
+
+@pytest.mark.parametrize("n_in", [4, 8, 16])
+def test_shortcuts_of_narrow_blocks_give_what_strided_ones_give(n_in: int) -> None:
+    """oneDNN's strided 1 x 1 convolution of few channels in channels-last order corrupts the heap; see `Block`."""
+    block = Block(n_in, 2 * n_in, 2).eval()
+    x = noise(2, n_in, 9, 12)
+    convolution, norm = block.shortcut
+    strided = nn.Conv2d(n_in, 2 * n_in, 1, 2, bias=False)
+    strided.load_state_dict(convolution.state_dict())
+    main = block.norm2(block.conv2(block.norm1(block.conv1(x)).relu()))
+    torch.testing.assert_close(block(x), (main + norm(strided(x))).relu())
+
+
+@pytest.mark.parametrize("width", [4, 8, 12])
+def test_narrow_networks_train_in_channels_last_without_corrupting_the_heap(width: int) -> None:
+    code = (
+        "import torch\nfrom mertool.config import Settings\nfrom mertool.model import build_model\n"
+        f"model = build_model(Settings(region='roi', abn=True, width={width}), 4, 0)\n"
+        "model = model.to(memory_format=torch.channels_last)\n"
+        "for _ in range(3):\n"
+        "    x = torch.randn(16, 3, 96, 160).to(memory_format=torch.channels_last)\n"
+        "    output = model(x)\n    (output.scores.sum() + output.attention_logits.sum()).backward()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_weights_depend_on_the_seed_only() -> None:
