@@ -25,8 +25,8 @@ echo "== mertool cv"
 if [ SAMM.npz -nt run/config.json ]; then
     rm -rf run # of an older pack
 fi
-# Smaller and shorter than the defaults, so that the whole demonstration takes minutes.
-"$bin/mertool" cv SAMM.npz --roi --frames 3 --abn --epochs 12 --width 8 -o run --resume
+# Shorter than the default, so that the whole demonstration takes minutes.
+"$bin/mertool" cv SAMM.npz --roi --frames 3 --abn --epochs 15 -o run --resume
 "$bin/mertool" report run --format md --maps attention.png > report.md
 echo
 echo "Report:          $demo/report.md"

@@ -16,12 +16,14 @@ ROOT = Path(__file__).parents[1]
 TINY = ("--width", "4", "--blocks", "1", "--epochs", "2", "--copies", "1", "--folds", "2", "--face-size", "48")
 
 
+_SCRIPT = Path(sys.executable).with_name("mertool")
+COMMAND = [str(_SCRIPT)] if _SCRIPT.exists() else [sys.executable, "-m", "mertool"]
+
+
 def run(*arguments, cwd, check=True, env=None, stdin=subprocess.DEVNULL):
     """Run the installed `mertool`; gives the finished process with its text."""
-    script = Path(sys.executable).with_name("mertool")
-    command = [str(script)] if script.exists() else [sys.executable, "-m", "mertool"]
     done = subprocess.run(
-        [*command, *map(str, arguments)],
+        [*COMMAND, *map(str, arguments)],
         cwd=cwd,
         env={**os.environ, **(env or {})},
         stdin=stdin,

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from tests.conftest import TINY, run
+from tests.conftest import COMMAND, TINY, run
 
 
 def refused(*arguments, cwd, code=1, env=None):
@@ -302,18 +302,10 @@ def test_damaged_and_hostile_weights(tmp_path, pack_path, finished_run):
 def test_a_folder_deleted_while_a_shell_is_in_it(tmp_path):
     (tmp_path / "gone").mkdir()
     done = subprocess.run(
-        ["sh", "-c", 'cd gone && rmdir ../gone && exec "$0" "$@"', *command(), "cv"],
+        ["sh", "-c", 'cd gone && rmdir ../gone && exec "$0" "$@"', *COMMAND, "cv"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
     )
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
-
-
-def command():
-    import sys
-    from pathlib import Path
-
-    script = Path(sys.executable).with_name("mertool")
-    return [str(script)] if script.exists() else [sys.executable, "-m", "mertool"]

@@ -9,8 +9,7 @@ import sys
 import pytest
 
 import mertool
-from tests.conftest import ROOT, run
-from tests.test_bad_input import command
+from tests.conftest import COMMAND, ROOT, run
 
 COMMANDS = ("extract", "train", "cv", "predict", "report")
 
@@ -50,7 +49,7 @@ def test_help_loads_nothing_heavy(arguments, tmp_path):
 def test_a_reader_that_stops_early_is_no_error(finished_run, tmp_path):
     shell = '"$0" "$@" | head -n 1'
     done = subprocess.run(
-        ["sh", "-c", shell, *command(), "report", str(finished_run)], cwd=tmp_path, capture_output=True, text=True
+        ["sh", "-c", shell, *COMMAND, "report", str(finished_run)], cwd=tmp_path, capture_output=True, text=True
     )
     assert done.stdout == f"{finished_run}\n"
     assert "Traceback" not in done.stderr

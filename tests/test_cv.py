@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import re
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from mertool.checkpoint import load_weights
 from mertool.folds import Folds
 from mertool.predictions import Predictions
 from mertool.report import load_run
-from tests.conftest import TINY, run
+from tests.conftest import COMMAND, TINY, run
 
 FOLDS = range(2)
 
@@ -70,9 +71,7 @@ def test_the_way_of_running_changes_nothing(pack_path, finished_run, tmp_path, h
 
 
 def test_two_array_jobs_that_start_together_share_a_run(pack_path, finished_run, tmp_path):
-    script = Path(sys.executable).with_name("mertool")
-    command = [str(script)] if script.exists() else [sys.executable, "-m", "mertool"]
-    base = [*command, "cv", str(pack_path), "--abn", *TINY, "-o", str(tmp_path / "run")]
+    base = [*COMMAND, "cv", str(pack_path), "--abn", *TINY, "-o", str(tmp_path / "run")]
     jobs = [
         subprocess.Popen([*base, "--fold", str(fold)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         for fold in FOLDS
@@ -114,13 +113,16 @@ def zombie(pid):
 
 
 def kill_and_resume(pack_path, finished_run, tmp_path, moments):
-    script = Path(sys.executable).with_name("mertool")
-    command = [str(script)] if script.exists() else [sys.executable, "-m", "mertool"]
-    base = [*command, "cv", str(pack_path), "--abn", *TINY, "-o", str(tmp_path / "run"), "--resume"]
+    base = [*COMMAND, "cv", str(pack_path), "--abn", *TINY, "-o", str(tmp_path / "run"), "--resume"]
     for moment in moments:
         assert killed(base, tmp_path, moment) == []
     subprocess.run(base, cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
     assert fingerprint(tmp_path / "run") == fingerprint(finished_run)
+
+
+def ten_moments(longest_s):
+    generator = random.Random(5)
+    return [generator.uniform(0.2, longest_s) for _ in range(10)]
 
 
 def test_killed_runs_resume_to_the_same_result(pack_path, finished_run, tmp_path):
@@ -129,20 +131,18 @@ def test_killed_runs_resume_to_the_same_result(pack_path, finished_run, tmp_path
 
 @pytest.mark.full
 def test_ten_kills_at_random_moments(pack_path, finished_run, tmp_path):
-    import random
-
-    moments = [random.Random(5).uniform(0.2, 9.0) for _ in range(10)]
-    kill_and_resume(pack_path, finished_run, tmp_path, moments)
+    kill_and_resume(pack_path, finished_run, tmp_path, ten_moments(9.0))
 
 
-def test_killed_extraction_keeps_the_old_pack_and_repeats_to_the_same(recordings, tmp_path):
+@pytest.mark.parametrize(
+    "moments", [(0.3, 2.0, 4.0), pytest.param(ten_moments(8.0), marks=pytest.mark.full)], ids=["three", "ten"]
+)
+def test_killed_extraction_keeps_the_old_pack_and_repeats_to_the_same(recordings, tmp_path, moments):
     base = ["extract", str(recordings), "-o", "a.npz", "--size", "96"]
     run(*base, cwd=tmp_path)
     whole = (tmp_path / "a.npz").read_bytes()
-    script = Path(sys.executable).with_name("mertool")
-    command = [str(script)] if script.exists() else [sys.executable, "-m", "mertool"]
-    for moment in (0.3, 2.0, 4.0):
-        assert killed([*command, *base, "--overwrite"], tmp_path, moment) == []
+    for moment in moments:
+        assert killed([*COMMAND, *base, "--overwrite"], tmp_path, moment) == []
         assert (tmp_path / "a.npz").read_bytes() == whole
     run(*base, "--overwrite", cwd=tmp_path)
     assert (tmp_path / "a.npz").read_bytes() == whole
