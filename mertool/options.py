@@ -66,7 +66,7 @@ _NETWORK = (
     setting_option("schedule", "Course of the learning rate.", type=click.Choice(["cosine", "constant"])),
     setting_option("warmup", "Share of the steps in which the learning rate grows."),
     setting_option("clip_norm", "Largest norm of the gradient; 0 for any."),
-    setting_option("dropout", "Dropout before a linear head."),
+    setting_option("dropout", "Dropout before the head."),
     setting_option("copies", "Augmented copies of a training clip in each epoch."),
     setting_option("fresh_copies", "New copies in each epoch."),
     setting_option("balance", "Draw every class equally often (against imbalance)."),

@@ -176,6 +176,21 @@ def test_a_second_process_on_the_same_fold_says_so_and_stops(finished_run, tmp_p
         (finished_run / "fold_1" / "done.away").rename(finished_run / "fold_1" / "done.json")
 
 
+def test_a_run_behind_a_link_finds_its_pack_and_a_moved_pack_is_named_again(pack_path, finished_run, tmp_path):
+    (tmp_path / "scratch" / "deep").mkdir(parents=True)
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "runs").symlink_to(tmp_path / "scratch" / "deep")
+    (tmp_path / "work" / "a.npz").write_bytes(pack_path.read_bytes())
+    base = ("--abn", *TINY, "-o", "runs/x", "--fold", "0", "--fold", "0")
+    run("cv", "a.npz", *base, cwd=tmp_path / "work")
+    (tmp_path / "work" / "a.npz").rename(tmp_path / "moved.npz")
+    lost = run("cv", "--resume", "-o", "runs/x", cwd=tmp_path / "work", check=False)
+    assert lost.returncode == 1
+    assert "a.npz: cannot be read: no such file" in lost.stderr
+    run("cv", "../moved.npz", "--resume", "-o", "runs/x", cwd=tmp_path / "work")
+    assert fingerprint(tmp_path / "scratch" / "deep" / "x") == fingerprint(finished_run)
+
+
 def test_a_changed_pack_is_noticed(pack_path, tmp_path):
     (tmp_path / "a.npz").write_bytes(pack_path.read_bytes())
     run("cv", "a.npz", *TINY, "-o", "run", "--fold", "0", cwd=tmp_path)

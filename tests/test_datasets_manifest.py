@@ -198,3 +198,11 @@ def test_random_damage_ends_in_rows_or_one_line(base: Path) -> None:
             assert clip.status == OK or clip.detail.startswith("line "), seed
     assert messages
     assert not any("\n" in message for message in messages)
+
+
+def test_slashes_would_change_who_the_person_is(base: Path) -> None:
+    text = "clip,subject,emotion,dataset,image\nx,p/1,fear,d,1.jpg\ny,p,fear,a/b,1.jpg\nz/1,p,fear,d,1.jpg\n"
+    clips = read_clips(write(base, text)).clips
+    assert [clip.status for clip in clips] == [BAD_ANNOTATION, BAD_ANNOTATION, OK]
+    assert clips[0].detail == "line 2: subject 'p/1' holds a slash, which separates the parts of a clip's id"
+    assert "dataset 'a/b' holds a slash" in clips[1].detail

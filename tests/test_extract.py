@@ -181,6 +181,14 @@ def test_sequences_are_evenly_spaced_and_hold_onset_and_offset(recordings, tmp_p
     assert not (pack.sequence[:, 3] == pack.sequence[:, 0]).all()
 
 
+def test_a_sequence_without_offset_ends_at_the_last_frame_known(tmp_path, portrait):
+    for number in range(10, 21):
+        cv2.imwrite(str(tmp_path / f"img{number}.png"), np.full((80, 80), number, np.uint8))
+    (tmp_path / "m.csv").write_text("clip,subject,emotion,frames,onset,apex\na,1,x,.,10,20\n")
+    pack = extract(read_clips(tmp_path / "m.csv"), tmp_path / "a.npz", size=64, aligned=True, sequence=3).pack
+    assert pack.sequence[0, :, 0, 0].tolist() == [10, 15, 20]
+
+
 def test_the_pack_of_a_copied_folder_is_the_same_file(recordings, tmp_path):
     """No dates and no absolute paths: a copy elsewhere, later, gives the same bytes."""
     folder = tmp_path / "elsewhere" / recordings.name

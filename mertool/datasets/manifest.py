@@ -62,9 +62,9 @@ def read(path: Path) -> Annotations:
         form, wrong = _form(value)
         if any(row.cells[len(header.cells) :]):
             wrong.append(f"{len(row.cells)} values for {len(header.cells)} columns; quote a value that holds a comma")
-        for name, text in (("subject", clip.subject), ("dataset", clip.dataset)):
+        for part, text in (("subject", clip.subject), ("dataset", clip.dataset)):
             if "/" in text:
-                wrong.append(f"{name} {text!r} holds a slash, which separates the parts of a clip's id")
+                wrong.append(f"{part} {text!r} holds a slash, which separates the parts of a clip's id")
         if clip.id in first:
             wrong.append(f"double of line {first[clip.id]}: clip {clip.clip} of subject {clip.subject}")
         first.setdefault(clip.id, row.number)
