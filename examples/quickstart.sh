@@ -1,6 +1,6 @@
 #!/bin/sh
 # From nothing to a cross-validated table on made-up recordings: installs mertool into a virtual environment, makes the
-# recordings, and runs the three commands. May be run again, from any folder. About ten minutes on two cores.
+# recordings, and runs the three commands. May be run again, from any folder. Four minutes on two cores here.
 #
 #   sh examples/quickstart.sh
 #

@@ -30,9 +30,15 @@ def jobs_option(what: str) -> Callable[[Callable[..., None]], Callable[..., None
 
 def _default(name: str) -> str:
     """`[default: 30; paper 100]`"""
-    values = [str(getattr(_DEFAULTS, name))]
-    values += [f"{recipe} {fixed[name]}" for recipe, fixed in RECIPES.items() if name in fixed]
+    if name == "classes":
+        return "  [default: the data set's own: basic6 for SAMM, else all]"
+    values = [_shown(getattr(_DEFAULTS, name))]
+    values += [f"{recipe} {_shown(fixed[name])}" for recipe, fixed in RECIPES.items() if name in fixed]
     return f"  [default: {'; '.join(values)}]"
+
+
+def _shown(value: Any) -> str:
+    return ("off", "on")[value] if isinstance(value, bool) else str(value)
 
 
 def setting_option(name: str, help: str, **extra: Any) -> Callable[[Any], Any]:
