@@ -193,8 +193,8 @@ def extract(
     from .extract import extract as run
     from .workers import available_cores
 
-    name = source.resolve().name if source.is_dir() else source.stem
-    target = output or Path(f"{name}.npz")
+    given = source if source.name not in ("", "..") else source.resolve()  # the name as given, also that of a link
+    target = output or Path(f"{given.name if source.is_dir() else given.stem}.npz")
     if target.suffix != ".npz":
         raise UsageError(f"-o: a pack's name ends in .npz, got {target.name!r}")
     with _progress("extract", quiet) as progress:

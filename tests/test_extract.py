@@ -207,5 +207,8 @@ def test_the_command_says_what_it_did(recordings, tmp_path):
     assert cv2.imread(str(tmp_path / "sheet.png")).shape[1] > 1000
     second = run("extract", recordings, "-o", "x.npz", "--size", "96", cwd=tmp_path)
     assert "unchanged, nothing to do" in second.stderr
+    (tmp_path / "SAMM").symlink_to(recordings)
+    run("extract", "SAMM/", "--size", "96", cwd=tmp_path)
+    assert (tmp_path / "SAMM.npz").read_bytes() == (tmp_path / "x.npz").read_bytes()
     silent = run("extract", recordings, "-o", "x.npz", "--size", "96", "-q", cwd=tmp_path)
     assert silent.stdout + silent.stderr == ""
