@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .clips import person_of
 from .errors import DataError, FileError, MertoolError, UsageError
 from .files import reason
 from .options import PATH, jobs_option, network_options, quiet_option, setting_option
@@ -117,10 +118,32 @@ def _remark(text: str, quiet: bool) -> None:
         click.echo(f"mertool: {text}", err=True)
 
 
+def _print_layout(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    if value is None or ctx.resilient_parsing:
+        return
+    from .datasets import describe_layout
+
+    click.echo(describe_layout(value))
+    ctx.exit()
+
+
 @main.command()
 @click.argument("source", type=PATH)
+@click.option(
+    "--layout",
+    metavar="NAME",
+    expose_value=False,
+    is_eager=True,
+    callback=_print_layout,
+    help="Show the folders and table columns that a data set's reader looks for, and exit.",
+)
 @click.option("-o", "--output", type=PATH, help="Pack to write.  [default: SOURCE's name with .npz, in this folder]")
-@click.option("--dataset", help="Name of the data set, where its folder could be several.")
+@click.option(
+    "--dataset",
+    metavar="NAME",
+    help="Data set, where its folder could be several, or a part of one: samm, samm-lv, casme2, smic, smic-vis, "
+    "smic-nir, smic-e, ckplus, mmew, mmew-macro, casme, casme-squared, casme3, 4dme, manifest.",
+)
 @click.option("--verify", is_flag=True, help="Compare the folder with what the data set should hold; extract nothing.")
 @click.option("--json", "as_json", is_flag=True, help="With --verify: print JSON.")
 @click.option("--landmarks", type=PATH, help="dlib's 68-point model (else MERTOOL_LANDMARKS and the usual places).")
@@ -136,6 +159,14 @@ def _remark(text: str, quiet: bool) -> None:
 )
 @click.option("--aligned", is_flag=True, help="The pictures are aligned faces already: take them as they are, resized.")
 @click.option("--sequence", type=click.IntRange(2, 1000), help="Also store this many frames from onset to offset.")
+@click.option(
+    "--apex",
+    type=click.Choice(["table", "middle", "difference"]),
+    default="table",
+    show_default=True,
+    help="Apex as annotated (the middle of onset..offset where it is not), always the middle, or the frame that has "
+    "moved most against the onset.",
+)
 @click.option("--sheet", type=PATH, help="Draw every clip with landmarks and regions to this .png.")
 @click.option("--overwrite", is_flag=True, help="Extract again even if nothing has changed.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if any clip is left out.")
@@ -152,6 +183,7 @@ def extract(
     align: str,
     aligned: bool,
     sequence: int | None,
+    apex: str,
     sheet: Path | None,
     overwrite: bool,
     strict: bool,
@@ -160,18 +192,20 @@ def extract(
 ) -> None:
     """Turn a folder of recordings into a pack of aligned key frames.
 
-    SOURCE is the folder of a data set (SAMM) or a .csv manifest. Writes NAME.npz and NAME.clips.csv, which has a row
+    SOURCE is the folder of a data set (SAMM, CASME II, SMIC, CK+, MMEW, CASME, CAS(ME)^2, CAS(ME)^3, 4DME) or a .csv
+    manifest. Writes NAME.npz and NAME.clips.csv, which has a row
     with a status for every clip of the annotation. Frames and landmarks are found again only if something changed.
 
     \b
     Example:
       mertool extract SAMM/ --sheet SAMM.png
+      mertool extract --layout casme2
     """
     from .datasets import read_clips
 
     if verify:
-        if output or sheet or sequence or overwrite:
-            raise UsageError("--verify: extracts nothing; leave out -o, --sheet, --sequence and --overwrite")
+        if output or sheet or sequence or overwrite or apex != "table":
+            raise UsageError("--verify: extracts nothing; leave out -o, --sheet, --sequence, --apex and --overwrite")
         _verify(source, dataset, as_json)
         return
     if as_json:
@@ -186,7 +220,7 @@ def extract(
 
         model = find_landmark_model(landmarks)
         FaceFinder(model)  # a wrong file is refused before any work
-    annotations = read_clips(source, dataset=dataset)
+    annotations = read_clips(source, dataset=dataset, apex=apex)
     for note in annotations.notes:
         _remark(note, quiet)
 
@@ -205,6 +239,7 @@ def extract(
             align=align,
             aligned=aligned,
             sequence=sequence or 0,
+            apex=apex,
             landmarks=model,
             jobs=jobs or available_cores(),
             overwrite=overwrite,
@@ -214,7 +249,7 @@ def extract(
         if row["detail"]:
             _remark(f"{row['clip']}: {row['status']}: {row['detail']}", quiet)
     state = "" if done.fresh else " (unchanged, nothing to do; --overwrite makes it again)"
-    people = len(set(zip(done.pack.dataset, done.pack.subject, strict=True)))
+    people = len(set(map(person_of, done.pack.dataset, done.pack.subject)))
     _remark(f"{target}: {len(done.pack.ids)} of {len(done.rows)} clips, {people} subjects{state}", quiet)
     if sheet is not None:
         from .sheets import contact_sheet
@@ -276,6 +311,11 @@ def train(
 @main.command()
 @click.argument("packs", nargs=-1, type=PATH)
 @click.option("-o", "--output", "run", type=PATH, help="Run folder.  [default: runs/<packs>-<short settings>]")
+@setting_option(
+    "protocol",
+    "stratified: subjects may be on both sides (the paper's). loso: leave one subject out.",
+    type=click.Choice(["stratified", "loso"]),
+)
 @setting_option("folds", "Number of folds.")
 @click.option("--fold", "chosen", type=click.IntRange(0), multiple=True, help="Only this fold, e.g. in an array job.")
 @click.option("--resume", is_flag=True, help="Continue the run, with its own settings.")
@@ -302,6 +342,7 @@ def cv(
     \b
     Example:
       mertool cv SAMM.npz --roi --frames 3 --abn
+      mertool cv SAMM.npz CASME2.npz SMIC.npz --classes megc3 --protocol loso
     """
     _check_png(show_input)
     if show_input is not None:
@@ -456,16 +497,15 @@ def _begin(
     chosen = _packs(packs, quiet)
     opened = [load_pack(path) for path in chosen]
     settings = _settings(given, opened)
-    for fold in folds:
-        if fold >= settings.folds:
-            raise UsageError(f"--fold: expected 0 to {settings.folds - 1}, got {fold}")
+    if settings.protocol == "loso" and given.get("folds") is not None:
+        raise UsageError("--folds: under --protocol loso every subject is a fold; leave it out")
     folder = run or default_run(command, chosen, settings, init, _usual_classes(opened))
     if resume and (folder / "config.json").exists():
         return folder, continue_run(folder, command, packs, init, _given(given))
     if resume:
         _remark(f"{folder}: nothing to continue yet; beginning", quiet)
     undecided = {"device", "precision"} - set(_given(given))
-    config, remarks = begin_run(folder, command, opened, settings, init, join=bool(folds), undecided=undecided)
+    config, remarks = begin_run(folder, command, opened, settings, init, only=folds, undecided=undecided)
     for remark in remarks:
         _remark(remark, quiet)
     return folder, config

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["BAD_ANNOTATION", "MISSING_FRAME", "NO_FACE", "OK", "STATUSES", "UNREADABLE", "Clip"]
+__all__ = [
+    "BAD_ANNOTATION",
+    "MISSING_FRAME",
+    "NO_FACE",
+    "OK",
+    "STATUSES",
+    "UNREADABLE",
+    "Clip",
+    "Sequence",
+    "person_of",
+]
 
 OK = "ok"
 NO_FACE = "no_face"
@@ -13,6 +25,51 @@ MISSING_FRAME = "missing_frame"
 BAD_ANNOTATION = "bad_annotation"
 UNREADABLE = "unreadable"
 STATUSES = (OK, NO_FACE, MISSING_FRAME, BAD_ANNOTATION, UNREADABLE)
+
+# Parts of one data set that show the same people under the same names (reference/datasets.md, sections 4, 6 and 9).
+_SAME_PEOPLE = {
+    "smic-hs": "smic",
+    "smic-vis": "smic",
+    "smic-nir": "smic",
+    "mmew-macro": "mmew",
+    "casme-squared-macro": "casme-squared",
+}
+
+
+def person_of(dataset: str, subject: str) -> str:
+    """One name for each person, also where data sets share people: what subject-disjoint protocols keep apart."""
+    return f"{_SAME_PEOPLE.get(dataset, dataset)}/{subject}"
+
+
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """Sorts names by the numbers in them: s2 before s10."""
+    return [(int(part), "") if part[0] in "0123456789" else (-1, part) for part in re.split("([0-9]+)", name) if part]
+
+
+@dataclass(frozen=True, slots=True)
+class Sequence:
+    """Frames of one folder, ascending; paths are put together when asked for, since there may be a million.
+
+    Attributes:
+        folder: Where they lie; None where there is no sequence.
+        numbers: Frame numbers.
+        names: The file name of each.
+    """
+
+    folder: Path | None = None
+    numbers: tuple[int, ...] = ()
+    names: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __iter__(self) -> Iterator[tuple[int, Path]]:
+        return ((number, self.path(place)) for place, number in enumerate(self.numbers))
+
+    def path(self, place: int) -> Path:
+        """The picture at a place of the sequence, counted from 0."""
+        assert self.folder is not None
+        return self.folder / self.names[place]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +85,7 @@ class Clip:
         key_frames: Pictures of onset, middle and apex; empty unless `status` is ok. For a ready-made picture
             whose three channels are the three inputs, the one path three times.
         channels: True for such a ready-made picture.
-        sequence: (frame number, picture) of every frame on disk from onset to offset, ascending.
+        sequence: Every frame on disk from onset to offset.
         status: One of `STATUSES`.
         detail: One line: why the status is not ok, or what was repaired (e.g. an impossible apex). May be empty.
     """
@@ -43,7 +100,7 @@ class Clip:
     offset: int = -1
     key_frames: tuple[Path, ...] = ()
     channels: bool = False
-    sequence: tuple[tuple[int, Path], ...] = ()
+    sequence: Sequence = Sequence()
     status: str = OK
     detail: str = ""
 

@@ -19,8 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import __version__
+from .apex import ApexFinder
 from .clips import NO_FACE, OK, UNREADABLE, Clip
 from .datasets import Annotations
+from .datasets.annotations import with_apex
 from .errors import DataError, MertoolError
 from .files import check_writable, write_text
 from .pack import Pack, file_sha256, load_pack, save_pack
@@ -44,12 +46,15 @@ class Options:
         align: "clip" (one similarity a clip, from the onset's landmarks) or "frame" (each frame by its own).
         aligned: Take the pictures as they are, resized, without landmarks.
         sequence: Frames of the optional sequence; 0 for none.
+        apex: "table" or "middle" (both are settled when the annotation is read), or "difference": the frame of
+            largest movement against the onset.
     """
 
     size: int
     align: str
     aligned: bool
     sequence: int
+    apex: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,7 @@ class _Result:
     detail: str
     digests: tuple[str, ...]
     arrays: dict[str, NDArray[Any]] | None = None
+    clip: Clip | None = None  # as it was used, where that is not as it was annotated (--apex difference)
 
 
 def extract(
@@ -88,6 +94,7 @@ def extract(
     align: str = "clip",
     aligned: bool = False,
     sequence: int = 0,
+    apex: str = "table",
     landmarks: Path | None = None,
     jobs: int = 1,
     overwrite: bool = False,
@@ -98,7 +105,7 @@ def extract(
     Args:
         annotations: What a reader of `mertool.datasets` found.
         output: The pack's path, NAME.npz.
-        size, align, aligned, sequence: See `Options`.
+        size, align, aligned, sequence, apex: See `Options`.
         landmarks: The 68-point model; not needed with `aligned`.
         jobs: Worker processes.
         overwrite: Make the pack again even if it is there and nothing has changed.
@@ -108,10 +115,10 @@ def extract(
         DataError: Not one clip could be used; an older pack is kept.
         FileError: The output cannot be written.
     """
-    options = Options(size, align, aligned, sequence)
+    options = Options(size, align, aligned, sequence, apex)
     settings = {**dataclasses.asdict(options), "landmark_model": file_sha256(landmarks) if landmarks else None}
     settings["versions"] = _versions(aligned)
-    table = file_sha256(annotations.table)
+    table = "+".join(file_sha256(path) for path in annotations.tables)
     if not overwrite and output.exists():
         existing = _unchanged(annotations, output, options, settings, table)
         if existing is not None:
@@ -121,7 +128,8 @@ def extract(
     check_writable(output)
     store = _Store(len(annotations.clips), options)
     results = _run(annotations.clips, options, None if aligned else landmarks, jobs, store, progress)
-    rows = [_row(clip, result) for clip, result in zip(annotations.clips, results, strict=True)]
+    clips = [result.clip or clip for clip, result in zip(annotations.clips, results, strict=True)]
+    rows = [_row(clip, result) for clip, result in zip(clips, results, strict=True)]
     used = [index for index, result in enumerate(results) if result.status == OK]
     if not used:
         _write_rows(output, rows)
@@ -130,7 +138,8 @@ def extract(
             f"extract: none of {len(rows)} clips could be used ({first}); "
             f"each clip's reason stands in {_rows_path(output)}"
         )
-    clips = [annotations.clips[index] for index in used]
+    corrections = [f"{clips[index].id}: {clips[index].detail}" for index in used if clips[index].detail]
+    clips = [clips[index] for index in used]
     arrays: dict[str, NDArray[Any]] = store.rows(used)
     for name in ("clip", "dataset", "subject", "emotion"):
         arrays[name] = np.array([getattr(clip, name) for clip in clips], dtype=np.str_)
@@ -141,7 +150,8 @@ def extract(
         "dataset": annotations.dataset,
         "settings": settings,
         "source": digest,
-        "corrections": list(annotations.corrections),
+        "release": annotations.release,
+        "corrections": corrections,
         "rows": rows,
     }
     save_pack(output, arrays, meta)
@@ -247,11 +257,17 @@ def _digest(table: str, clips: Sequence[Clip], digests: Sequence[tuple[str, ...]
 
 def _sequence_files(clip: Clip, length: int) -> list[Path]:
     """`length` pictures evenly spaced from onset to offset: for each wanted number the nearest frame on disk."""
-    if length == 0 or not clip.sequence:
+    if length == 0 or not len(clip.sequence):
         return []
-    numbers = np.array([number for number, _ in clip.sequence])
+    numbers = np.array(clip.sequence.numbers)
     wanted = np.linspace(numbers[0], numbers[-1], length)
-    return [clip.sequence[int(np.abs(numbers - number).argmin())][1] for number in wanted]
+    return [clip.sequence.path(int(np.abs(numbers - number).argmin())) for number in wanted]
+
+
+def _files(clip: Clip, options: Options) -> list[Path]:
+    """Every picture that a clip uses."""
+    searched = [path for _, path in clip.sequence] if options.apex == "difference" else []
+    return [*clip.key_frames, *_sequence_files(clip, options.sequence), *searched]
 
 
 def _read_all(clip: Clip, options: Options) -> tuple[dict[Path, bytes], tuple[str, ...]]:
@@ -260,7 +276,7 @@ def _read_all(clip: Clip, options: Options) -> tuple[dict[Path, bytes], tuple[st
         return {}, ()
     data: dict[Path, bytes] = {}
     digests = []
-    for path in (*clip.key_frames, *_sequence_files(clip, options.sequence)):
+    for path in _files(clip, options):
         try:
             if path not in data:
                 data[path] = path.read_bytes()
@@ -323,9 +339,43 @@ def _run(
 def _extract_clip(clip: Clip) -> _Result:
     data, digests = _read_all(clip, _options)
     try:
-        decoded = {path: _picture(path, data) for path in (*clip.key_frames, *_sequence_files(clip, _options.sequence))}
+        if _options.apex == "difference":
+            found = _find_apex(clip, data)
+            if isinstance(found, str):
+                return _Result(NO_FACE, found, digests)
+            clip = found
+            if clip.status != OK:
+                return _Result(clip.status, "", digests, clip=clip)
+        result = _extract_frames(clip, data, digests)
     except MertoolError as error:
         return _Result(UNREADABLE, str(error), digests)
+    return dataclasses.replace(result, clip=clip)
+
+
+def _find_apex(clip: Clip, data: dict[Path, bytes]) -> Clip | str:
+    """The clip with the apex that its frames show; or why there is none."""
+    if not len(clip.sequence):
+        return dataclasses.replace(
+            clip, status=UNREADABLE, detail="no frames between onset and offset to find the apex in"
+        )
+    onset = _grey(_picture(clip.key_frames[0], data))
+    transform = None
+    if _finder is not None:
+        face = _finder.find(onset)
+        if face is None:
+            return f"no face found in the onset frame ({clip.onset})"
+        transform = crop_transform(face.landmarks, ApexFinder.SIDE)
+    finder = ApexFinder(onset, transform)
+    later = [(number, path) for number, path in clip.sequence if number > clip.onset]
+    amounts = [finder.amount(_grey(_picture(path, data))) for _, path in later]
+    if not amounts:
+        return with_apex(clip, clip.onset, "--apex difference")
+    best = finder.largest(amounts)
+    return with_apex(clip, later[best][0], "of largest movement against the onset, --apex difference")
+
+
+def _extract_frames(clip: Clip, data: dict[Path, bytes], digests: tuple[str, ...]) -> _Result:
+    decoded = {path: _picture(path, data) for path in (*clip.key_frames, *_sequence_files(clip, _options.sequence))}
     key = [decoded[path] for path in clip.key_frames]
     extra = [decoded[path] for path in _sequence_files(clip, _options.sequence)]
     if _options.sequence and not extra:

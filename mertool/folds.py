@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from .clips import natural_key, person_of
 from .errors import DataError, UsageError
 from .files import read_json, write_json
 
-__all__ = ["Folds", "Overlap", "split_id", "stratified_folds", "subject_overlap"]
+__all__ = ["Folds", "Overlap", "loso_folds", "person_of_id", "split_id", "stratified_folds", "subject_overlap"]
 
 _FORMAT = 1
 
@@ -124,7 +125,7 @@ class Folds:
 
 
 class Overlap(NamedTuple):
-    """Subjects of one fold's test part who also have clips in its training part, as sorted `dataset/subject`."""
+    """People of one fold's test part who also have clips in its training part, sorted (`person_of_id`)."""
 
     fold: int
     n_shared: int
@@ -184,12 +185,38 @@ def stratified_folds(ids: Sequence[str], labels: Sequence[str], n_folds: int, se
     return Folds("stratified", seed, tuple(tuple(sorted(order[fold::n_folds])) for fold in range(n_folds)))
 
 
+def person_of_id(clip_id: str) -> str:
+    """The person of a clip: data sets that share people are one (`mertool.clips.person_of`)."""
+    return person_of(*split_id(clip_id)[:2])
+
+
+def loso_folds(ids: Sequence[str]) -> Folds:
+    """Leave one subject out: a fold a person, in the order of their names.
+
+    Args:
+        ids: Clip ids `dataset/subject/clip`, each once.
+
+    Raises:
+        DataError: No clips, an id twice, or one person only.
+
+    Source: MEGC2019 (See et al.), its composite evaluation over 68 subjects.
+    """
+    people: dict[str, list[str]] = {}
+    for clip_id in sorted(ids):
+        people.setdefault(person_of_id(clip_id), []).append(clip_id)
+    if not people:
+        raise DataError("folds: no clip is of the wanted classes; try another --classes")
+    if len(people) == 1:
+        raise DataError(f"folds: all {len(ids)} clips are of {next(iter(people))}; --protocol loso needs two subjects")
+    return Folds("loso", 0, tuple(tuple(people[name]) for name in sorted(people, key=natural_key)))
+
+
 def subject_overlap(folds: Folds) -> list[Overlap]:
-    """For each fold, the subjects with clips in both its test and its training part; people are told apart by data set.
+    """For each fold, the people with clips in both its test and its training part.
 
     A protocol is subject-independent if every `n_shared` is 0.
     """
-    subjects = [{"/".join(split_id(clip_id)[:2]) for clip_id in ids} for ids in folds.tests]
+    subjects = [{person_of_id(clip_id) for clip_id in ids} for ids in folds.tests]
     n_folds_with = Counter(subject for fold in subjects for subject in fold)
     overlaps = []
     for fold, tested in enumerate(subjects):

@@ -13,6 +13,7 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from .clips import person_of
 from .errors import DataError
 from .predictions import Predictions
 
@@ -50,7 +51,7 @@ class Metrics(TypedDict):
     fold_accuracy_sd: float | None  # their sample standard deviation (n - 1); None with fewer than two folds
     majority: float  # accuracy of always answering the most frequent class
     n: int
-    n_subjects: int  # people, told apart by data set
+    n_subjects: int  # people (`mertool.clips.person_of`)
     confusion: list[list[int]]  # K x K; row = truth, column = prediction, both in the order of `classes`
     per_class: dict[str, ClassScores]
     per_dataset: dict[str, DatasetScores]
@@ -108,7 +109,7 @@ def evaluate(predictions: Predictions) -> Metrics:
         "fold_accuracy_sd": float(np.std(fold_accuracies, ddof=1)) if len(fold_accuracies) > 1 else None,
         "majority": float(support.max() / support.sum()),
         "n": len(predictions.clip),
-        "n_subjects": len(set(zip(predictions.dataset, predictions.subject, strict=True))),
+        "n_subjects": len(set(map(person_of, predictions.dataset, predictions.subject))),
         "confusion": confusion.tolist(),
         "per_class": _class_scores(confusion, classes),
         "per_dataset": per_dataset,

@@ -31,7 +31,7 @@ def jobs_option(what: str) -> Callable[[Callable[..., None]], Callable[..., None
 def _default(name: str) -> str:
     """`[default: 30; paper 100]`"""
     if name == "classes":
-        return "  [default: the data set's own: basic6 for SAMM, else all]"
+        return "  [default: the data set's own, e.g. basic6 for SAMM; all for a manifest]"
     values = [_shown(getattr(_DEFAULTS, name))]
     values += [f"{recipe} {_shown(fixed[name])}" for recipe, fixed in RECIPES.items() if name in fixed]
     return f"  [default: {'; '.join(values)}]"
@@ -57,7 +57,10 @@ _NETWORK = (
     setting_option("abn", "Attention branch (ABN)."),
     setting_option("arcface", "ArcFace loss."),
     click.option("--init", type=PATH, help="Begin with the weights of this run of 'mertool train' (fine-tuning)."),
-    setting_option("classes", "Class set by name (basic6, samm5, megc3, all, ...) or a list: anger,happiness."),
+    setting_option(
+        "classes",
+        "Class set by name (basic6, casme5, smic3, megc3, all, ...) or a list: anger,happiness.",
+    ),
     click.option(
         "--recipe",
         type=click.Choice(list(RECIPES)),

@@ -39,6 +39,7 @@ class Run:
         version: mertool's version that made it.
         settings: All its settings.
         init: Where its first weights came from (`--init`); "" for random ones.
+        init_people: People of the run whom these weights have seen.
         packs: Names of its packs.
         folds: Which clips were tested in which fold.
         predictions: One row for each of those clips.
@@ -51,6 +52,7 @@ class Run:
     version: str
     settings: Settings
     init: str
+    init_people: tuple[str, ...]
     packs: tuple[str, ...]
     folds: Folds
     predictions: Predictions
@@ -97,6 +99,7 @@ def load_run(folder: Path) -> Run:
         version=str(config.get("mertool", "")),
         settings=settings,
         init=str(init.get("path", "")) if isinstance(init, dict) else str(init),
+        init_people=tuple(map(str, init.get("people") or ())) if isinstance(init, dict) else (),
         packs=packs,
         folds=folds,
         predictions=predictions,
@@ -197,11 +200,12 @@ def _run_values(run: Run) -> dict[str, Any]:
         "accuracy_interval": list(run.interval),
         "protocol": run.folds.protocol,
         "folds_seed": run.folds.seed,
-        "subject_independent": not run.shared_subjects,
+        "subject_independent": not run.shared_subjects and not run.init_people,
         "n_subjects_shared": len(run.shared_subjects),
         "overlap": overlap,
         "packs": list(run.packs),
         "init": run.init,
+        "n_subjects_seen_by_init": len(run.init_people),
         "settings": run.settings.as_dict(),
     }
 
@@ -288,7 +292,7 @@ def _details(run: Run) -> list[_Block]:
     facts = [
         ("settings", _short_settings(run)),
         ("beyond the recipe", _overrides(run.settings) or "nothing"),
-        ("protocol", f"{run.folds.protocol}, {len(run.folds.tests)} folds, seed {run.folds.seed}"),
+        ("protocol", _protocol(run)),
         ("packs", ", ".join(run.packs)),
         ("clips", f"{scores['n']} of {_count(scores['n_subjects'], 'subject')}"),
         ("classes", counts),
@@ -330,6 +334,11 @@ def _short_settings(run: Run) -> str:
     return ", ".join([*words, settings.recipe, *([f"init {run.init}"] if run.init else [])])
 
 
+def _protocol(run: Run) -> str:
+    drawn = "" if run.folds.protocol == "loso" else f", seed {run.folds.seed}"
+    return f"{run.folds.protocol}, {len(run.folds.tests)} folds{drawn}"
+
+
 def _overrides(settings: Settings) -> str:
     """Settings that neither the recipe nor another line of the report tells."""
     told = {"classes", "region", "frames", "abn", "arcface", "recipe", "protocol", "folds", "seed"}
@@ -357,6 +366,11 @@ def _overlap_sentence(run: Run) -> str:
         return (
             f"Subject-dependent: {n_shared} of {_count(n_subjects, 'subject')} {'has' if n_shared == 1 else 'have'} "
             "clips in both training and test parts; accuracy on new people will be lower."
+        )
+    if run.init_people:
+        return (
+            f"Subject-dependent by way of --init: its weights have seen {len(run.init_people)} of "
+            f"{_count(n_subjects, 'subject')}, in other clips; accuracy on new people will be lower."
         )
     return f"Subject-independent: none of {_count(n_subjects, 'subject')} has clips in both training and test parts."
 

@@ -19,10 +19,10 @@ import numpy as np
 
 from . import __version__
 from .config import Settings
-from .datasets.labels import ClassSet, resolve_classes
+from .datasets.labels import ClassSet, megc3_remarks, resolve_classes
 from .errors import DataError, FileError, UsageError
 from .files import file_lock, make_folder, read_json, write_json
-from .folds import Folds, stratified_folds
+from .folds import Folds, loso_folds, person_of_id, split_id, stratified_folds
 from .inputs import Samples, load_samples
 from .pack import Pack, file_sha256, load_pack
 
@@ -49,6 +49,7 @@ class Init:
     sha256: str
     loaded: tuple[str, ...]
     not_loaded: tuple[str, ...]
+    people: tuple[str, ...]  # of this run's, those whom the weights have seen, in whatever clips
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,7 @@ class RunConfig:
                 "sha256": init.sha256,
                 "loaded": list(init.loaded),
                 "not_loaded": list(init.not_loaded),
+                "people": list(init.people),
             },
             "clips": list(self.clips),
         }
@@ -115,7 +117,14 @@ class RunConfig:
                 classes=tuple(values["classes"]),
                 packs=tuple((pack["path"], pack["sha256"]) for pack in values["packs"]),
                 clips=tuple(values["clips"]),
-                init=init and Init(init["path"], init["sha256"], tuple(init["loaded"]), tuple(init["not_loaded"])),
+                init=init
+                and Init(
+                    init["path"],
+                    init["sha256"],
+                    tuple(init["loaded"]),
+                    tuple(init["not_loaded"]),
+                    tuple(init.get("people", ())),
+                ),
             )
         except (KeyError, TypeError, UsageError) as error:
             raise DataError(f"{path}: damaged configuration ({error}); start the run again with another -o") from error
@@ -137,10 +146,12 @@ def default_run(command: str, packs: Sequence[Path], settings: Settings, init: P
     parts = ["train"] if command == "train" else []
     parts += ["+".join(pack.stem for pack in packs), settings.region, f"{settings.frames}f"]
     parts += [name for name in ("abn", "arcface", "balance") if getattr(settings, name)]
+    parts += [settings.protocol] if settings.protocol != "stratified" else []
     parts += [settings.recipe] if settings.recipe != "modern" else []
     parts += [settings.classes.replace(",", "+")] if settings.classes != usual_classes else []
     parts += [f"init_{init.stem}"] if init is not None else []
     said = {"classes", "region", "frames", "abn", "arcface", "balance", "recipe", "threads", "device", "precision"}
+    said.add("protocol")
     usual = Settings.from_recipe(settings.recipe).as_dict()
     for name, value in settings.as_dict().items():
         if name not in said and value != usual[name]:
@@ -164,7 +175,7 @@ def begin_run(
     settings: Settings,
     init: Path | None = None,
     *,
-    join: bool = False,
+    only: Collection[int] = (),
     undecided: Collection[str] = (),
 ) -> tuple[RunConfig, list[str]]:
     """Make a run folder: folds.json first, config.json last.
@@ -175,7 +186,7 @@ def begin_run(
         packs: Where the clips come from.
         settings: All settings.
         init: Weights to begin with.
-        join: The folder may hold a run with equal settings already (`--fold K`): join it.
+        only: The folds to work on (`--fold K`). The folder may then hold a run with equal settings already: join it.
         undecided: Settings that the machine decided and not the user; joining takes those of the run.
 
     Returns:
@@ -183,7 +194,7 @@ def begin_run(
 
     Raises:
         FileError: The folder is in use, or cannot be written.
-        UsageError: Its run has other settings.
+        UsageError: Its run has other settings, or there is no such fold.
         DataError: The packs do not give the clips that the settings need.
     """
     samples = load_samples(packs, class_set_of(packs, settings), settings)
@@ -195,9 +206,23 @@ def begin_run(
     total = sum(len(pack.ids) for pack in packs)
     if total > len(samples.ids):
         remarks.insert(0, f"{len(samples.ids)} of {total} clips belong to --classes {settings.classes}")
+    if settings.classes == "megc3":
+        subjects = (split_id(name)[:2] for name in samples.ids)
+        labelled = zip(subjects, samples.labels, strict=True)
+        remarks += megc3_remarks((*who, samples.classes[label]) for who, label in labelled)
     absent = [name for label, name in enumerate(samples.classes) if label not in populated]
     if absent:
         remarks.insert(0, f"no clip of class {', '.join(absent)}")
+    folds = None
+    if command == "cv":  # before anything is written: what cannot be split leaves no folder behind
+        labels = [samples.classes[label] for label in samples.labels]
+        if settings.protocol == "loso":
+            folds = loso_folds(samples.ids)
+            settings = dataclasses.replace(settings, folds=len(folds.tests))
+        else:
+            folds = stratified_folds(samples.ids, labels, settings.folds, settings.seed)
+        for fold in only:
+            folds.training(fold)  # refuses one that is not there
     wanted = RunConfig(
         command=command,
         settings=settings,
@@ -206,14 +231,10 @@ def begin_run(
         clips=tuple(sorted(samples.ids)),
         init=start,
     )
-    folds = None
-    if command == "cv":  # before anything is written: what cannot be split leaves no folder behind
-        labels = [samples.classes[label] for label in samples.labels]
-        folds = stratified_folds(samples.ids, labels, settings.folds, settings.seed)
     make_folder(run)
     with file_lock(run / ".lock"):
         if (run / "config.json").exists():
-            if not join:
+            if not only:
                 raise FileError(f"{run}: holds a run already; --resume continues it, -o names another folder")
             existing = RunConfig.read(run)
             adopted = {name: getattr(existing.settings, name) for name in undecided}
@@ -325,8 +346,16 @@ def _open_init(path: Path, run: Path, command: str, samples: Samples, settings: 
     model = build_model(settings, len(samples.classes), settings.seed)
     outcome = transfer(model, settings, samples.classes, checkpoint)
     loaded = (*outcome.loaded, *outcome.adapted)
-    init = Init(_relative(file, run), file_sha256(file), loaded, tuple(outcome.not_loaded))
-    return init, [f"--init {path}: {line}" for line in outcome.lines()]
+    everyone = {person_of_id(name) for name in samples.ids}
+    people = tuple(sorted(everyone & {person_of_id(name) for name in checkpoint.seen}))
+    init = Init(_relative(file, run), file_sha256(file), loaded, tuple(outcome.not_loaded), people)
+    remarks = [f"--init {path}: {line}" for line in outcome.lines()]
+    if people:
+        remarks.append(
+            f"--init {path}: its weights have seen {len(people)} of the {len(everyone)} people of this run, in other "
+            "clips: results are subject-dependent"
+        )
+    return init, remarks
 
 
 def _environment(settings: Settings) -> dict[str, Any]:

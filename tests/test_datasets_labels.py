@@ -37,10 +37,17 @@ def test_class_sets_are_the_ones_described() -> None:
     assert {name: len(entry.classes) for name, entry in CLASS_SETS.items()} == {
         "basic6": 6,
         "samm5": 5,
+        "casme4": 4,
         "casme5": 5,
+        "casme7": 7,
         "smic3": 3,
+        "ckplus6": 6,
         "ckplus7": 7,
+        "mmew4": 4,
         "mmew6": 6,
+        "mmew7": 7,
+        "4dme5": 5,
+        "valence4": 4,
         "megc3": 3,
     }
     for name, entry in CLASS_SETS.items():
@@ -99,11 +106,11 @@ def test_class_of_keeps_words_of_the_set_only() -> None:
 
 
 def test_default_classes() -> None:
-    names = {name: default_classes(name) for name in ("samm", "casme2", "smic", "ckplus", "mmew", "my recordings")}
+    names = {name: default_classes(name) for name in ("samm", "casme2", "smic-hs", "ckplus", "mmew", "my recordings")}
     assert names == {
         "samm": "basic6",
         "casme2": "casme5",
-        "smic": "smic3",
+        "smic-hs": "smic3",
         "ckplus": "ckplus7",
         "mmew": "mmew6",
         "my recordings": "all",

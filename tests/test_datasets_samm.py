@@ -12,7 +12,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from mertool.clips import BAD_ANNOTATION, MISSING_FRAME, OK, Clip
+from mertool.clips import BAD_ANNOTATION, MISSING_FRAME, OK, Clip, Sequence
 from mertool.datasets import Annotations, read_clips
 from mertool.datasets.labels import canonical_emotion
 from mertool.errors import DataError, FileError, MertoolError
@@ -115,7 +115,7 @@ def by_name(annotations: Annotations) -> dict[str, Clip]:
 def test_reads_every_row_in_order_with_its_frames(tmp_path: Path) -> None:
     found = read_clips(make_samm(tmp_path / "data"))
     assert [clip.clip for clip in found.clips] == [line[1] for line in made_up_rows()]
-    assert (found.dataset, found.table) == ("samm", tmp_path / "data" / TABLE)
+    assert (found.dataset, found.tables) == ("samm", (tmp_path / "data" / TABLE,))
     clip = found.clips[0]
     folder = tmp_path / "data" / "SAMM" / "006" / "006_1_2"
     assert (clip.id, clip.subject, clip.emotion, clip.status, clip.detail) == (
@@ -127,7 +127,7 @@ def test_reads_every_row_in_order_with_its_frames(tmp_path: Path) -> None:
     )
     assert (clip.onset, clip.middle, clip.apex, clip.offset) == (562, 564, 566, 570)
     assert clip.key_frames == tuple(folder / f"006_{n:05d}.jpg" for n in (562, 564, 566))
-    assert clip.sequence == tuple((n, folder / f"006_{n:05d}.jpg") for n in range(562, 571))
+    assert tuple(clip.sequence) == tuple((n, folder / f"006_{n:05d}.jpg") for n in range(562, 571))
     assert not clip.channels
     assert found.clips[1].middle == 1006  # (1003 + 1008 + 1) // 2: halves go up
     crossing = found.clips[2]  # 98..105 in four digits: numeric, not by name
@@ -149,8 +149,14 @@ def test_impossible_apexes_become_the_middle_and_say_so(tmp_path: Path) -> None:
     found = read_clips(make_samm(tmp_path))
     clips = by_name(found)
     assert (clips["028_4_1"].status, clips["028_4_1"].apex, clips["028_4_1"].middle) == (OK, 1076, 1074)
-    assert clips["028_4_1"].detail == "apex 1143 lies outside onset..offset 1071..1080; their middle 1076 is used"
-    assert clips["032_3_1"].detail == "apex 1930 lies outside onset..offset 4896..4905; their middle 4901 is used"
+    assert clips["028_4_1"].detail == (
+        "Apex Frame '1143' is a known fault (behind the offset; other copies name 4 others): it is not used; "
+        "no apex is given for onset..offset 1071..1080; their middle 1076 is used"
+    )
+    assert clips["032_3_1"].detail == (
+        "Apex Frame '1930' is a known fault (before the onset; perhaps 4930 was meant): it is not used; "
+        "no apex is given for onset..offset 4896..4905; their middle 4901 is used"
+    )
     assert clips["032_3_2"].detail == ""  # onset + 1 is valid
     assert found.corrections == (
         f"samm/028/028_4_1: {clips['028_4_1'].detail}",
@@ -231,7 +237,7 @@ def test_wherever_images_and_table_lie(tmp_path: Path, root: str, place: str) ->
     at = {"folder": folder, "root": folder / root, "above": folder.parent, "two above": folder.parent.parent}[place]
     table = write_table(at / TABLE, made_up_rows())
     found = read_clips(folder)
-    assert found.table.resolve() == table.resolve()
+    assert found.tables[0].resolve() == table.resolve()
     assert all(clip.status == OK for clip in found.clips)
     assert found.clips[0].key_frames[0].resolve() == (folder / root / "006/006_1_2/006_00562.jpg").resolve()
     assert not any(str(tmp_path) in note for note in found.notes)
@@ -252,7 +258,7 @@ def test_from_inside_the_folder_and_by_a_link(tmp_path: Path, monkeypatch: pytes
     for name in (".", "..", "../SAMM", "006/.."):
         found = read_clips(Path(name))
         assert all(clip.status == OK for clip in found.clips)
-        assert found.table.samefile(folder / TABLE)
+        assert found.tables[0].samefile(folder / TABLE)
 
 
 def test_junk_is_ignored_everywhere(tmp_path: Path) -> None:
@@ -291,7 +297,7 @@ def test_missing_key_frames(tmp_path: Path) -> None:
     for number in (10, 11):
         (clip / f"011_{number:04d}.jpg").unlink()
     found = by_name(read_clips(folder))["011_2_1"]
-    assert (found.status, found.key_frames, found.sequence) == (MISSING_FRAME, (), ())
+    assert (found.status, found.key_frames, found.sequence) == (MISSING_FRAME, (), Sequence())
     assert found.detail == (
         f"no onset frame 9, nor one within 2 of it, in {tmp_path.name}/SAMM/011/011_2_1, which holds 13..15"
     )
@@ -392,7 +398,7 @@ def test_a_duration_that_disagrees_is_said(tmp_path: Path) -> None:
 def test_a_row_of_text_elsewhere_is_named(tmp_path: Path) -> None:
     found = read_clips(make_samm_with(tmp_path, [*made_up_rows(), [None] * 11 + ["checked twice"]]))
     assert len(found.clips) == 8
-    assert found.notes[-1] == "not read, text in no known column: row 23"
+    assert found.notes[-1] == "not read, text that names no clip: row 23"
 
 
 # Which table
@@ -407,7 +413,7 @@ def test_two_equal_tables_and_one_of_another_data_set(tmp_path: Path) -> None:
     (folder / "results.csv").write_text("run,accuracy\n1,0.5\n")
     (folder / "broken.xlsx").write_text("no spreadsheet")
     found = read_clips(folder)
-    assert found.table.name == TABLE
+    assert found.tables[0].name == TABLE
     assert found.notes[2:] == (
         "not used: x/SAMM_Micro_FACS_Codes_v2.csv, which says the same",
         "not used: x/broken.xlsx, which cannot be used: "
@@ -452,7 +458,7 @@ def test_no_table(tmp_path: Path) -> None:
 
 
 def test_empty_and_unknown_folders(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"holds no data set that mertool knows \(samm: clip folders such as 006/006_1"):
+    with pytest.raises(DataError, match=r"holds no data set that mertool knows \(samm, samm-lv, casme2, "):
         read_clips(tmp_path)
     with pytest.raises(FileError, match=r"no clip folder of SAMM in it or below; expected e\.g\. 006/006_1_2"):
         read_clips(tmp_path, dataset="samm")
@@ -497,8 +503,14 @@ def test_a_double_column_and_a_table_without_rows(tmp_path: Path) -> None:
 def test_two_copies_of_the_clips(tmp_path: Path) -> None:
     folder = make_samm(tmp_path / "x")
     write_frames(folder / "SAMM_CROP", made_up_rows())
+    found = read_clips(folder)
+    assert found.clips[0].key_frames[0].parent == folder / "SAMM/006/006_1_2"
+    note = "not used: x/SAMM_CROP, another copy of clips in x/SAMM; give its folder to read it"
+    assert note in found.notes
+    assert found.strays == ()
+    write_frames(folder / "backup", made_up_rows())
     message = (
-        f"{folder}: clip 006_1_10 is there twice: x/SAMM/006/006_1_10 and x/SAMM_CROP/006/006_1_10; "
+        f"{folder}: clip 006_1_10 is there twice: x/SAMM/006/006_1_10 and x/backup/006/006_1_10; "
         "give the folder of one copy, e.g. x/SAMM"
     )
     with pytest.raises(DataError, match=re.escape(message)):

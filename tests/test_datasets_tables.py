@@ -10,7 +10,7 @@ import openpyxl
 import pytest
 
 from mertool.datasets.frames import frame_number, index_frames, is_junk, shown, walk
-from mertool.datasets.tables import Row, is_table, read_table, whole_number
+from mertool.datasets.tables import Line, is_table, read_table, whole_number
 from mertool.errors import DataError, FileError
 
 
@@ -60,8 +60,8 @@ def test_a_workbook_s_cells_as_text(tmp_path: Path) -> None:
     rows = read_table(tmp_path / "a.xlsx", first)
     assert rows[0].number == 2
     assert rows[0].cells[:2] == ("", "two lines")
-    assert rows[1] == Row(4, ("006_1_2", "5562", "5562", "0.5", "True", "2020-01-02", "", "006"))
-    assert read_table(tmp_path / "a.xlsx", lambda rows: rows[0].cells[0] == "wanted") == [Row(1, ("wanted",))]
+    assert rows[1] == Line(4, ("006_1_2", "5562", "5562", "0.5", "True", "2020-01-02", "", "006"))
+    assert read_table(tmp_path / "a.xlsx", lambda rows: rows[0].cells[0] == "wanted") == [Line(1, ("wanted",))]
     (tmp_path / "renamed.xls").write_bytes((tmp_path / "a.xlsx").read_bytes())
     assert read_table(tmp_path / "renamed.xls", first) == rows
 
@@ -97,9 +97,9 @@ def test_csv_lines_quotes_and_ends(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes('\ufeffclip,note\r\n\r\na,"two\r\nlines, ""quoted"""\r\n , \r\nb,  c  d \r\n'.encode())
     assert read_table(path, first) == [
-        Row(1, ("clip", "note")),
-        Row(3, ("a", 'two lines, "quoted"')),
-        Row(6, ("b", "c  d")),
+        Line(1, ("clip", "note")),
+        Line(3, ("a", 'two lines, "quoted"')),
+        Line(6, ("b", "c  d")),
     ]
 
 
@@ -107,7 +107,7 @@ def test_csv_delimiter_is_the_one_that_fits(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text('a, b;"x";c\n1;2;3\n')
     rows = read_table(path, lambda rows: len(rows[0].cells) == 3)
-    assert rows == [Row(1, ("a, b", "x", "c")), Row(2, ("1", "2", "3"))]
+    assert rows == [Line(1, ("a, b", "x", "c")), Line(2, ("1", "2", "3"))]
 
 
 @pytest.mark.parametrize(

@@ -176,7 +176,7 @@ def test_sequences_are_evenly_spaced_and_hold_onset_and_offset(recordings, tmp_p
     pack = extract(annotations, tmp_path / "a.npz", size=128, sequence=4, landmarks=find_landmark_model(), jobs=2).pack
     assert pack.sequence.shape == (len(pack.ids), 4, 128, 128)
     np.testing.assert_array_equal(pack.sequence[:, 0], pack.frames[:, 0])
-    last = cv2.imread(str(annotations.clips[0].sequence[-1][1]), cv2.IMREAD_GRAYSCALE)
+    last = cv2.imread(str(list(annotations.clips[0].sequence)[-1][1]), cv2.IMREAD_GRAYSCALE)
     assert last.shape == (650, 960)
     assert not (pack.sequence[:, 3] == pack.sequence[:, 0]).all()
 

@@ -3,35 +3,54 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..clips import MISSING_FRAME, OK, Clip
-from .frames import Frames
+from ..clips import BAD_ANNOTATION, MISSING_FRAME, OK, Clip, Sequence
+from .frames import Frames, index_frames, shown
 
-__all__ = ["Annotations", "Expected", "middle_of", "with_frames"]
+__all__ = ["Annotations", "Expected", "Join", "middle_of", "with_apex", "with_frames"]
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a data set's table holds as released; None for what is not known for certain.
+
+    Attributes:
+        clips: Number of clips.
+        subjects: Their names, or how many there are.
+        emotions: Clips by emotion.
+    """
+
+    clips: int | None = None
+    subjects: tuple[str, ...] | int | None = None
+    emotions: Mapping[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Annotations:
-    """An annotation table joined with its frames on disk.
+    """An annotation joined with its frames on disk.
 
     Attributes:
-        dataset: Lower-case name of the data set.
+        dataset: Lower-case name of the layout that was read, e.g. "smic-e"; a clip's own `dataset` may be another.
         clips: One for every row of the table, in its order, whatever their status.
-        table: The annotation table.
-        notes: What was met where, one line each: header row, image root, tables not used, folders without a row.
+        tables: The annotation tables.
+        notes: What was met where, one line each: header row, release, image root, what was not used, and why.
         absent: Ids of the clips that have no folder at all.
         strays: Clip folders on disk that no row names.
+        expected: What the data set holds as released.
+        release: Which release the table is, where that can be told.
     """
 
     dataset: str
     clips: tuple[Clip, ...]
-    table: Path
+    tables: tuple[Path, ...] = ()
     notes: tuple[str, ...] = ()
     absent: frozenset[str] = frozenset()
     strays: tuple[str, ...] = ()
+    expected: Expected = Expected()
+    release: str = ""
 
     @property
     def corrections(self) -> tuple[str, ...]:
@@ -39,13 +58,91 @@ class Annotations:
         return tuple(f"{clip.id}: {clip.detail}" for clip in self.clips if clip.status == OK and clip.detail)
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
-    """What a data set's table holds as released: number of clips, subjects, clips by emotion."""
+class Join:
+    """Joins clips with their folders, one after the other, and remembers what was absent and what was met.
 
-    clips: int
-    subjects: tuple[str, ...]
-    emotions: Mapping[str, int]
+    Args:
+        root: The folder that the user gave.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.clips: list[Clip] = []
+        self._root = root
+        self._absent: set[str] = set()
+        self._met: set[Path] = set()
+        self._last: Frames | None = None  # of a long video come many clips, one after the other
+
+    def add(self, clip: Clip, folder: Path | None, missing: str = "", *, rebase: bool = False) -> None:
+        """Take a clip, with the frames of `folder` if it is usable.
+
+        Args:
+            clip: As a row gave it.
+            folder: Its frames; None where there is no such folder.
+            missing: What there is none of, for the clip's detail: "no folder 006/006_1_2 on disk".
+            rebase: Where the frames are numbered from 0 or 1 and the annotation lies behind them all, take the
+                annotation as counted from the beginning of the recording, and its onset as the first frame.
+        """
+        if folder is not None:
+            self._met.add(folder)
+        if clip.status == OK and folder is None:
+            self._absent.add(clip.id)
+            clip = _missing(clip, missing)
+        elif clip.status == OK and folder is not None:
+            if self._last is None or self._last.folder != folder:
+                self._last = index_frames(folder)
+            if rebase:
+                clip = _rebased(clip, self._last)
+            clip = with_frames(clip, self._last, shown(folder, self._root))
+        self.clips.append(clip)
+
+    def meets(self, folder: Path | None) -> None:
+        """Remember that some row, usable or not, names this folder."""
+        if folder is not None:
+            self._met.add(folder)
+
+    def done(
+        self,
+        dataset: str,
+        folders: Iterable[Path],
+        tables: Iterable[Path],
+        notes: Iterable[str],
+        expected: Expected = Expected(),
+        release: str = "",
+    ) -> Annotations:
+        """The whole, once every row was added; `folders` are all clip folders on disk."""
+        strays = tuple(shown(path, self._root) for path in sorted(folders) if path not in self._met)
+        subjects = {clip.subject for clip in self.clips}
+        present = {clip.subject for clip in self.clips if clip.id not in self._absent}
+        said = list(notes)
+        if len(present) < len(subjects):
+            without = ", ".join(sorted(subjects - present))
+            said.append(f"a subset: {len(present)} of {len(subjects)} subjects are on disk, not {without}")
+        if strays:
+            more = f" and {len(strays) - 10} more" if len(strays) > 10 else ""
+            said.append(f"{len(strays)} clip folders on disk without a row: {', '.join(strays[:10])}{more}")
+        return Annotations(
+            dataset,
+            tuple(_without_doubles(self.clips)),
+            tuple(tables),
+            tuple(said),
+            frozenset(self._absent),
+            strays,
+            expected,
+            release,
+        )
+
+
+def _without_doubles(clips: Iterable[Clip]) -> Iterable[Clip]:
+    """The clips; of two usable ones with one id, which readers' own checks should have met, the second is refused."""
+    ids: set[str] = set()
+    for clip in clips:
+        if clip.status == OK:
+            if clip.id in ids:
+                clip = dataclasses.replace(
+                    clip, status=BAD_ANNOTATION, detail="its name stands there twice", key_frames=()
+                )
+            ids.add(clip.id)
+        yield clip
 
 
 def middle_of(first: int, last: int) -> int:
@@ -89,17 +186,69 @@ def with_frames(clip: Clip, frames: Frames, where: str) -> Clip:
         if number != wanted[name]
     ]
     last = max(clip.offset, found["apex"])
-    inside = sorted(number for number in frames.names if found["onset"] <= number <= last)
+    inside = tuple(sorted(number for number in frames.names if found["onset"] <= number <= last))
     return dataclasses.replace(
         clip,
         onset=found["onset"],
         middle=found["middle"],
         apex=found["apex"],
         key_frames=tuple(frames.path(number) for number in found.values()),
-        sequence=tuple((number, frames.path(number)) for number in inside),
+        sequence=Sequence(frames.folder, inside, tuple(frames.names[number] for number in inside)),
         detail="; ".join(filter(None, (clip.detail, *moved))),
     )
 
 
+def with_apex(clip: Clip, apex: int, why: str) -> Clip:
+    """Give a clip another apex, and the middle frame that follows from it.
+
+    Args:
+        clip: Usable, with its sequence.
+        apex: A frame number; of the frames on disk the nearest one behind the onset is taken (of two, the earlier).
+        why: How it was chosen, for the clip's detail.
+
+    Returns:
+        The clip; with status missing_frame where no frame follows the onset.
+    """
+    behind = [place for place, number in enumerate(clip.sequence.numbers) if number > clip.onset]
+    if not behind:
+        return _missing(clip, f"no frame behind the onset to choose an apex from ({why})")
+    numbers = clip.sequence.numbers
+    at = min(behind, key=lambda place: abs(numbers[place] - apex))
+    wanted = middle_of(clip.onset, numbers[at])
+    between = min(range(len(numbers)), key=lambda place: abs(numbers[place] - wanted))
+    moved = f"apex {numbers[at]} ({why})"
+    return dataclasses.replace(
+        clip,
+        middle=numbers[between],
+        apex=numbers[at],
+        key_frames=(clip.key_frames[0], clip.sequence.path(between), clip.sequence.path(at)),
+        detail="; ".join(filter(None, (clip.detail, moved))),
+    )
+
+
+def _rebased(clip: Clip, frames: Frames) -> Clip:
+    """A clip annotated in frames of the whole recording, in frames of its own folder; others as they are."""
+    if not frames.names:
+        return clip
+    first, last = min(frames.names), max(frames.names)
+    end = max(clip.apex, clip.offset)
+    if first > 1 or clip.onset <= last or end - clip.onset > last - first:
+        return clip
+    shift = clip.onset - first
+    return dataclasses.replace(
+        clip,
+        onset=first,
+        apex=clip.apex - shift,
+        offset=clip.offset - shift if clip.offset >= 0 else -1,
+        detail="; ".join(
+            filter(
+                None,
+                (clip.detail, f"frames {clip.onset}..{end} are those of the whole recording; taken as {first}.."),
+            )
+        ),
+    )
+
+
 def _missing(clip: Clip, why: str) -> Clip:
-    return dataclasses.replace(clip, status=MISSING_FRAME, detail="; ".join(filter(None, (clip.detail, why))))
+    detail = "; ".join(filter(None, (clip.detail, why)))
+    return dataclasses.replace(clip, status=MISSING_FRAME, key_frames=(), detail=detail)

@@ -15,8 +15,20 @@ from pathlib import Path
 from ..errors import FileError
 from ..files import reason
 
-__all__ = ["REACH", "Frames", "absolute", "frame_number", "index_frames", "is_junk", "list_files", "shown", "walk"]
+__all__ = [
+    "REACH",
+    "Frames",
+    "absolute",
+    "frame_number",
+    "index_frames",
+    "is_junk",
+    "is_picture",
+    "list_files",
+    "shown",
+    "walk",
+]
 
+DEPTH = 8  # SMIC-E_raw image/VIS_long/SMIC_VIS_E/SMIC_VIS_E/VIS/s11/s11_ne_01, given the folder above
 REACH = 2  # a missing key frame is replaced by one at most this far away: 10 ms at 200 fps
 _PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 _LAST_DIGITS = re.compile(r"([0-9]+)[^0-9]*$", re.ASCII)
@@ -53,12 +65,16 @@ def is_junk(name: str) -> bool:
     return low.startswith((".", "~$")) or low in _JUNK or low.endswith(".lnk")
 
 
+def is_picture(name: str) -> bool:
+    """Whether a file of this name is a picture."""
+    return name.lower().endswith(_PICTURES) and not is_junk(name)
+
+
 def frame_number(name: str) -> int | None:
     """The frame number of a picture's file name; None for anything else."""
-    stem, dot, suffix = name.rpartition(".")
-    if is_junk(name) or (dot + suffix).lower() not in _PICTURES:
+    if not is_picture(name):
         return None
-    digits = _LAST_DIGITS.search(stem)
+    digits = _LAST_DIGITS.search(name.rpartition(".")[0])
     return int(digits[1]) if digits else None
 
 
@@ -84,8 +100,8 @@ def index_frames(folder: Path) -> Frames:
     )
 
 
-def walk(folder: Path, depth: int = 5) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """Each folder with its folders and files, from the top, in name order, without junk, through links.
+def walk(folder: Path, depth: int = DEPTH) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Each folder with its folders and files, from the top, in name order, without junk, through links, each once.
 
     The caller keeps the walk out of folders by taking them from the list. It ends `depth` folders down.
 
@@ -96,7 +112,13 @@ def walk(folder: Path, depth: int = 5) -> Iterator[tuple[Path, list[str], list[s
     def stop(error: OSError) -> None:
         raise FileError(f"{error.filename}: cannot be read: {reason(error)}") from error
 
+    met: set[tuple[int, int]] = set()
     for here, folders, files in os.walk(folder, onerror=stop, followlinks=True):
+        status = Path(here).stat()
+        if (status.st_dev, status.st_ino) in met:  # a link to what was met already, perhaps to a folder above it
+            folders.clear()
+            continue
+        met.add((status.st_dev, status.st_ino))
         folders[:] = sorted(name for name in folders if not is_junk(name))
         yield Path(here), folders, sorted(name for name in files if not is_junk(name))
         if len(Path(here).parts) - len(folder.parts) >= depth - 1:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..errors import UsageError
 
-__all__ = ["ALL", "CLASS_SETS", "ClassSet", "canonical_emotion", "default_classes", "resolve_classes"]
+__all__ = ["ALL", "CLASS_SETS", "ClassSet", "canonical_emotion", "default_classes", "megc3_remarks", "resolve_classes"]
 
 # The spellings met in public annotation tables (reference/datasets.md); nothing is merged here, only spelt one way.
 _ALIASES = {
@@ -26,8 +27,8 @@ _ALIASES = {
 
 ALL = "all"  # every emotion that the clips have, in alphabetical order
 
-# MEGC2019 composite (reference/evaluation.md, section 1), exact.
-_MEGC3 = {
+# Emotions as three values, or with "other" four. Of the MEGC2019 composite (reference/evaluation.md, section 1) exact.
+_VALENCE = {
     "anger": "negative",
     "contempt": "negative",
     "disgust": "negative",
@@ -38,8 +39,10 @@ _MEGC3 = {
     "negative": "negative",
     "positive": "positive",
     "surprise": "surprise",
+    "other": "other",
 }
 _MEGC3_EMOTIONS_OUT = {("casme2", "fear"), ("casme2", "sadness")}
+_MEGC3_DATASETS_OUT = {"smic-vis", "smic-nir"}  # the composite takes SMIC's HS camera, which filmed the same moments
 # (subject, clip) of CASME II: no apex; apex = onset; and three that its 20140508 table, on which the composite was
 # built, calls sadness, but the one of 20190701 surprise.
 _MEGC3_CASME2_OUT = {
@@ -48,6 +51,11 @@ _MEGC3_CASME2_OUT = {
     (24, "EP07_01"),
     (24, "EP07_04f"),
     (24, "EP10_03"),
+}
+_MEGC3_COUNTS = {  # clips by class, and subjects
+    "smic-hs": ({"negative": 70, "positive": 51, "surprise": 43}, 16),
+    "casme2": ({"negative": 88, "positive": 32, "surprise": 25}, 24),
+    "samm": ({"negative": 92, "positive": 26, "surprise": 15}, 28),
 }
 
 
@@ -65,8 +73,11 @@ class ClassSet:
 
     def class_of(self, dataset: str, emotion: str, subject: str, clip: str) -> str | None:
         """The class of a clip, or None if it belongs to none and is left out."""
-        emotion = canonical_emotion(emotion)
-        label = _megc3_class(dataset, emotion, subject, clip) if self.name == "megc3" else emotion
+        label: str | None = canonical_emotion(emotion)
+        if self.name == "megc3":
+            label = _megc3_class(dataset, canonical_emotion(emotion), subject, clip)
+        elif self.name == "valence4":
+            label = _VALENCE.get(canonical_emotion(emotion))
         return label if label in self.classes else None
 
 
@@ -75,15 +86,36 @@ CLASS_SETS: dict[str, ClassSet] = {
     for name, classes in {
         "basic6": "anger disgust fear happiness sadness surprise",  # the paper's six, of SAMM: 121 clips
         "samm5": "anger contempt happiness other surprise",  # 136 clips
-        "casme5": "disgust happiness other repression surprise",
+        "casme4": "disgust repression surprise tense",  # CASME: 171 clips
+        "casme5": "disgust happiness other repression surprise",  # CASME II: 246 or, by its newer table, 249
+        "casme7": "anger disgust fear happiness other sadness surprise",  # CAS(ME)^3: all 860
         "smic3": "negative positive surprise",
-        "ckplus7": "anger contempt disgust fear happiness sadness surprise",
+        "ckplus6": "anger disgust fear happiness sadness surprise",  # without contempt: 309
+        "ckplus7": "anger contempt disgust fear happiness sadness surprise",  # 327
+        "mmew4": "disgust happiness other surprise",
         "mmew6": "anger disgust fear happiness sadness surprise",
-        "megc3": "negative positive surprise",
+        "mmew7": "anger disgust fear happiness other sadness surprise",
+        "4dme5": "negative other positive repression surprise",
+        "valence4": "negative other positive surprise",  # CAS(ME)^2's own; of others anger, fear, ... are negative
+        "megc3": "negative positive surprise",  # of SMIC-HS, CASME II and SAMM exactly MEGC2019's 442 clips
     }.items()
 }
 
-_DEFAULTS = {"samm": "basic6", "casme2": "casme5", "smic": "smic3", "ckplus": "ckplus7", "mmew": "mmew6"}
+_DEFAULTS = {
+    "samm": "basic6",
+    "casme2": "casme5",
+    "smic-hs": "smic3",
+    "smic-vis": "smic3",
+    "smic-nir": "smic3",
+    "ckplus": "ckplus7",
+    "mmew": "mmew6",
+    "mmew-macro": "mmew6",
+    "casme": "casme4",
+    "casme-squared": "valence4",
+    "casme-squared-macro": "valence4",
+    "casme3": "casme7",
+    "4dme": "4dme5",
+}
 
 
 def canonical_emotion(text: str) -> str:
@@ -133,13 +165,39 @@ def resolve_classes(wanted: str, emotions_present: Iterable[str]) -> ClassSet:
     return ClassSet(",".join(classes), tuple(classes))
 
 
+def megc3_remarks(clips: Iterable[tuple[str, str, str]]) -> list[str]:
+    """How far the clips of a run are those of the MEGC2019 composite, one line a data set.
+
+    Args:
+        clips: Data set, subject and class of each.
+    """
+    listed = list(clips)
+    lines = []
+    for dataset, (counts, people) in _MEGC3_COUNTS.items():
+        found = Counter(label for name, _, label in listed if name == dataset)
+        subjects = len({subject for name, subject, _ in listed if name == dataset})
+        if found == counts and subjects == people:
+            lines.append(f"megc3: {dataset} complete, {sum(counts.values())} clips of {people} subjects")
+            continue
+        parts = ", ".join(f"{label} {found[label]} of {count}" for label, count in counts.items())
+        what = f"{parts}; {subjects} of {people} subjects" if found else f"missing, {sum(counts.values())} clips"
+        lines.append(f"megc3: {dataset} {what}")
+    further = sorted({name for name, _, _ in listed} - set(_MEGC3_COUNTS))
+    if further:
+        lines.append(f"megc3: {', '.join(further)} is not part of the composite")
+    n, everyone = len(listed), len({(name, subject) for name, subject, _ in listed})
+    total = sum(sum(counts.values()) for counts, _ in _MEGC3_COUNTS.values())
+    lines.append(f"megc3: {n} clips of {everyone} subjects; MEGC2019 has {total} of 68")
+    return lines
+
+
 def _megc3_class(dataset: str, emotion: str, subject: str, clip: str) -> str | None:
-    if (dataset, emotion) in _MEGC3_EMOTIONS_OUT:
+    if (dataset, emotion) in _MEGC3_EMOTIONS_OUT or dataset in _MEGC3_DATASETS_OUT:
         return None
     digits = re.search(r"[0-9]+$", subject)
     if dataset == "casme2" and digits and (int(digits[0]), clip) in _MEGC3_CASME2_OUT:
         return None
-    return _MEGC3.get(emotion)
+    return _VALENCE.get(emotion)
 
 
 def _nearest(name: str, known: list[str]) -> str:

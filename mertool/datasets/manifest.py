@@ -22,11 +22,23 @@ from ..errors import DataError
 from .annotations import Annotations, with_frames
 from .frames import Frames, index_frames
 from .labels import canonical_emotion
-from .tables import Row, column_key, read_table, whole_number
+from .tables import Line, column_key, read_table, whole_number
 
-__all__ = ["NAME", "read"]
+__all__ = ["DESCRIPTION", "NAME", "read"]
 
 NAME = "manifest"
+DESCRIPTION = """A manifest (--dataset manifest): your own recordings, one row a clip
+
+mine.csv: the columns clip, subject, emotion, optionally dataset (default: the file's name), and one of
+  frames, onset, apex[, offset]             a folder of numbered pictures, and frame numbers
+  onset_image, middle_image, apex_image     the three pictures
+  image                                     one picture whose three channels are the three inputs
+
+Example:
+  clip,subject,emotion,frames,onset,apex,offset
+  a01,p1,happiness,clips/a01,12,25,40
+
+Paths are relative to the csv's folder, or absolute."""
 _ALWAYS = ("clip", "subject", "emotion")
 _FORMS = (
     ("frames", "onset", "apex"),
@@ -77,14 +89,14 @@ def read(path: Path) -> Annotations:
         if clip.status != OK:
             clip = replace(clip, detail=f"line {row.number}: {clip.detail}")
         clips.append(clip)
-    return Annotations(name, tuple(clips), path, (f"manifest {path.name}, {len(clips)} rows",))
+    return Annotations(name, tuple(clips), (path,), (f"manifest {path.name}, {len(clips)} rows",))
 
 
-def _keys(row: Row) -> set[str]:
+def _keys(row: Line) -> set[str]:
     return {column_key(cell) for cell in row.cells}
 
 
-def _columns(path: Path, header: Row) -> dict[str, int]:
+def _columns(path: Path, header: Line) -> dict[str, int]:
     names = {column_key(name): name for name in _KNOWN}
     columns: dict[str, int] = {}
     for at, cell in enumerate(header.cells):

@@ -22,13 +22,14 @@ from ..files import reason
 from .frames import absolute, is_junk, list_files, shown
 
 __all__ = [
+    "Line",
     "Record",
     "Records",
-    "Row",
     "choose_table",
     "column_key",
     "is_table",
     "read_records",
+    "read_sheets",
     "read_table",
     "whole_number",
 ]
@@ -40,7 +41,7 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,12}(\.0*)?", re.ASCII)
 _LEVELS_ABOVE = 2  # SAMM/SAMM/006: given the inner folder, the table lies beside or above it
 
 
-class Row(NamedTuple):
+class Line(NamedTuple):
     """One row that holds anything; `number` is its row in the sheet, or its line in the file, from 1."""
 
     number: int
@@ -60,11 +61,12 @@ class Records:
     """A table below its header.
 
     Attributes:
-        header: Row of the header, from 1.
-        rows: The rows that hold text in a required column.
-        strange: Numbers of the rows below the header that hold text, but in no required column.
+        header: Line of the header, from 1.
+        rows: The rows that name a clip, or hold at least two numbers where a clip's row has some.
+        strange: Numbers of the other rows below the header that hold text: remarks, sums.
     """
 
+    sheet: str
     header: int
     rows: tuple[Record, ...]
     strange: tuple[int, ...]
@@ -86,7 +88,7 @@ def whole_number(text: str) -> int | None:
     return int(text.split(".")[0]) if _WHOLE.fullmatch(text) else None
 
 
-def read_table(path: Path, fits: Callable[[Sequence[Row]], bool]) -> list[Row]:
+def read_table(path: Path, fits: Callable[[Sequence[Line]], bool]) -> list[Line]:
     """The rows of a table, empty ones left out.
 
     Args:
@@ -98,9 +100,8 @@ def read_table(path: Path, fits: Callable[[Sequence[Row]], bool]) -> list[Row]:
         FileError: The file cannot be read.
         DataError: It is not a table of that kind, or empty.
     """
-    readings = _csv_readings(path) if path.suffix.lower() == ".csv" else _sheets(path)
-    widest: list[Row] = []
-    for rows in readings:
+    widest: list[Line] = []
+    for _, rows in read_sheets(path):
         if fits(rows):
             return rows
         widest = max(widest, rows, key=_width)
@@ -109,28 +110,51 @@ def read_table(path: Path, fits: Callable[[Sequence[Row]], bool]) -> list[Row]:
     return widest
 
 
+def read_sheets(path: Path) -> Iterator[tuple[str, list[Line]]]:
+    """Name and rows of each sheet of a workbook, or of each reading of a csv (by comma, semicolon, tab; name "").
+
+    Raises:
+        FileError: The file cannot be read.
+        DataError: It is not such a file.
+    """
+    return _csv_readings(path) if path.suffix.lower() == ".csv" else _sheets(path)
+
+
 def read_records(
-    path: Path, required: Mapping[str, Sequence[str]], optional: Mapping[str, Sequence[str]] | None = None
+    path: Path,
+    required: Mapping[str, Sequence[str]],
+    optional: Mapping[str, Sequence[str]] | None = None,
+    *,
+    named: tuple[str, re.Pattern[str]],
+    sheets: Callable[[str], bool] | None = None,
 ) -> Records | None:
     """A table by the names of its columns, in whatever order they stand, with the header in any row.
 
-    The header is the first row that holds at least three of the required columns.
+    The header is the first row that holds at least three of the required columns. Rows that repeat it are left out.
 
     Args:
         path: An .xlsx, .xls or .csv file.
         required, optional: Official name of a column -> its spellings as `column_key` gives them, best first.
+        named: The column with the clips' names, and what such a name looks like (matched from its beginning): a table
+            without one such name is another data set's, and one *above* the header means that this was moved.
+        sheets: Which sheets may be read, by their names.
 
     Returns:
-        The records, or None where there is no header row.
+        The records, or None where there is no header row, or no row names a clip of this kind.
 
     Raises:
         FileError: The file cannot be read.
         DataError: It is not a table, a required column is missing or stands there twice, or no row follows.
     """
-    rows = read_table(path, lambda rows: _header_place(rows, required) is not None)
-    place = _header_place(rows, required)
-    if place is None:
+    fitting = (
+        (name, rows, place)
+        for name, rows in read_sheets(path)
+        if (sheets is None or not name or sheets(name)) and (place := _header_place(rows, required)) is not None
+    )
+    first = next(fitting, None)
+    if first is None:
         return None
+    sheet, rows, place = first
     header = rows[place]
     columns = {**_columns(path, header, required), **_columns(path, header, optional or {})}
     missing = [name for name in required if name not in columns]
@@ -139,23 +163,36 @@ def read_records(
             f"{path}: row {header.number} is the header but lacks {', '.join(missing)}; "
             f"it has {', '.join(cell for cell in header.cells if cell)}"
         )
+    column, pattern = named
+    for row in rows[:place]:
+        name = row.cells[columns[column]] if columns[column] < len(row.cells) else ""
+        if pattern.match(name):
+            raise DataError(
+                f"{path}: row {row.number} names clip {name}, but stands above the header in row {header.number}; "
+                "move the header to the top"
+            )
     records, strange = [], []
     for row in rows[place + 1 :]:
         values = {name: row.cells[at] if at < len(row.cells) else "" for name, at in columns.items()}
-        if any(values[name] for name in required):
+        if row.cells == header.cells:
+            continue
+        named_or_numbered = values[column] or sum(whole_number(values[name]) is not None for name in required) > 1
+        if named_or_numbered:
             records.append(Record(row.number, dict.fromkeys(optional or {}, "") | values))
         else:
             strange.append(row.number)
     if not records:
         raise DataError(f"{path}: no row follows the header in row {header.number}")
-    return Records(header.number, tuple(records), tuple(strange))
+    if not any(pattern.match(record.values[column]) for record in records):
+        return None
+    return Records(sheet, header.number, tuple(records), tuple(strange))
 
 
 def choose_table(
     folder: Path,
     inside: Iterable[Path],
-    official: str,
-    named: str,
+    official: Sequence[str],
+    named: Sequence[str],
     read: Callable[[Path], Records | None],
 ) -> tuple[Path, Records, list[str]]:
     """Find a data set's annotation table: in its folder (or below) first, then by the official name.
@@ -163,8 +200,8 @@ def choose_table(
     Args:
         folder: The folder that the user gave.
         inside: The table files in it and below.
-        official: Name that the table has as released.
-        named: Lower-case text that the name of a table *above* the folder must hold.
+        official: Names that the table has as released, best first.
+        named: Lower-case texts of which the name of a table *above* the folder must hold one.
         read: The records of a file; None when it is another kind of table.
 
     Returns:
@@ -174,14 +211,18 @@ def choose_table(
         FileError: There is none.
         DataError: None can be used, or two that differ have the same claim.
     """
-    ranked = [((0, path.name != official), path) for path in inside]
+
+    def place(name: str) -> int:
+        return official.index(name) if name in official else len(official)
+
+    ranked = [((0, place(path.name)), path) for path in inside]
     for level, parent in enumerate(absolute(folder).parents[:_LEVELS_ABOVE], 1):
         ranked += [
-            ((level, name != official), parent / name)
+            ((level, place(name)), parent / name)
             for name in list_files(parent)
-            if is_table(name) and named in name.lower()
+            if is_table(name) and any(text in name.lower() for text in named)
         ]
-    usable: list[tuple[tuple[int, bool], Path, Records]] = []
+    usable: list[tuple[tuple[int, int], Path, Records]] = []
     others: list[Path] = []
     errors: list[tuple[Path, DataError | FileError]] = []
     for rank, path in sorted(ranked):
@@ -200,7 +241,7 @@ def choose_table(
         met = f"; {', '.join(shown(path, folder) for path in others[:5])} is no such table" if others else ""
         raise FileError(
             f"{folder}: no annotation table; looked in it, below it and in the {_LEVELS_ABOVE} folders above it for "
-            f"{official} (or another .xlsx, .xls or .csv; above it with {named!r} in its name){met}"
+            f"{official[0]} (or another .xlsx, .xls or .csv; above it with {named[0]!r} in its name){met}"
         )
     rank, path, records = usable[0]
     notes = []
@@ -221,15 +262,15 @@ def _cause(error: Exception) -> str:
     return str(error).partition(": ")[2]
 
 
-def _advantage(rank: tuple[int, bool], other: tuple[int, bool]) -> str:
+def _advantage(rank: tuple[int, int], other: tuple[int, int]) -> str:
     return "the table used lies nearer" if rank[0] < other[0] else "the table used has the official name"
 
 
-def _width(rows: Sequence[Row]) -> int:
+def _width(rows: Sequence[Line]) -> int:
     return max((len(row.cells) for row in rows), default=0)
 
 
-def _header_place(rows: Sequence[Row], required: Mapping[str, Sequence[str]]) -> int | None:
+def _header_place(rows: Sequence[Line], required: Mapping[str, Sequence[str]]) -> int | None:
     for place, row in enumerate(rows):
         keys = {column_key(cell) for cell in row.cells}
         if sum(not keys.isdisjoint(spellings) for spellings in required.values()) >= 3:
@@ -237,7 +278,7 @@ def _header_place(rows: Sequence[Row], required: Mapping[str, Sequence[str]]) ->
     return None
 
 
-def _columns(path: Path, header: Row, wanted: Mapping[str, Sequence[str]]) -> dict[str, int]:
+def _columns(path: Path, header: Line, wanted: Mapping[str, Sequence[str]]) -> dict[str, int]:
     keys = [column_key(cell) for cell in header.cells]
     columns = {}
     for name, spellings in wanted.items():
@@ -252,11 +293,11 @@ def _columns(path: Path, header: Row, wanted: Mapping[str, Sequence[str]]) -> di
     return columns
 
 
-def _clean(number: int, cells: Iterable[str]) -> Row:
-    return Row(number, tuple(_BREAKS.sub(" ", cell).strip() for cell in cells))
+def _clean(number: int, cells: Iterable[str]) -> Line:
+    return Line(number, tuple(_BREAKS.sub(" ", cell).strip() for cell in cells))
 
 
-def _csv_readings(path: Path) -> Iterator[list[Row]]:
+def _csv_readings(path: Path) -> Iterator[tuple[str, list[Line]]]:
     text = _decode(path)
     failure: DataError | None = None
     for delimiter in _CSV_DELIMITERS:
@@ -270,7 +311,7 @@ def _csv_readings(path: Path) -> Iterator[list[Row]]:
         except csv.Error as error:
             failure = failure or DataError(f"{path}: line {line}: not a proper csv: {error}; look for a stray quote")
             continue
-        yield [row for row in rows if any(row.cells)]
+        yield "", [row for row in rows if any(row.cells)]
     if failure is not None:
         raise failure
 
@@ -291,7 +332,7 @@ def _decode(path: Path) -> str:
     raise DataError(f"{path}: not a text file; save the table as csv with UTF-8 encoding, or as .xlsx")
 
 
-def _sheets(path: Path) -> Iterator[list[Row]]:
+def _sheets(path: Path) -> Iterator[tuple[str, list[Line]]]:
     program = Path(__file__).with_name("workbook.py")
     try:
         path.open("rb").close()
@@ -306,6 +347,6 @@ def _sheets(path: Path) -> Iterator[list[Row]]:
     if isinstance(sheets, dict):
         cause = " ".join(str(sheets["error"]).split()).rstrip(".")
         raise DataError(f"{path}: not a spreadsheet that can be read ({cause}); save it anew as .xlsx or .csv")
-    for sheet in sheets:
-        rows = [_clean(number, cells) for number, cells in enumerate(sheet, 1)]
-        yield [row for row in rows if any(row.cells)]
+    for name, cells_of_rows in sheets:
+        rows = [_clean(number, cells) for number, cells in enumerate(cells_of_rows, 1)]
+        yield name, [row for row in rows if any(row.cells)]

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from ..clips import OK, Clip
-from . import Annotations, expected_of, read_clips
+from ..clips import OK, Clip, natural_key
+from . import Annotations, read_clips
 from .annotations import Expected
 
 __all__ = ["Count", "Verification", "verify"]
+
+_WIDTH = 110
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,7 @@ class Verification:
         complete: Every clip of the table can be used, repaired ones included; whether the table is, `counts` says.
         notes: What was met where.
         counts: Clips, subjects, and clips by emotion.
+        subjects: Clips by subject.
         deviations: One line each: counts other than expected, subjects and clips without folder, key frames missing,
             rows that cannot be used, repairs, gaps between onset and offset, folders without a row.
     """
@@ -42,6 +46,7 @@ class Verification:
     complete: bool
     notes: tuple[str, ...]
     counts: tuple[Count, ...]
+    subjects: tuple[Count, ...]
     deviations: tuple[str, ...]
 
     def lines(self) -> list[str]:
@@ -55,6 +60,7 @@ class Verification:
         for count in self.counts:
             expected = "-" if count.expected is None else str(count.expected)
             lines.append(f"{count.what:{widest}}  {expected:>8}  {count.table:8d}  {count.usable:6d}")
+        lines += _wrapped("clips by subject (usable of those in the table): ", self.subjects)
         lines.append(f"{len(self.deviations) or 'no'} deviation{'' if len(self.deviations) == 1 else 's'}")
         return lines + [f"  {deviation}" for deviation in self.deviations]
 
@@ -70,50 +76,68 @@ def verify(path: Path, dataset: str | None = None) -> Verification:
         UsageError, FileError, DataError: As `read_clips`.
     """
     found = read_clips(path, dataset=dataset)
-    expected = expected_of(found.dataset) if path.is_dir() else None
-    counts = _counts(found.clips, expected)
+    counts = _counts(found.clips, found.expected)
     return Verification(
         found.dataset,
         all(clip.status == OK for clip in found.clips),
         found.notes,
         counts,
+        _by_subject(found.clips),
         (
-            *_count_deviations(found.clips, counts, expected),
+            *_count_deviations(found.clips, counts, found.expected),
             *_clip_deviations(found),
             *(f"{folder}: a clip folder without a row in the table" for folder in found.strays),
         ),
     )
 
 
-def _counts(clips: tuple[Clip, ...], expected: Expected | None) -> tuple[Count, ...]:
+def _wrapped(title: str, subjects: Sequence[Count]) -> list[str]:
+    said = (f"{c.what} {c.table}" if c.usable == c.table else f"{c.what} {c.usable} of {c.table}" for c in subjects)
+    return textwrap.wrap(title + ", ".join(said), _WIDTH, subsequent_indent="  ", break_long_words=False)
+
+
+def _counts(clips: tuple[Clip, ...], expected: Expected) -> tuple[Count, ...]:
     usable = [clip for clip in clips if clip.status == OK]
     table, on_disk = Counter(clip.emotion for clip in clips), Counter(clip.emotion for clip in usable)
-    emotions = sorted({*table, *(expected.emotions if expected else ())} - {""})
+    emotions = sorted({*table, *(expected.emotions or ())} - {""})
+    people = expected.subjects
     return (
-        Count("clips", len(clips), len(usable), expected.clips if expected else None),
-        Count("subjects", len(_subjects(clips)), len(_subjects(usable)), len(expected.subjects) if expected else None),
+        Count("clips", len(clips), len(usable), expected.clips),
+        Count(
+            "subjects",
+            len(_subjects(clips)),
+            len(_subjects(usable)),
+            len(people) if isinstance(people, tuple) else people,
+        ),
         *(
-            Count(name, table[name], on_disk[name], expected.emotions.get(name, 0) if expected else None)
+            Count(
+                name, table[name], on_disk[name], None if expected.emotions is None else expected.emotions.get(name, 0)
+            )
             for name in emotions
         ),
     )
+
+
+def _by_subject(clips: tuple[Clip, ...]) -> tuple[Count, ...]:
+    table = Counter(clip.subject for clip in clips)
+    usable = Counter(clip.subject for clip in clips if clip.status == OK)
+    return tuple(Count(name, table[name], usable[name], None) for name in sorted(table, key=natural_key) if name)
 
 
 def _subjects(clips: Iterable[Clip]) -> set[str]:
     return {clip.subject for clip in clips} - {""}
 
 
-def _count_deviations(clips: tuple[Clip, ...], counts: tuple[Count, ...], expected: Expected | None) -> list[str]:
-    if expected is None:
-        return []
+def _count_deviations(clips: tuple[Clip, ...], counts: tuple[Count, ...], expected: Expected) -> list[str]:
     lines = [
         f"{count.what}: {count.table} in the table, {count.expected} expected"
         for count in counts
-        if count.table != count.expected
+        if count.expected is not None and count.table != count.expected
     ]
-    subjects = _subjects(clips)
-    lines += [f"subject {name}: expected, but not in the table" for name in expected.subjects if name not in subjects]
-    lines += [f"subject {name}: not expected" for name in sorted(subjects - set(expected.subjects))]
+    if isinstance(expected.subjects, tuple):
+        there = _subjects(clips)
+        lines += [f"subject {name}: expected, but not in the table" for name in expected.subjects if name not in there]
+        lines += [f"subject {name}: not expected" for name in sorted(there - set(expected.subjects))]
     return lines
 
 

@@ -21,7 +21,7 @@ def as_text(cell: str | float | bool | date | datetime | time | timedelta) -> st
 
 
 def main(path: str) -> None:
-    """Write `[[row, ...], ...]`, one list of rows a sheet, or `{"error": text}` to stdout."""
+    """Write `[[name, [row, ...]], ...]`, one pair a sheet, or `{"error": text}` to stdout."""
     try:
         import resource  # not on Windows
 
@@ -38,11 +38,11 @@ def main(path: str) -> None:
     try:
         # From memory, so that the content decides what it is: an .xlsx renamed to .xls is read too.
         book = CalamineWorkbook.from_filelike(io.BytesIO(Path(path).read_bytes()))
-        sheets = [book.get_sheet_by_name(name).to_python(skip_empty_area=False) for name in book.sheet_names]
+        sheets = [(name, book.get_sheet_by_name(name).to_python(skip_empty_area=False)) for name in book.sheet_names]
     except (CalamineError, OSError) as error:
         print(json.dumps({"error": str(error)}))
     else:
-        print(json.dumps([[[as_text(cell) for cell in row] for row in sheet] for sheet in sheets]))
+        print(json.dumps([(name, [[as_text(cell) for cell in row] for row in rows]) for name, rows in sheets]))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,18 @@
+"""Made-up recordings in the layouts of the data sets that mertool reads."""
+
+from .layouts import DEFAULT_LENGTHS, LAYOUTS, TITLES, plan_layout
+from .plan import Move, Plan, Recording, Truth
+from .writing import write_empty, write_rendered
+
+__all__ = [
+    "DEFAULT_LENGTHS",
+    "LAYOUTS",
+    "TITLES",
+    "Move",
+    "Plan",
+    "Recording",
+    "Truth",
+    "plan_layout",
+    "write_empty",
+    "write_rendered",
+]

@@ -1,0 +1,173 @@
+"""SMIC, short clips: three cameras (HS 100 fps, VIS and NIR 25 fps), the label is the folder, no table.
+
+A folder holds exactly the micro-expression: its first frame is the onset, its last the offset. Nobody annotated an
+apex, so their middle is used, which is no worse than a guess can be (reference/datasets.md, section 4.4). The cameras
+filmed the same moments, so one is read at a time.
+Source: reference/datasets.md, section 4.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from ..clips import BAD_ANNOTATION, Clip
+from ..errors import DataError, FileError
+from .annotations import Annotations, Expected, Join, middle_of
+from .frames import absolute, index_frames
+from .reader import Reader
+from .survey import Folder, Survey, find_clips
+
+__all__ = ["CAMERAS", "CLIP", "EMOTIONS", "READER", "Key", "camera_of", "choose_camera", "clip_key"]
+
+_NAME = "smic"
+CAMERAS = ("hs", "vis", "nir")
+EMOTIONS = {"ne": "negative", "po": "positive", "sur": "surprise"}
+CLIP = re.compile(r"s0*([0-9]{1,2})_(ne|po|sur)_0*([0-9]{1,3})", re.ASCII | re.IGNORECASE)
+_CAMERA = re.compile(r"(?<![a-z])(hs|vis|nir)(?![a-z])", re.IGNORECASE)
+_COUNTS = {
+    "hs": Expected(
+        164,
+        tuple(f"s{n}" for n in (1, 2, 3, 4, 5, 6, 8, 9, 11, 12, 13, 14, 15, 18, 19, 20)),
+        {"negative": 70, "positive": 51, "surprise": 43},
+    ),
+    "vis": Expected(
+        71,
+        tuple(f"s{n}" for n in (11, 12, 13, 14, 15, 18, 19, 20)),
+        {"negative": 23, "positive": 28, "surprise": 20},
+    ),
+    "nir": Expected(71, tuple(f"s{n}" for n in (11, 12, 13, 14, 15, 18, 19, 20)), None),
+}
+
+Key = tuple[int, str, int]  # subject, ne|po|sur, serial
+
+
+def clip_key(name: str) -> Key | None:
+    """The parts of a clip's name: s1_ne_01 and s01_ne_1 are the same clip."""
+    parts = CLIP.fullmatch(name)
+    return (int(parts[1]), parts[2].lower(), int(parts[3])) if parts else None
+
+
+def clip_name(key: Key) -> str:
+    """The name as the short clips have it: s1_ne_01."""
+    return f"s{key[0]}_{key[1]}_{key[2]:02d}"
+
+
+def camera_of(path: Path) -> str | None:
+    """The camera that a path names, nearest to its end; None where none does."""
+    for part in reversed(absolute(path).parts):
+        found = _CAMERA.findall(part)
+        if found:
+            return str(found[-1]).lower()
+    return None
+
+
+def choose_camera(seen: Survey, there: Mapping[str, object], wanted: str | None) -> tuple[str, list[str]]:
+    """The camera to read: the one that was asked for, or HS, or the only one; and a note on the others.
+
+    Raises:
+        FileError: The camera that was asked for is not there.
+        DataError: VIS and NIR are there and neither was asked for.
+    """
+    names = ", ".join(name.upper() for name in CAMERAS if name in there)
+    if wanted is not None:
+        if wanted not in there:
+            raise FileError(f"{seen.root}: no clips of camera {wanted.upper()}; found {names}")
+        return wanted, []
+    if len(there) == 1:
+        return next(iter(there)), []
+    if "hs" not in there:
+        raise DataError(f"{seen.root}: holds {names}, which filmed the same moments; choose with --dataset {_NAME}-vis")
+    others = [name for name in CAMERAS[1:] if name in there]
+    listed = " and ".join(name.upper() for name in others)
+    return "hs", [f"camera HS of {names}; {listed} filmed the same moments: --dataset {_NAME}-{others[0]} reads it"]
+
+
+def _emotion_folder(path: Path) -> str | None:
+    """The emotion of the folder right above a clip."""
+    name = path.parent.name.lower()
+    return name if name in EMOTIONS.values() else None
+
+
+def _key(folder: Folder) -> tuple[str, Key] | None:
+    key = clip_key(folder.path.name)
+    if key is None or _emotion_folder(folder.path) is None:
+        return None
+    return camera_of(folder.path) or "", key
+
+
+def _root(clip: Path) -> Path:
+    """The image root above HS/s1/micro/negative/s1_ne_01, or above negative/s1_ne_01."""
+    root = clip.parent.parent
+    if root.name.lower() == "micro":
+        root = root.parent
+    if re.fullmatch(r"s[0-9]+", root.name, re.ASCII | re.IGNORECASE):
+        root = root.parent
+    return root.parent if root.name.lower() in CAMERAS else root
+
+
+def _clue(seen: Survey) -> str | None:
+    found = next((f.path for f in seen.folders if _key(f)), None)
+    return f"the clip folder {seen.shown(found)}" if found else None
+
+
+def _read(seen: Survey, part: str | None) -> Annotations:
+    folders, notes = find_clips(seen, _key, _root)
+    if not folders:
+        raise FileError(
+            f"{seen.root}: no clip folder of SMIC in it or below; expected e.g. HS/s1/micro/negative/s1_ne_01"
+        )
+    cameras: dict[str, dict[Key, Path]] = {}
+    for (camera, key), path in folders.items():
+        cameras.setdefault(camera, {})[key] = path
+    if "" in cameras:
+        if len(cameras) > 1:
+            stray = seen.shown(min(cameras[""].values()))
+            raise DataError(f"{seen.root}: no folder above {stray} says which camera; rename one to HS, VIS or NIR")
+        cameras["hs"] = cameras.pop("")
+        notes.append("no folder says which camera; taken as HS")
+    camera, remarks = choose_camera(seen, cameras, part.rpartition("-")[2] if part else None)
+    join = Join(seen.root)
+    dataset = f"{_NAME}-{camera}"
+    for key, path in sorted(cameras[camera].items()):
+        emotion = _emotion_folder(path) or ""
+        clip = Clip(clip=clip_name(key), dataset=dataset, subject=f"s{key[0]}", emotion=emotion)
+        numbers = sorted({*(frames := index_frames(path)).names, *frames.doubled})
+        if EMOTIONS[key[1]] != emotion:
+            detail = f"its name says {EMOTIONS[key[1]]}, its folder {emotion}; move it to the right one"
+            clip = replace(clip, status=BAD_ANNOTATION, detail=detail)
+        elif len(numbers) == 1:
+            clip = replace(clip, status=BAD_ANNOTATION, detail="holds a single frame, expected onset to offset")
+        elif numbers:
+            onset, offset = numbers[0], numbers[-1]
+            clip = replace(clip, onset=onset, apex=middle_of(onset, offset), offset=offset)
+        join.add(clip, path)
+    notes += [*remarks, "no apex is annotated: the middle of onset..offset is used (--apex difference finds another)"]
+    chosen = cameras[camera].values()
+    return join.done(_NAME, chosen, (), notes, _COUNTS[camera])
+
+
+READER = Reader(
+    name=_NAME,
+    title="SMIC, short clips",
+    tree="""
+SMIC/
+  SMIC_all_raw/                   (or SMIC_all_cropped; raw frames come first where both are there)
+    HS/                           camera: HS, VIS or NIR; HS where several are there
+      s1/                         subject
+        micro/
+          negative/               label: negative, positive or surprise
+            s1_ne_01/             clip: subject_label_serial
+              image559740.bmp     frame; the first is the onset, the last the offset
+        non_micro/                not read
+""",
+    tables=(),
+    named=(),
+    clue=_clue,
+    read=_read,
+    datasets=tuple(f"{_NAME}-{camera}" for camera in CAMERAS),
+    parts=tuple(f"{_NAME}-{camera}" for camera in CAMERAS),
+    remark="Also read: SMIC_HS_classes/negative/s1_ne_01. There is no table: the folder is the label.",
+)

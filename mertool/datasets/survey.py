@@ -1,0 +1,135 @@
+"""What lies in a folder, looked through once: which data set it could be, where its clip folders and tables are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from ..errors import DataError
+from .frames import is_picture, shown, walk
+from .tables import is_table
+
+__all__ = ["Folder", "Survey", "few", "find_clips", "survey"]
+
+Key = TypeVar("Key", bound=Hashable)
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """One folder: its path, the folders and files in it (pictures and junk left out), and its pictures.
+
+    Attributes:
+        path: Where it lies.
+        files: Names of the files that are no pictures.
+        picture: Name of its first picture; "" where it has none.
+    """
+
+    path: Path
+    files: tuple[str, ...]
+    picture: str
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """All folders from the one that the user gave down, in name order.
+
+    Attributes:
+        root: The folder that the user gave.
+        folders: It, and those below.
+    """
+
+    root: Path
+    folders: tuple[Folder, ...]
+
+    @property
+    def tables(self) -> list[Path]:
+        """Every file that can be an annotation table."""
+        return [folder.path / name for folder in self.folders for name in folder.files if is_table(name)]
+
+    def shown(self, path: Path) -> str:
+        """A path for a message: as seen from beside the folder that the user gave."""
+        return shown(path, self.root)
+
+    def files(self, suffix: str) -> Iterator[Path]:
+        """Every file, pictures aside, whose name ends in `suffix`."""
+        return (f.path / name for f in self.folders for name in f.files if name.lower().endswith(suffix))
+
+
+def survey(root: Path) -> Survey:
+    """Look through a folder.
+
+    Raises:
+        FileError: It, or a folder in it, is missing or cannot be read.
+    """
+    found = []
+    for path, _, names in walk(root):
+        picture = next((name for name in names if is_picture(name)), "")
+        found.append(Folder(path, tuple(name for name in names if not is_picture(name)), picture))
+    return Survey(root, tuple(found))
+
+
+def find_clips(
+    seen: Survey, key_of: Callable[[Folder], Key | None], root_of: Callable[[Path], Path]
+) -> tuple[dict[Key, Path], list[str]]:
+    """The clip folders of a data set, of several copies the best one.
+
+    Where a clip is there in two copies, one image root is chosen: raw frames before cropped faces (mertool aligns by
+    itself), whole recordings before selected frames.
+
+    Args:
+        seen: The survey.
+        key_of: What clip a folder holds; None for any other folder.
+        root_of: The image root above a clip's folder.
+
+    Returns:
+        The folder of each clip, and a note on each image root, used or not.
+
+    Raises:
+        DataError: Two copies have the same claim.
+    """
+    roots: dict[Path, dict[Key, Path]] = {}
+    for folder in seen.folders:
+        key = key_of(folder)
+        if key is not None:
+            there = roots.setdefault(root_of(folder.path), {})
+            if key in there:
+                raise _twice(seen, there[key], folder.path, folder.path)
+            there[key] = folder.path
+    chosen: dict[Key, Path] = {}
+    of: dict[Key, Path] = {}
+    used, notes = [], []
+    for root in sorted(roots, key=lambda root: (*_rank(seen, root), root)):
+        double = next((key for key in roots[root] if key in chosen), None)
+        if double is None:
+            chosen |= roots[root]
+            of |= dict.fromkeys(roots[root], root)
+            used.append(root)
+        elif _rank(seen, of[double]) == _rank(seen, root):
+            raise _twice(seen, chosen[double], roots[root][double], of[double])
+        else:
+            notes.append(
+                f"not used: {seen.shown(root)}, another copy of clips in {seen.shown(of[double])}; "
+                "give its folder to read it"
+            )
+    if used:
+        notes.insert(0, f"image root {', '.join(seen.shown(root) for root in sorted(used))}")
+    return chosen, notes
+
+
+def _rank(seen: Survey, root: Path) -> tuple[bool, bool]:
+    where = seen.shown(root).lower()
+    return "crop" in where, "select" in where
+
+
+def _twice(seen: Survey, one: Path, other: Path, root: Path) -> DataError:
+    return DataError(
+        f"{seen.root}: clip {one.name} is there twice: {seen.shown(one)} and {seen.shown(other)}; "
+        f"give the folder of one copy, e.g. {seen.shown(root)}"
+    )
+
+
+def few(names: list[str] | tuple[str, ...]) -> str:
+    """The first ten names and how many more."""
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
