@@ -100,6 +100,14 @@ class Join:
         if folder is not None:
             self._met.add(folder)
 
+    def unmet(self, folders: Iterable[Path]) -> list[str]:
+        """A note on the recordings among `folders` that no row has named so far, if there are any."""
+        names = [shown(path, self._root) for path in sorted(folders) if path not in self._met]
+        if not names:
+            return []
+        more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+        return [f"{len(names)} recordings on disk in which the table names nothing: {', '.join(names[:10])}{more}"]
+
     def done(
         self,
         dataset: str,

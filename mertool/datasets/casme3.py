@@ -141,7 +141,8 @@ def _read(seen: Survey, part: str | None) -> Annotations:  # noqa: ARG001
         join.add(clip, folder, missing)
     if macro:
         notes.append(f"{macro} macro-expressions of the table are not read")
-    cut = [path for key, path in folders.items() if key[2]]  # a recording without annotation is no stray
+    cut = [path for key, path in folders.items() if key[2]]
+    notes += join.unmet(path for key, path in folders.items() if not key[2])  # of whole recordings that is no fault
     described = f"table {seen.shown(table)}, header in row {records.header}, {len(records.rows)} rows"
     notes = [described, *image_notes, *notes, *remarks(records)]
     return join.done(_NAME, cut, (table,), notes, _EXPECTED)

@@ -124,6 +124,18 @@ class _Images:
     videos: dict[tuple[int, str], Path]
     notes: list[str]
 
+    def find(self, subject: int | None, clip: str, rules: _Rules) -> tuple[Path | None, str]:
+        """A clip's folder, or what is not there."""
+        if subject is None:
+            return None, ""
+        if not self.videos:
+            return self.clips.get((subject, clip)), f"no folder {subject}/{clip} on disk"
+        stimulus = clip.rpartition("_")[0]
+        code = rules.codes.get(stimulus)
+        if code is None:
+            return None, f"naming rule2 has no stimulus {stimulus}"
+        return self.videos.get((subject, code)), f"no folder s{subject}/*{code}* on disk"
+
 
 def _images(seen: Survey) -> _Images:
     clips: dict[tuple[int, str], Path] = {}
@@ -212,22 +224,13 @@ def _read(seen: Survey, part: str | None) -> Annotations:
             subject = f"s{who}" if who is not None else record.values["participant"]
             join.add(row.clip(wanted, subject, record.values["clip"].lower(), "", (0, 0, 0)), None)
             continue
-        if dataset != wanted:
-            others += 1
-            continue
         clip, who = _annotated(record, rules, rows)
-        stimulus = clip.clip.rpartition("_")[0]
-        folder = None
-        if who is not None and images.videos:
-            code = rules.codes.get(stimulus)
-            folder = images.videos.get((who, code)) if code else None
-            missing = f"no folder s{who}/*{code}* on disk" if code else f"naming rule2 has no stimulus {stimulus}"
-        elif who is not None:
-            folder = images.clips.get((who, clip.clip))
-            missing = f"no folder {who}/{clip.clip} on disk"
+        folder, missing = images.find(who, clip.clip, rules)
+        if dataset == wanted:
+            join.add(clip, folder, missing)
         else:
-            missing = ""
-        join.add(clip, folder, missing)
+            others += 1
+            join.meets(folder)
     if not join.clips:
         raise DataError(f"{table}: no row is a {'micro' if wanted == _NAME else 'macro'}-expression")
     if others:
@@ -236,6 +239,7 @@ def _read(seen: Survey, part: str | None) -> Annotations:
         table_notes.append(f"{others} rows are {kind}-expressions: --dataset {other} reads them")
     sheet = f", sheet {records.sheet}" if records.sheet else ""
     described = f"table {seen.shown(table)}{sheet}, without a header, {len(records.rows)} rows"
+    table_notes += join.unmet((images.videos or images.clips).values())
     return join.done(wanted, (), (table,), [described, *images.notes, *table_notes], _EXPECTED[wanted])
 
 

@@ -128,8 +128,8 @@ def _read(seen: Survey, part: str | None) -> Annotations:  # noqa: ARG001
         *image_notes,
         *notes,
         *remarks(records),
+        *join.unmet(folders.values()),
     ]
-    # A long video in which nothing was annotated is no stray.
     return join.done(_NAME, (), (table, emotion_table), said, _EXPECTED)
 
 
