@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .clips import person_of
+from .clips import OK, person_of
 from .errors import DataError, FileError, MertoolError, UsageError
 from .files import reason
 from .options import PATH, jobs_option, network_options, quiet_option, setting_option
@@ -246,8 +246,10 @@ def extract(
             progress=progress,
         )
     for row in done.rows:
-        if row["detail"]:
-            _remark(f"{row['clip']}: {row['status']}: {row['detail']}", quiet)
+        if row["detail"] and (apex == "table" or row["status"] != OK):
+            _remark(f"{row['subject']}/{row['clip']}: {row['status']}: {row['detail']}", quiet)
+    if apex != "table":
+        _remark(f"--apex {apex}: the apex of each clip stands in {target.with_suffix('.clips.csv')}", quiet)
     state = "" if done.fresh else " (unchanged, nothing to do; --overwrite makes it again)"
     people = len(set(map(person_of, done.pack.dataset, done.pack.subject)))
     _remark(f"{target}: {len(done.pack.ids)} of {len(done.rows)} clips, {people} subjects{state}", quiet)

@@ -330,7 +330,7 @@ def test_a_subset_of_the_subjects_and_folders_without_a_row(tmp_path: Path) -> N
     assert found.strays == ("x/SAMM/035/035_1_1",)
     assert found.notes[2:] == (
         "a subset: 2 of 4 subjects are on disk, not 028, 032",
-        "1 clip folders on disk without a row: x/SAMM/035/035_1_1",
+        "clip folders on disk that nothing annotates, 1: x/SAMM/035/035_1_1",
     )
 
 

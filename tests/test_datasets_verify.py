@@ -29,21 +29,21 @@ def test_a_whole_samm_has_no_deviation(tmp_path: Path) -> None:
     assert found.complete
     assert found.deviations == ()
     assert found.lines() == [
-        "samm: all 159 clips of the table can be used",
+        "samm: all 159 annotated clips can be used",
         f"  table x/{TABLE}, header in row 14, 159 rows",
         "  image root x/SAMM",
-        "           expected  in table  usable",
-        "clips           159       159     159",
-        "subjects         29        29      29",
-        "anger            57        57      57",
-        "contempt         12        12      12",
-        "disgust           9         9       9",
-        "fear              8         8       8",
-        "happiness        26        26      26",
-        "other            26        26      26",
-        "sadness           6         6       6",
-        "surprise         15        15      15",
-        "clips by subject (usable of those in the table): 006 6, 007 6, 009 6, 010 6, 011 6, 012 6, 013 6, 014 6, 015",
+        "           expected  annotated  usable",
+        "clips           159        159     159",
+        "subjects         29         29      29",
+        "anger            57         57      57",
+        "contempt         12         12      12",
+        "disgust           9          9       9",
+        "fear              8          8       8",
+        "happiness        26         26      26",
+        "other            26         26      26",
+        "sadness           6          6       6",
+        "surprise         15         15      15",
+        "clips by subject (usable of those annotated): 006 6, 007 6, 009 6, 010 6, 011 6, 012 6, 013 6, 014 6, 015",
         "  6, 016 6, 017 6, 018 6, 019 6, 020 6, 021 5, 022 5, 023 5, 024 5, 025 5, 026 5, 028 5, 030 5, 031 5, 032 5,",
         "  033 5, 034 5, 035 5, 036 5, 037 5",
         "no deviations",
@@ -69,16 +69,16 @@ def test_every_deviation_is_a_line(tmp_path: Path) -> None:
     found = verify(folder)
     assert not found.complete
     assert found.deviations == (
-        "clips: 158 in the table, 159 expected",
-        "anger: 55 in the table, 57 expected",
-        "fear: 9 in the table, 8 expected",
+        "clips: 158 annotated, 159 expected",
+        "anger: 55 annotated, 57 expected",
+        "fear: 9 annotated, 8 expected",
         "samm/009/009_1_1: apex 9999 lies outside onset..offset 20..22; their middle 21 is used",
         "samm/010/010_1_1: bad_annotation: row 17: Onset Frame is 'x', expected a whole number from 0",
         "samm/011/011_1_1: 1 of 3 frames onset..offset are not on disk",
         "samm/012/012_1_1: missing_frame: no folder 012/012_1_1 on disk",
-        "x/SAMM/006/006_1_1: a clip folder without a row in the table",
+        "x/SAMM/006/006_1_1: a clip folder that nothing annotates",
     )
-    assert found.lines()[0] == "samm: 2 of 158 clips cannot be used"
+    assert found.lines()[0] == "samm: 2 of 158 annotated clips cannot be used"
     assert found.lines()[-9] == "8 deviations"
 
 
@@ -101,7 +101,7 @@ def test_a_subset_of_subjects_is_said_once_a_subject(tmp_path: Path) -> None:
     assert "subject 028: no folder on disk for any of its 1 clips: 028_4_1" in found.deviations
     assert "subject 032: no folder on disk for any of its 2 clips: 032_3_1, 032_3_2" in found.deviations
     assert not any(line.startswith("samm/") for line in found.deviations)
-    assert "subject 007: expected, but not in the table" in found.deviations
+    assert "subject 007: expected, but not annotated" in found.deviations
     counts = {count.what: (count.expected, count.table, count.usable) for count in found.counts}
     assert counts["clips"] == (159, 8, 5)
     assert counts["subjects"] == (29, 4, 2)
@@ -120,11 +120,11 @@ def test_a_manifest_has_no_expected_counts(tmp_path: Path) -> None:
     found = verify(path)
     assert found.deviations == ("samm/1/b: missing_frame: line 3: no image 2.jpg",)
     assert found.lines()[2:7] == [
-        "          expected  in table  usable",
-        "clips            -         2       1",
-        "subjects         -         1       1",
-        "fear             -         1       1",
-        "joy              -         1       0",
+        "          expected  annotated  usable",
+        "clips            -          2       1",
+        "subjects         -          1       1",
+        "fear             -          1       1",
+        "joy              -          1       0",
     ]
     path.write_text("clip,subject,emotion,image\na,1,fear,1.jpg\n")
     assert verify(path, "manifest").complete

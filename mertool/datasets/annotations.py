@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..clips import BAD_ANNOTATION, MISSING_FRAME, OK, Clip, Sequence
-from .frames import Frames, index_frames, shown
+from .frames import Frames, few, index_frames, shown
 
 __all__ = ["Annotations", "Expected", "Join", "middle_of", "with_apex", "with_frames"]
 
@@ -103,10 +103,7 @@ class Join:
     def unmet(self, folders: Iterable[Path]) -> list[str]:
         """A note on the recordings among `folders` that no row has named so far, if there are any."""
         names = [shown(path, self._root) for path in sorted(folders) if path not in self._met]
-        if not names:
-            return []
-        more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-        return [f"{len(names)} recordings on disk in which the table names nothing: {', '.join(names[:10])}{more}"]
+        return [f"recordings on disk in which nothing is annotated, {len(names)}: {few(names)}"] if names else []
 
     def done(
         self,
@@ -126,8 +123,7 @@ class Join:
             without = ", ".join(sorted(subjects - present))
             said.append(f"a subset: {len(present)} of {len(subjects)} subjects are on disk, not {without}")
         if strays:
-            more = f" and {len(strays) - 10} more" if len(strays) > 10 else ""
-            said.append(f"{len(strays)} clip folders on disk without a row: {', '.join(strays[:10])}{more}")
+            said.append(f"clip folders on disk that nothing annotates, {len(strays)}: {few(strays)}")
         return Annotations(
             dataset,
             tuple(_without_doubles(self.clips)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ __all__ = [
     "REACH",
     "Frames",
     "absolute",
+    "few",
     "frame_number",
     "index_frames",
     "is_junk",
@@ -133,6 +134,11 @@ def list_files(folder: Path) -> list[str]:
 def shown(path: Path, folder: Path) -> str:
     """`path` for a message or a note, as seen from beside the folder that the user gave: never an absolute path."""
     return Path(os.path.relpath(path, absolute(folder).parent)).as_posix()
+
+
+def few(names: Sequence[str]) -> str:
+    """The first ten names and how many more, for a note."""
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 def absolute(folder: Path) -> Path:

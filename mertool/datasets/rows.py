@@ -14,6 +14,7 @@ from typing import TypeVar
 from ..clips import BAD_ANNOTATION, Clip
 from .annotations import middle_of
 from .corrections import corrections_of
+from .frames import few
 from .labels import canonical_emotion
 from .tables import Record, Records, whole_number
 
@@ -151,7 +152,4 @@ def remarks(records: Records) -> list[str]:
     """A note on the rows below the header that were not read, if there are any."""
     if not records.strange:
         return []
-    listed = ", ".join(map(str, records.strange[:10])) + (
-        f" and {len(records.strange) - 10} more" if len(records.strange) > 10 else ""
-    )
-    return [f"not read, text that names no clip: row {listed}"]
+    return [f"not read, text that names no clip: row {few([str(row) for row in records.strange])}"]

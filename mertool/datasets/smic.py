@@ -64,25 +64,48 @@ def camera_of(path: Path) -> str | None:
     return None
 
 
-def choose_camera(seen: Survey, there: Mapping[str, object], wanted: str | None) -> tuple[str, list[str]]:
-    """The camera to read: the one that was asked for, or HS, or the only one; and a note on the others.
+def choose_camera(
+    seen: Survey, there: Mapping[str, Mapping[Key, Path]], part: str | None, reader: str
+) -> tuple[str, list[str]]:
+    """The camera to read: the one that was asked for, or HS, or the only one; and notes on its place and the others.
+
+    Args:
+        seen: The survey.
+        there: The clip folders of each camera.
+        part: `--dataset`, where it names a camera.
+        reader: The reader's name, to which a camera's is added in `--dataset`.
 
     Raises:
         FileError: The camera that was asked for is not there.
         DataError: VIS and NIR are there and neither was asked for.
     """
     names = ", ".join(name.upper() for name in CAMERAS if name in there)
-    if wanted is not None:
-        if wanted not in there:
-            raise FileError(f"{seen.root}: no clips of camera {wanted.upper()}; found {names}")
-        return wanted, []
-    if len(there) == 1:
-        return next(iter(there)), []
-    if "hs" not in there:
-        raise DataError(f"{seen.root}: holds {names}, which filmed the same moments; choose with --dataset {_NAME}-vis")
-    others = [name for name in CAMERAS[1:] if name in there]
-    listed = " and ".join(name.upper() for name in others)
-    return "hs", [f"camera HS of {names}; {listed} filmed the same moments: --dataset {_NAME}-{others[0]} reads it"]
+    wanted = part.rpartition("-")[2] if part else "hs" if len(there) > 1 else next(iter(there))
+    if part and wanted not in there:
+        raise FileError(f"{seen.root}: no clips of camera {wanted.upper()}; found {names}")
+    if wanted not in there:
+        raise DataError(
+            f"{seen.root}: holds {names}, which filmed the same moments; choose with --dataset {reader}-vis"
+        )
+    roots = sorted({seen.shown(image_root(path)) for path in there[wanted].values()})
+    notes = [f"image root {', '.join(roots)}"]
+    others = [name for name in CAMERAS if name in there and name != wanted]
+    if others and not part:
+        listed = " and ".join(name.upper() for name in others)
+        notes.append(
+            f"camera HS of {names}; {listed} filmed the same moments: --dataset {reader}-{others[0]} reads them"
+        )
+    return wanted, notes
+
+
+def image_root(clip: Path) -> Path:
+    """The image root above HS/s1/micro/negative/s1_ne_01, negative/s1_ne_01 or s01/s1_ne_01."""
+    root = clip.parent.parent if _emotion_folder(clip) else clip.parent
+    if root.name.lower() == "micro":
+        root = root.parent
+    if re.fullmatch(r"s[0-9]+", root.name, re.ASCII | re.IGNORECASE):
+        root = root.parent
+    return root
 
 
 def _emotion_folder(path: Path) -> str | None:
@@ -99,12 +122,8 @@ def _key(folder: Folder) -> tuple[str, Key] | None:
 
 
 def _root(clip: Path) -> Path:
-    """The image root above HS/s1/micro/negative/s1_ne_01, or above negative/s1_ne_01."""
-    root = clip.parent.parent
-    if root.name.lower() == "micro":
-        root = root.parent
-    if re.fullmatch(r"s[0-9]+", root.name, re.ASCII | re.IGNORECASE):
-        root = root.parent
+    """The folder above those of the cameras."""
+    root = image_root(clip)
     return root.parent if root.name.lower() in CAMERAS else root
 
 
@@ -128,7 +147,8 @@ def _read(seen: Survey, part: str | None) -> Annotations:
             raise DataError(f"{seen.root}: no folder above {stray} says which camera; rename one to HS, VIS or NIR")
         cameras["hs"] = cameras.pop("")
         notes.append("no folder says which camera; taken as HS")
-    camera, remarks = choose_camera(seen, cameras, part.rpartition("-")[2] if part else None)
+    camera, chosen_notes = choose_camera(seen, cameras, part, _NAME)
+    notes = [*chosen_notes, *notes[1:]]
     join = Join(seen.root)
     dataset = f"{_NAME}-{camera}"
     for key, path in sorted(cameras[camera].items()):
@@ -144,7 +164,7 @@ def _read(seen: Survey, part: str | None) -> Annotations:
             onset, offset = numbers[0], numbers[-1]
             clip = replace(clip, onset=onset, apex=middle_of(onset, offset), offset=offset)
         join.add(clip, path)
-    notes += [*remarks, "no apex is annotated: the middle of onset..offset is used (--apex difference finds another)"]
+    notes += ["no apex is annotated: the middle of onset..offset is used (--apex difference finds another)"]
     chosen = cameras[camera].values()
     return join.done(_NAME, chosen, (), notes, _COUNTS[camera])
 

@@ -18,7 +18,7 @@ from .frames import index_frames
 from .labels import canonical_emotion
 from .reader import Reader, Table
 from .rows import Row, remarks, said
-from .smic import CAMERAS, CLIP, EMOTIONS, Key, camera_of, choose_camera, clip_key, clip_name
+from .smic import CAMERAS, CLIP, EMOTIONS, Key, camera_of, choose_camera, clip_key, clip_name, image_root
 from .survey import Folder, Survey, find_clips
 from .tables import Record, Records, choose_table, column_key, read_records, read_sheets, whole_number
 
@@ -62,10 +62,6 @@ def _long_key(folder: Folder) -> tuple[str, Key] | None:
     if key is None or not re.fullmatch(r"s0*[0-9]+", folder.path.parent.name, re.ASCII | re.IGNORECASE):
         return None
     return camera_of(folder.path.parent) or "", key
-
-
-def _root(clip: Path) -> Path:
-    return clip.parent.parent
 
 
 def _clue(seen: Survey) -> str | None:
@@ -169,7 +165,7 @@ def _read(seen: Survey, part: str | None) -> Annotations:
     spotting = _spotting_table(seen)
     if spotting is not None and not any(_long_key(f) for f in seen.folders):
         return _read_spotting(seen, *spotting)
-    folders, notes = find_clips(seen, _long_key, _root)
+    folders, notes = find_clips(seen, _long_key, image_root)
     if not folders:
         raise FileError(f"{seen.root}: no clip folder of SMIC-E in it or below; expected e.g. s01/s1_ne_01")
     cameras: dict[str, dict[Key, Path]] = {}
@@ -177,7 +173,7 @@ def _read(seen: Survey, part: str | None) -> Annotations:
         cameras.setdefault(camera or "hs", {})[key] = path
     if any(camera == "" for camera, _ in folders):
         notes.append("no folder says which camera; taken as HS")
-    camera, chosen_notes = choose_camera(seen, cameras, part.rpartition("-")[2] if part else None)
+    camera, chosen_notes = choose_camera(seen, cameras, part, _NAME)
     there = cameras[camera]
     required = {**_COLUMNS, **{name: _FURTHER[name] for name in ("Onset2F", "Offset2F", "FirstF")}}
 
@@ -198,8 +194,8 @@ def _read(seen: Survey, part: str | None) -> Annotations:
     sheet = f", sheet {records.sheet}" if records.sheet else ""
     lines = [
         f"table {seen.shown(table)}{sheet}, header in row {records.header}, {len(records.rows)} rows",
-        *notes,
         *chosen_notes,
+        *notes[1:],
         *table_notes,
         *remarks(records),
         "no apex is annotated: the middle of onset..offset is used (--apex difference finds another)",

@@ -11,7 +11,7 @@ from ..errors import DataError
 from .frames import is_picture, shown, walk
 from .tables import is_table
 
-__all__ = ["Folder", "Survey", "few", "find_clips", "survey"]
+__all__ = ["Folder", "Survey", "find_clips", "survey"]
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -128,8 +128,3 @@ def _twice(seen: Survey, one: Path, other: Path, root: Path) -> DataError:
         f"{seen.root}: clip {one.name} is there twice: {seen.shown(one)} and {seen.shown(other)}; "
         f"give the folder of one copy, e.g. {seen.shown(root)}"
     )
-
-
-def few(names: list[str] | tuple[str, ...]) -> str:
-    """The first ten names and how many more."""
-    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

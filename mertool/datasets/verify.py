@@ -20,7 +20,7 @@ _WIDTH = 110
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How many there are: in the table, usable on disk, and in the data set as released (None: not known)."""
+    """How many there are: annotated, usable on disk, and in the data set as released (None: not known)."""
 
     what: str
     table: int
@@ -53,14 +53,16 @@ class Verification:
         """The outcome as text, for a terminal."""
         widest = max(len(count.what) for count in self.counts)
         rows, usable = self.counts[0].table, self.counts[0].usable
-        said = f"all {rows} clips of the table can" if self.complete else f"{rows - usable} of {rows} clips cannot"
+        said = (
+            f"all {rows} annotated clips can" if self.complete else f"{rows - usable} of {rows} annotated clips cannot"
+        )
         lines = [f"{self.dataset}: {said} be used"]
         lines += [f"  {note}" for note in self.notes]
-        lines.append(f"{'':{widest}}  expected  in table  usable")
+        lines.append(f"{'':{widest}}  expected  annotated  usable")
         for count in self.counts:
             expected = "-" if count.expected is None else str(count.expected)
-            lines.append(f"{count.what:{widest}}  {expected:>8}  {count.table:8d}  {count.usable:6d}")
-        lines += _wrapped("clips by subject (usable of those in the table): ", self.subjects)
+            lines.append(f"{count.what:{widest}}  {expected:>8}  {count.table:9d}  {count.usable:6d}")
+        lines += _wrapped("clips by subject (usable of those annotated): ", self.subjects)
         lines.append(f"{len(self.deviations) or 'no'} deviation{'' if len(self.deviations) == 1 else 's'}")
         return lines + [f"  {deviation}" for deviation in self.deviations]
 
@@ -86,7 +88,7 @@ def verify(path: Path, dataset: str | None = None) -> Verification:
         (
             *_count_deviations(found.clips, counts, found.expected),
             *_clip_deviations(found),
-            *(f"{folder}: a clip folder without a row in the table" for folder in found.strays),
+            *(f"{folder}: a clip folder that nothing annotates" for folder in found.strays),
         ),
     )
 
@@ -130,13 +132,13 @@ def _subjects(clips: Iterable[Clip]) -> set[str]:
 
 def _count_deviations(clips: tuple[Clip, ...], counts: tuple[Count, ...], expected: Expected) -> list[str]:
     lines = [
-        f"{count.what}: {count.table} in the table, {count.expected} expected"
+        f"{count.what}: {count.table} annotated, {count.expected} expected"
         for count in counts
         if count.expected is not None and count.table != count.expected
     ]
     if isinstance(expected.subjects, tuple):
         there = _subjects(clips)
-        lines += [f"subject {name}: expected, but not in the table" for name in expected.subjects if name not in there]
+        lines += [f"subject {name}: expected, but not annotated" for name in expected.subjects if name not in there]
         lines += [f"subject {name}: not expected" for name in sorted(there - set(expected.subjects))]
     return lines
 
