@@ -39,6 +39,7 @@ class Run:
         version: mertool's version that made it.
         settings: All its settings.
         init: Where its first weights came from (`--init`); "" for random ones.
+        init_layers: What of these weights was loaded, and what not and why.
         init_people: People of the run whom these weights have seen.
         packs: Names of its packs.
         folds: Which clips were tested in which fold.
@@ -52,6 +53,7 @@ class Run:
     version: str
     settings: Settings
     init: str
+    init_layers: tuple[tuple[str, ...], tuple[str, ...]]
     init_people: tuple[str, ...]
     packs: tuple[str, ...]
     folds: Folds
@@ -93,13 +95,15 @@ def load_run(folder: Path) -> Run:
         metrics = evaluate(predictions)
     except DataError as error:
         raise DataError(f"{where}: {error}") from error
-    init = config.get("init") or ""
+    init = config.get("init") or {}
+    init = init if isinstance(init, dict) else {"path": init}
     return Run(
         name=name,
         version=str(config.get("mertool", "")),
         settings=settings,
-        init=str(init.get("path", "")) if isinstance(init, dict) else str(init),
-        init_people=tuple(map(str, init.get("people") or ())) if isinstance(init, dict) else (),
+        init=str(init.get("path", "")),
+        init_layers=(tuple(map(str, init.get("loaded") or ())), tuple(map(str, init.get("not_loaded") or ()))),
+        init_people=tuple(map(str, init.get("people") or ())),
         packs=packs,
         folds=folds,
         predictions=predictions,
@@ -205,6 +209,8 @@ def _run_values(run: Run) -> dict[str, Any]:
         "overlap": overlap,
         "packs": list(run.packs),
         "init": run.init,
+        "init_loaded": list(run.init_layers[0]),
+        "init_not_loaded": list(run.init_layers[1]),
         "n_subjects_seen_by_init": len(run.init_people),
         "settings": run.settings.as_dict(),
     }
@@ -292,6 +298,7 @@ def _details(run: Run) -> list[_Block]:
     facts = [
         ("settings", _short_settings(run)),
         ("beyond the recipe", _overrides(run.settings) or "nothing"),
+        *([("initial weights", _initial_weights(run))] if run.init else []),
         ("protocol", _protocol(run)),
         ("packs", ", ".join(run.packs)),
         ("clips", f"{scores['n']} of {_count(scores['n_subjects'], 'subject')}"),
@@ -332,6 +339,11 @@ def _short_settings(run: Run) -> str:
     words = [settings.region, f"{settings.frames} frame{'s' if settings.frames > 1 else ''}"]
     words += [name for name, on in (("abn", settings.abn), ("arcface", settings.arcface)) if on]
     return ", ".join([*words, settings.recipe, *([f"init {run.init}"] if run.init else [])])
+
+
+def _initial_weights(run: Run) -> str:
+    loaded, not_loaded = ("; ".join(layers) or "nothing" for layers in run.init_layers)
+    return f"{run.init}: loaded {loaded}; not loaded: {not_loaded}"
 
 
 def _protocol(run: Run) -> str:
