@@ -1,4 +1,4 @@
-"""The MEGC2019 composite: three complete made-up data sets through the installed commands, joined under one protocol."""
+"""The MEGC2019 composite: three complete made-up data sets through the commands, joined under one protocol."""
 
 from __future__ import annotations
 

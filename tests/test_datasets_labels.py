@@ -6,8 +6,15 @@ import re
 
 import pytest
 
-from mertool.datasets import samm
-from mertool.datasets.labels import CLASS_SETS, ClassSet, canonical_emotion, default_classes, resolve_classes
+from mertool.datasets import casme2, casme3, casme_squared, ckplus, samm, smic, smic_e
+from mertool.datasets.labels import (
+    CLASS_SETS,
+    ClassSet,
+    canonical_emotion,
+    default_classes,
+    megc3_remarks,
+    resolve_classes,
+)
 from mertool.errors import UsageError
 
 EMOTIONS = sorted(samm.EXPECTED.emotions)
@@ -63,6 +70,77 @@ def test_class_sets_are_the_ones_described() -> None:
 def test_samm_s_counts_give_the_published_number_of_clips(name: str, clips: int) -> None:
     chosen = CLASS_SETS[name]
     assert sum(n for e, n in samm.EXPECTED.emotions.items() if chosen.class_of("samm", e, "006", "006_1_2")) == clips
+
+
+@pytest.mark.parametrize(
+    ("name", "reader", "clips"),
+    [
+        ("casme5", "casme2", 246),
+        ("ckplus6", "ckplus", 309),
+        ("ckplus7", "ckplus", 327),
+        ("casme7", "casme3", 860),
+        ("megc3", "casme3", 699),  # the 3-class set of reference/datasets.md, section 10
+        ("valence4", "casme3", 860),
+        ("smic3", "smic-hs", 164),
+    ],
+)
+def test_other_counts_give_the_published_number_of_clips(name: str, reader: str, clips: int) -> None:
+    released = {
+        "casme2": casme2._COUNTS,
+        "ckplus": ckplus._EXPECTED.emotions,
+        "casme3": casme3._EXPECTED.emotions,
+        "smic-hs": smic._COUNTS["hs"].emotions,
+    }[reader]
+    assert released is not None
+    chosen = CLASS_SETS[name]
+    assert sum(n for emotion, n in released.items() if chosen.class_of(reader, emotion, "1", "x")) == clips
+
+
+def test_expected_counts_add_up() -> None:
+    for found in (
+        ckplus._EXPECTED,
+        casme3._EXPECTED,
+        *smic._COUNTS.values(),
+        *smic_e._COUNTS.values(),
+        *casme_squared._EXPECTED.values(),
+    ):
+        assert found.emotions is None or sum(found.emotions.values()) == found.clips
+    assert sum(casme2._COUNTS.values()) == 255
+
+
+def test_megc3_leaves_the_other_cameras_of_smic_out() -> None:
+    assert megc3("smic-hs", "negative") == "negative"
+    assert megc3("smic-vis", "negative") is None
+    assert megc3("smic-nir", "surprise") is None
+
+
+def test_valence4_keeps_other() -> None:
+    chosen = CLASS_SETS["valence4"]
+    words = ("disgust", "happy", "Others", "surprise", "tense")
+    assert [chosen.class_of("casme3", word, "", "") for word in words] == [
+        "negative",
+        "positive",
+        "other",
+        "surprise",
+        None,
+    ]
+
+
+def test_megc3_remarks_name_what_differs() -> None:
+    whole = [
+        ("samm", str(n % 28), c) for c, k in (("negative", 92), ("positive", 26), ("surprise", 15)) for n in range(k)
+    ]
+    assert megc3_remarks(whole) == [
+        "megc3: smic-hs missing, 164 clips",
+        "megc3: casme2 missing, 145 clips",
+        "megc3: samm complete, 133 clips of 28 subjects",
+        "megc3: 133 clips of 28 subjects; MEGC2019 has 442 of 68",
+    ]
+    lines = megc3_remarks([*whole[1:], ("ckplus", "S005", "negative")])
+    assert lines[2:4] == [
+        "megc3: samm negative 91 of 92, positive 26 of 26, surprise 15 of 15; 28 of 28 subjects",
+        "megc3: ckplus is not part of the composite",
+    ]
 
 
 def test_samm_s_own_totals() -> None:

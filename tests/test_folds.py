@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,15 @@ from typing import Any
 import pytest
 
 from mertool.errors import DataError, FileError, UsageError
-from mertool.folds import Folds, Overlap, split_id, stratified_folds, subject_overlap
+from mertool.folds import (
+    Folds,
+    Overlap,
+    loso_folds,
+    person_of_id,
+    split_id,
+    stratified_folds,
+    subject_overlap,
+)
 
 SAMM = {"anger": 57, "happiness": 26, "surprise": 15, "disgust": 9, "fear": 8, "sadness": 6}
 
@@ -184,3 +193,50 @@ def test_subject_overlap_tells_people_apart_by_data_set() -> None:
 
 def test_only_the_clip_may_contain_a_slash() -> None:
     assert split_id("a/1/x/y") == ("a", "1", "x/y")
+
+
+# Leave one subject out
+
+
+def test_loso_has_a_fold_a_person_in_natural_order() -> None:
+    ids = [
+        "samm/010/a",
+        "samm/009/b",
+        "samm/009/a",
+        "smic-hs/s2/x",
+        "smic-vis/s2/x",
+        "smic-hs/s10/x",
+        "mmew-macro/S1/y",
+    ]
+    folds = loso_folds(ids)
+    assert folds.tests == (
+        ("mmew-macro/S1/y",),
+        ("samm/009/a", "samm/009/b"),
+        ("samm/010/a",),
+        ("smic-hs/s2/x", "smic-vis/s2/x"),  # the same person before two cameras
+        ("smic-hs/s10/x",),
+    )
+    assert loso_folds(ids[::-1]) == folds
+    assert not any(part.n_shared for part in subject_overlap(folds))
+    assert Folds.from_dict(folds.to_dict()) == folds
+
+
+def test_people_are_one_over_the_parts_of_a_data_set() -> None:
+    assert person_of_id("mmew-macro/S01/a") == person_of_id("mmew/S01/b") == "mmew/S01"
+    assert person_of_id("smic-nir/s11/a") == person_of_id("smic-hs/s11/a")
+    assert person_of_id("casme/sub01/a") != person_of_id("casme2/sub01/a")
+    folds = Folds("own", 0, (("mmew/S01/a",), ("mmew-macro/S01/b",)))
+    assert [part.subjects for part in subject_overlap(folds)] == [("mmew/S01",), ("mmew/S01",)]
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        ([], "no clip is of the wanted classes"),
+        (["smic-hs/s1/a", "smic-vis/s1/a"], "all 2 clips are of smic/s1; --protocol loso needs two subjects"),
+        (["a/1/x", "a/2/x", "a/1/x"], "clip a/1/x is tested more than once"),
+    ],
+)
+def test_loso_refuses(ids: list[str], message: str) -> None:
+    with pytest.raises(DataError, match=re.escape(message)):
+        loso_folds(ids)

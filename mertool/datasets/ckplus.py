@@ -14,9 +14,9 @@ from ..clips import BAD_ANNOTATION, Clip
 from ..errors import DataError, FileError
 from ..files import reason
 from .annotations import Annotations, Expected, Join
-from .frames import index_frames
+from .frames import absolute, index_frames
 from .reader import Reader
-from .survey import Folder, Survey, find_clips
+from .survey import Folder, Survey, find_clips, survey
 
 __all__ = ["READER"]
 
@@ -59,6 +59,16 @@ def _ck48(seen: Survey) -> Folder | None:
 _CK48 = {"anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise"}
 
 
+def _labels_beside(seen: Survey) -> list[Path]:
+    """The label files in a folder such as Emotion_labels beside or above the pictures, given these alone."""
+    for parent in absolute(seen.root).parents[:2]:
+        beside = (path for path in sorted(parent.glob("[Ee]motion*")) if path.is_dir())
+        found = [path for folder in beside for path in survey(folder).files("_emotion.txt")]
+        if found:
+            return found
+    return []
+
+
 def _label(path: Path) -> tuple[str, str]:
     """The emotion that a label file names, and what is wrong with it."""
     try:
@@ -85,7 +95,7 @@ def _read(seen: Survey, part: str | None) -> Annotations:  # noqa: ARG001
             )
         raise FileError(f"{seen.root}: no sequence of CK+ in it or below; expected e.g. S005/001 with pictures")
     labels: dict[_Key, list[tuple[Path, int]]] = {}
-    for path in seen.files("_emotion.txt"):
+    for path in list(seen.files("_emotion.txt")) or _labels_beside(seen):
         named = _LABEL.fullmatch(path.name)
         if named:
             labels.setdefault((int(named[1]), int(named[2])), []).append((path, int(named[3])))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..errors import DataError
-from .frames import is_picture, shown, walk
+from .frames import absolute, is_picture, shown, walk
 from .tables import is_table
 
 __all__ = ["Folder", "Survey", "find_clips", "survey"]
@@ -64,7 +64,7 @@ def survey(root: Path) -> Survey:
         FileError: It, or a folder in it, is missing or cannot be read.
     """
     found = []
-    for path, _, names in walk(root):
+    for path, _, names in walk(absolute(root)):  # names of folders count, also of those above it
         picture = next((name for name in names if is_picture(name)), "")
         found.append(Folder(path, tuple(name for name in names if not is_picture(name)), picture))
     return Survey(root, tuple(found))

@@ -15,7 +15,7 @@ from .annotations import Expected
 
 __all__ = ["Count", "Verification", "verify"]
 
-_WIDTH = 110
+_WIDTH = 100
 
 
 @dataclass(frozen=True, slots=True)
