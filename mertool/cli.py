@@ -141,8 +141,8 @@ def _print_layout(ctx: click.Context, _parameter: click.Parameter, value: str | 
 @click.option(
     "--dataset",
     metavar="NAME",
-    help="Data set, where its folder could be several, or a part of one: samm, samm-lv, casme2, smic, smic-vis, "
-    "smic-nir, smic-e, ckplus, mmew, mmew-macro, casme, casme-squared, casme3, 4dme, manifest.",
+    help="Data set, where its folder could be several, or a part of one: samm, samm-lv, casme2, smic(-hs, -vis, -nir), "
+    "smic-e(-hs, -vis, -nir), ckplus, mmew(-macro), casme, casme-squared(-macro), casme3, 4dme, manifest.",
 )
 @click.option("--verify", is_flag=True, help="Compare the folder with what the data set should hold; extract nothing.")
 @click.option("--json", "as_json", is_flag=True, help="With --verify: print JSON.")
@@ -192,9 +192,9 @@ def extract(
 ) -> None:
     """Turn a folder of recordings into a pack of aligned key frames.
 
-    SOURCE is the folder of a data set (SAMM, CASME II, SMIC, CK+, MMEW, CASME, CAS(ME)^2, CAS(ME)^3, 4DME) or a .csv
-    manifest. Writes NAME.npz and NAME.clips.csv, which has a row
-    with a status for every clip of the annotation. Frames and landmarks are found again only if something changed.
+    SOURCE is the folder of a data set (SAMM, SAMM Long Videos, CASME, CASME II, CAS(ME)^2, CAS(ME)^3, SMIC, SMIC-E,
+    CK+, MMEW, 4DME) or a .csv manifest. Writes NAME.npz and NAME.clips.csv, which has a row with a status for every
+    clip of the annotation. Frames and landmarks are found again only if something changed.
 
     \b
     Example:
@@ -224,6 +224,7 @@ def extract(
     for note in annotations.notes:
         _remark(note, quiet)
 
+    from .datasets.annotations import BY_APEX
     from .extract import extract as run
     from .workers import available_cores
 
@@ -246,8 +247,10 @@ def extract(
             progress=progress,
         )
     for row in done.rows:
-        if row["detail"] and (apex == "table" or row["status"] != OK):
-            _remark(f"{row['subject']}/{row['clip']}: {row['status']}: {row['detail']}", quiet)
+        # The apex that --apex chose is no news of a single clip.
+        detail = "; ".join(part for part in row["detail"].split("; ") if BY_APEX not in part or row["status"] != OK)
+        if detail:
+            _remark(f"{row['subject']}/{row['clip']}: {row['status']}: {detail}", quiet)
     if apex != "table":
         _remark(f"--apex {apex}: the apex of each clip stands in {target.with_suffix('.clips.csv')}", quiet)
     state = "" if done.fresh else " (unchanged, nothing to do; --overwrite makes it again)"

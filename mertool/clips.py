@@ -15,8 +15,10 @@ __all__ = [
     "STATUSES",
     "UNREADABLE",
     "Clip",
-    "Sequence",
+    "FrameSequence",
+    "natural_key",
     "person_of",
+    "show_same_moments",
 ]
 
 OK = "ok"
@@ -41,13 +43,19 @@ def person_of(dataset: str, subject: str) -> str:
     return f"{_SAME_PEOPLE.get(dataset, dataset)}/{subject}"
 
 
+def show_same_moments(dataset: str, other: str) -> bool:
+    """Whether two data sets are cameras that filmed the same people at the same time."""
+    return dataset != other and dataset.startswith("smic-") and other.startswith("smic-")
+
+
 def natural_key(name: str) -> list[tuple[int, str]]:
     """Sorts names by the numbers in them: s2 before s10."""
-    return [(int(part), "") if part[0] in "0123456789" else (-1, part) for part in re.split("([0-9]+)", name) if part]
+    parts = filter(None, re.split("([0-9]{1,9})", name))
+    return [(int(part), "") if part[0] in "0123456789" else (-1, part) for part in parts]
 
 
 @dataclass(frozen=True, slots=True)
-class Sequence:
+class FrameSequence:
     """Frames of one folder, ascending; paths are put together when asked for, since there may be a million.
 
     Attributes:
@@ -100,7 +108,7 @@ class Clip:
     offset: int = -1
     key_frames: tuple[Path, ...] = ()
     channels: bool = False
-    sequence: Sequence = Sequence()
+    sequence: FrameSequence = FrameSequence()
     status: str = OK
     detail: str = ""
 

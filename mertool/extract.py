@@ -354,10 +354,9 @@ def _extract_clip(clip: Clip) -> _Result:
 
 def _find_apex(clip: Clip, data: dict[Path, bytes]) -> Clip | str:
     """The clip with the apex that its frames show; or why there is none."""
-    if not len(clip.sequence):
-        return dataclasses.replace(
-            clip, status=UNREADABLE, detail="no frames between onset and offset to find the apex in"
-        )
+    later = [(number, path) for number, path in clip.sequence if number > clip.onset]
+    if not later:
+        return with_apex(clip, clip.onset, _options.apex)
     onset = _grey(_picture(clip.key_frames[0], data))
     transform = None
     if _finder is not None:
@@ -366,12 +365,8 @@ def _find_apex(clip: Clip, data: dict[Path, bytes]) -> Clip | str:
             return f"no face found in the onset frame ({clip.onset})"
         transform = crop_transform(face.landmarks, ApexFinder.SIDE)
     finder = ApexFinder(onset, transform)
-    later = [(number, path) for number, path in clip.sequence if number > clip.onset]
     amounts = [finder.amount(_grey(_picture(path, data))) for _, path in later]
-    if not amounts:
-        return with_apex(clip, clip.onset, "--apex difference")
-    best = finder.largest(amounts)
-    return with_apex(clip, later[best][0], "of largest movement against the onset, --apex difference")
+    return with_apex(clip, later[finder.largest(amounts)][0], _options.apex)
 
 
 def _extract_frames(clip: Clip, data: dict[Path, bytes], digests: tuple[str, ...]) -> _Result:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from . import __version__
+from .clips import show_same_moments
 from .config import Settings
 from .datasets.labels import ClassSet, megc3_remarks, resolve_classes
 from .errors import DataError, FileError, UsageError
@@ -200,8 +201,8 @@ def begin_run(
     samples = load_samples(packs, class_set_of(packs, settings), settings)
     populated = np.unique(samples.labels)
     if len(populated) < 2:
-        only = samples.classes[populated[0]]
-        raise DataError(f"all {len(samples.ids)} clips are {only!r}; expected two classes, try another --classes")
+        single = samples.classes[populated[0]]
+        raise DataError(f"all {len(samples.ids)} clips are {single!r}; expected two classes, try another --classes")
     start, remarks = (None, []) if init is None else _open_init(init, run, command, samples, settings)
     total = sum(len(pack.ids) for pack in packs)
     if total > len(samples.ids):
@@ -213,6 +214,8 @@ def begin_run(
     absent = [name for label, name in enumerate(samples.classes) if label not in populated]
     if absent:
         remarks.insert(0, f"no clip of class {', '.join(absent)}")
+    if settings.protocol != "loso":
+        _refuse_cameras(samples)
     folds = None
     if command == "cv":  # before anything is written: what cannot be split leaves no folder behind
         labels = [samples.classes[label] for label in samples.labels]
@@ -328,6 +331,18 @@ def _weights_file(path: Path) -> Path:
     return path / "final.pt" if path.is_dir() else path
 
 
+def _refuse_cameras(samples: Samples) -> None:
+    """Cameras that filmed the same moments must not meet where one is trained on what the other tests."""
+    datasets = sorted({split_id(name)[0] for name in samples.ids})
+    for dataset in datasets:
+        for other in datasets:
+            if show_same_moments(dataset, other):
+                raise DataError(
+                    f"{dataset} and {other} filmed the same moments, which would be trained on and tested; "
+                    "give one of them, or --protocol loso"
+                )
+
+
 def _open_init(path: Path, run: Path, command: str, samples: Samples, settings: Settings) -> tuple[Init, list[str]]:
     """The weights that `--init` names, after checking that they have not seen the clips to be tested on."""
     from .checkpoint import load_weights, transfer
@@ -343,10 +358,20 @@ def _open_init(path: Path, run: Path, command: str, samples: Samples, settings: 
             f"{path}: has seen {len(known)} clips of this run (first: {known[0]}), which would then be tested with "
             "what they taught; train on other recordings"
         )
+    everyone = {person_of_id(name) for name in samples.ids}
+    datasets = {split_id(name)[0] for name in samples.ids}
+    if command == "cv":
+        for name in checkpoint.seen:
+            other = split_id(name)[0]
+            twin = next((dataset for dataset in datasets if show_same_moments(dataset, other)), None)
+            if twin and person_of_id(name) in everyone:
+                raise DataError(
+                    f"{path}: has seen {name}, and {twin} filmed the same moments, which would then be tested; "
+                    "train on other recordings"
+                )
     model = build_model(settings, len(samples.classes), settings.seed)
     outcome = transfer(model, settings, samples.classes, checkpoint)
     loaded = (*outcome.loaded, *outcome.adapted)
-    everyone = {person_of_id(name) for name in samples.ids}
     people = tuple(sorted(everyone & {person_of_id(name) for name in checkpoint.seen}))
     init = Init(_relative(file, run), file_sha256(file), loaded, tuple(outcome.not_loaded), people)
     remarks = [f"--init {path}: {line}" for line in outcome.lines()]

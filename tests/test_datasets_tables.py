@@ -172,7 +172,7 @@ def test_index_and_nearest(tmp_path: Path) -> None:
     frames = index_frames(tmp_path)
     assert frames.names == {3: "img3.jpg", 4: "img4.jpg", 20: "img20.jpg"}
     assert frames.doubled == {9: ("img09.jpg", "img9.jpg"), 10: ("img10.jpg", "img10.png")}
-    assert [frames.nearest(n) for n in (0, 1, 2, 3, 4, 5, 6, 7, 9, 18, 22, 23)] == [
+    assert [frames.nearest(n, 2) for n in (0, 1, 2, 3, 4, 5, 6, 7, 9, 18, 22, 23)] == [
         None,
         *[3, 3, 3, 4, 4, 4],
         *[None, None],
@@ -183,10 +183,21 @@ def test_index_and_nearest(tmp_path: Path) -> None:
         index_frames(tmp_path / "nowhere")
 
 
+def test_a_file_manager_s_copy_is_no_frame(tmp_path: Path) -> None:
+    for name in ("image000100.bmp", "image000100 (2).bmp", "image000101.bmp", "image000101 - Copy.bmp"):
+        (tmp_path / name).touch()
+    frames = index_frames(tmp_path)
+    assert (frames.names, frames.doubled) == ({100: "image000100.bmp", 101: "image000101.bmp"}, {})
+    for number in (1, 2, 3):  # but a whole series may be called so
+        (tmp_path / f"x ({number}).jpg").touch()
+    assert {1, 2, 3} <= set(index_frames(tmp_path).names)
+
+
 def test_nearest_takes_the_earlier_of_two(tmp_path: Path) -> None:
     for n in (1, 3):
         (tmp_path / f"{n}.jpg").touch()
-    assert index_frames(tmp_path).nearest(2) == 1
+    assert index_frames(tmp_path).nearest(2, 1) == 1
+    assert index_frames(tmp_path).nearest(2, 0) is None
 
 
 def test_walk_ends_where_it_is_told(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def test_a_whole_samm_has_no_deviation(tmp_path: Path) -> None:
     assert found.deviations == ()
     assert found.lines() == [
         "samm: all 159 annotated clips can be used",
-        f"  table x/{TABLE}, header in row 14, 159 rows",
+        f"  table x/{TABLE}, sheet MICRO_ONLY, header in row 14, 159 rows",
         "  image root x/SAMM",
         "           expected  annotated  usable",
         "clips           159        159     159",

@@ -68,8 +68,8 @@ def read_clips(path: Path, *, dataset: str | None = None, apex: str = "table") -
     found = _read(path, dataset)
     if apex == "middle":
         clips = tuple(
-            with_apex(clip, middle_of(clip.onset, clip.sequence.numbers[-1]), "the middle, --apex middle")
-            if clip.status == OK and len(clip.sequence)
+            with_apex(clip, middle_of(clip.onset, max(clip.sequence.numbers, default=clip.onset)), apex)
+            if clip.status == OK
             else clip
             for clip in found.clips
         )

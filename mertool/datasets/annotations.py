@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..clips import BAD_ANNOTATION, MISSING_FRAME, OK, Clip, Sequence
+from ..clips import BAD_ANNOTATION, MISSING_FRAME, OK, Clip, FrameSequence
 from .frames import Frames, few, index_frames, shown
 
-__all__ = ["Annotations", "Expected", "Join", "middle_of", "with_apex", "with_frames"]
+__all__ = ["BY_APEX", "SAYS_OTHERWISE", "Annotations", "Expected", "Join", "middle_of", "with_apex", "with_frames"]
+
+SAYS_OTHERWISE = "says otherwise in"  # of a row that contradicts an earlier one of the same clip
+BY_APEX = "by --apex"  # in the detail of a clip whose apex was not taken from the table
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +66,13 @@ class Join:
 
     Args:
         root: The folder that the user gave.
+        reach: How many frames a missing key frame's stand-in may lie away: two at 100 or 200 a second, else one.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, reach: int) -> None:
         self.clips: list[Clip] = []
         self._root = root
+        self._reach = reach
         self._absent: set[str] = set()
         self._met: set[Path] = set()
         self._last: Frames | None = None  # of a long video come many clips, one after the other
@@ -92,7 +97,7 @@ class Join:
                 self._last = index_frames(folder)
             if rebase:
                 clip = _rebased(clip, self._last)
-            clip = with_frames(clip, self._last, shown(folder, self._root))
+            clip = with_frames(clip, self._last, shown(folder, self._root), self._reach)
         self.clips.append(clip)
 
     def meets(self, folder: Path | None) -> None:
@@ -136,17 +141,19 @@ class Join:
         )
 
 
-def _without_doubles(clips: Iterable[Clip]) -> Iterable[Clip]:
-    """The clips; of two usable ones with one id, which readers' own checks should have met, the second is refused."""
+def _without_doubles(clips: Sequence[Clip]) -> Iterable[Clip]:
+    """The clips, each id usable at most once, and not at all where a second row contradicts the first."""
+    contradicted = {clip.id: clip.detail for clip in clips if SAYS_OTHERWISE in clip.detail}
     ids: set[str] = set()
     for clip in clips:
-        if clip.status == OK:
-            if clip.id in ids:
-                clip = dataclasses.replace(
-                    clip, status=BAD_ANNOTATION, detail="its name stands there twice", key_frames=()
-                )
+        why = ""
+        if clip.status == OK and clip.id in contradicted:
+            why = f"contradicted: {contradicted[clip.id]}"
+        elif clip.status == OK and clip.id in ids:
+            why = "its name stands there twice"
+        elif clip.status == OK:
             ids.add(clip.id)
-        yield clip
+        yield dataclasses.replace(clip, status=BAD_ANNOTATION, detail=why, key_frames=()) if why else clip
 
 
 def middle_of(first: int, last: int) -> int:
@@ -154,16 +161,18 @@ def middle_of(first: int, last: int) -> int:
     return (first + last + 1) // 2
 
 
-def with_frames(clip: Clip, frames: Frames, where: str) -> Clip:
+def with_frames(clip: Clip, frames: Frames, where: str, reach: int = 2) -> Clip:
     """Give a clip its middle frame, key frames and sequence.
 
-    A key frame that is not on disk is replaced by the nearest within two frames, and `detail` says so. Two files with
-    one number between onset and offset are never chosen from: the clip is left out.
+    A key frame that is not on disk is replaced by the nearest within `reach` frames, and `detail` says so, but never so
+    that the apex becomes the onset. Two files with one number between onset and offset are never chosen from: the clip
+    is left out.
 
     Args:
         clip: With onset, apex and (unless -1: the sequence then ends at the apex) offset set, onset <= apex <= offset.
         frames: The frames of its folder.
         where: How `detail` names that folder.
+        reach: See above.
 
     Returns:
         The clip with status ok or missing_frame.
@@ -178,12 +187,15 @@ def with_frames(clip: Clip, frames: Frames, where: str) -> Clip:
         return _missing(clip, f"frame {doubled[0]} is there more than once{more}: {names} in {where}; keep one")
     if not frames.names:
         return _missing(clip, f"no numbered pictures in {where}")
-    used = {name: frames.nearest(number) for name, number in wanted.items()}
+    used = {name: frames.nearest(number, reach) for name, number in wanted.items()}
     lost = [f"{name} frame {wanted[name]}" for name, number in used.items() if number is None]
     if lost:
         held = f"{min(frames.names)}..{max(frames.names)}"
-        return _missing(clip, f"no {' and no '.join(lost)}, nor one within 2 of it, in {where}, which holds {held}")
+        what = f"no {' and no '.join(lost)}, nor one within {reach} of it"
+        return _missing(clip, f"{what}, in {where}, which holds {held}")
     found = {name: number for name, number in used.items() if number is not None}
+    if found["apex"] <= found["onset"] and wanted["apex"] > wanted["onset"]:
+        return _missing(clip, f"of onset frame {wanted['onset']} to apex frame {wanted['apex']} one is left in {where}")
     moved = [
         f"{name} frame {wanted[name]} is not on disk, {number} is used"
         for name, number in found.items()
@@ -197,7 +209,7 @@ def with_frames(clip: Clip, frames: Frames, where: str) -> Clip:
         middle=found["middle"],
         apex=found["apex"],
         key_frames=tuple(frames.path(number) for number in found.values()),
-        sequence=Sequence(frames.folder, inside, tuple(frames.names[number] for number in inside)),
+        sequence=FrameSequence(frames.folder, inside, tuple(frames.names[number] for number in inside)),
         detail="; ".join(filter(None, (clip.detail, *moved))),
     )
 
@@ -208,19 +220,19 @@ def with_apex(clip: Clip, apex: int, why: str) -> Clip:
     Args:
         clip: Usable, with its sequence.
         apex: A frame number; of the frames on disk the nearest one behind the onset is taken (of two, the earlier).
-        why: How it was chosen, for the clip's detail.
+        why: "middle" or "difference", for the clip's detail.
 
     Returns:
         The clip; with status missing_frame where no frame follows the onset.
     """
     behind = [place for place, number in enumerate(clip.sequence.numbers) if number > clip.onset]
     if not behind:
-        return _missing(clip, f"no frame behind the onset to choose an apex from ({why})")
+        return _missing(clip, f"no frames behind the onset to choose an apex from, {BY_APEX} {why}")
     numbers = clip.sequence.numbers
     at = min(behind, key=lambda place: abs(numbers[place] - apex))
     wanted = middle_of(clip.onset, numbers[at])
     between = min(range(len(numbers)), key=lambda place: abs(numbers[place] - wanted))
-    moved = f"apex {numbers[at]} ({why})"
+    moved = f"apex {numbers[at]} {BY_APEX} {why}"
     return dataclasses.replace(
         clip,
         middle=numbers[between],

@@ -9,13 +9,14 @@ import re
 from pathlib import Path
 
 from ..clips import Clip
-from ..errors import FileError
+from ..errors import FileError, MertoolError
 from .annotations import Annotations, Expected, Join
-from .casme2 import Key, ep_clip, ep_key, ep_root
+from .casme2 import CLIP, Key, ep_clip, ep_key, ep_root
+from .labels import canonical_emotion
 from .reader import Reader, Table
-from .rows import Row, remarks
-from .survey import Survey, find_clips
-from .tables import Record, Records, choose_table, read_records
+from .rows import Row
+from .survey import Folder, Found, Survey, find_clips, find_table
+from .tables import Record, Records, read_records, tables_above
 
 __all__ = ["READER"]
 
@@ -23,19 +24,18 @@ _NAME = "casme"
 _COLUMNS = {
     "Subject": ("subject",),
     "Filename": ("filename",),
-    "OnsetF": ("onsetf", "onsetframe"),
-    "ApexF1": ("apexf1", "apexf", "apexframe"),
-    "OffsetF": ("offsetf", "offsetframe"),
+    "OnsetF": ("onsetf",),
+    "ApexF1": ("apexf1", "apexf"),
+    "OffsetF": ("offsetf",),
     "Emotion": ("emotion", "estimatedemotion"),
 }
 _EMOTIONS = ("contempt", "disgust", "fear", "happiness", "repression", "sadness", "surprise", "tense")
-_CLIP = re.compile(r"EP[0-9]+", re.ASCII | re.IGNORECASE)
 _FRAME = re.compile(r"(reg_)?EP[0-9]+_[0-9a-z]+.*-[0-9]+\.", re.ASCII | re.IGNORECASE)
 _SECTION = re.compile(r"section[ _-]?([ab])\b", re.IGNORECASE)
 
 
 def _read_table(path: Path) -> Records | None:
-    return read_records(path, _COLUMNS, named=("Filename", _CLIP))
+    return read_records(path, _COLUMNS, named=("Filename", CLIP))
 
 
 def _annotated(record: Record, rows: dict[Key, Record]) -> tuple[Clip, Key | None]:
@@ -43,59 +43,60 @@ def _annotated(record: Record, rows: dict[Key, Record]) -> tuple[Clip, Key | Non
     key = ep_clip(row, record, rows)
     subject = f"sub{key[0]:02d}" if key else row["Subject"]
     row.correct(_NAME, subject, row["Filename"])
+    if canonical_emotion(row["Emotion"]) == "amusement":
+        row.replace("Emotion", "happiness")
+        row.say("amusement is the earlier word for happiness")
     emotion = row.emotion("Emotion", _EMOTIONS)
     moments = row.moments("OnsetF", "ApexF1", "OffsetF")
     return row.clip(_NAME, subject, row["Filename"], emotion, moments), key
 
 
+def _key(folder: Folder) -> Key | None:
+    return ep_key(folder, _FRAME)
+
+
 def _clue(seen: Survey) -> str | None:
-    found = next((f for f in seen.folders if ep_key(f) and _FRAME.match(f.picture)), None)
+    found = next((f for f in seen.folders if f.picture and _key(f)), None)
     return f"the clip folder {seen.shown(found.path)} with {found.picture}" if found else None
 
 
-def _tables(seen: Survey) -> tuple[list[tuple[Path, Records]], list[str]]:
+def _tables(seen: Survey) -> list[Found]:
     """The annotation: one table, or one of each section where only these are there."""
+    tables = [*seen.tables, *(path for _, path in tables_above(seen.root, READER.named))]
     sections: dict[str, list[Path]] = {}
-    for path in seen.tables:
-        section = _SECTION.search(path.stem.replace("CASME_", ""))
+    for path in tables:
+        section = _SECTION.search(path.stem)
         if section:
             sections.setdefault(section[1].lower(), []).append(path)
-    whole = [path for path in seen.tables if not any(path in paths for paths in sections.values())]
+    whole = [path for path in tables if not _SECTION.search(path.stem)]
     if len(sections) < 2 or any(_readable(path) for path in whole):
-        table, records, notes = choose_table(seen.root, seen.tables, _OFFICIAL, READER.named, _read_table)
-        return [(table, records)], notes
-    chosen, notes = [], []
-    for paths in sections.values():
-        table, records, said = choose_table(seen.root, paths, _OFFICIAL, ("casme_section",), _read_table)
-        chosen.append((table, records))
-        notes += said
-    return chosen, notes
+        return [find_table(seen, _OFFICIAL, READER.named, _read_table)]
+    return [find_table(seen, _OFFICIAL, (), _read_table, inside=paths) for _, paths in sorted(sections.items())]
 
 
 def _readable(path: Path) -> bool:
     try:
         return _read_table(path) is not None
-    except (ValueError, OSError):
+    except MertoolError:
         return False
 
 
 def _read(seen: Survey, part: str | None) -> Annotations:  # noqa: ARG001
-    folders, image_notes = find_clips(seen, ep_key, ep_root)
+    folders, image_notes = find_clips(seen, _key, ep_root)
     if not folders:
-        raise FileError(f"{seen.root}: no clip folder of CASME in it or below; expected e.g. sub01/EP01_12")
-    tables, notes = _tables(seen)
-    join = Join(seen.root)
+        raise FileError(
+            f"{seen.root}: no clip folder of CASME in it or below; expected e.g. sub01/EP01_12 with EP01_12-73.jpg"
+        )
+    tables = _tables(seen)
+    join = Join(seen.root, reach=1)
     rows: dict[Key, Record] = {}
-    said = []
-    for table, records in tables:
-        for record in records.rows:
+    for table in tables:
+        for record in table.records.rows:
             clip, key = _annotated(record, rows)
             folder = folders.get(key) if key else None
             join.add(clip, folder, f"no folder {clip.subject}/{clip.clip} on disk")
-        said.append(f"table {seen.shown(table)}, header in row {records.header}, {len(records.rows)} rows")
-        notes += remarks(records)
-    said += [*image_notes, *notes]
-    return join.done(_NAME, folders.values(), [table for table, _ in tables], said, Expected())
+    notes = [*(table.described for table in tables), *image_notes, *(note for table in tables for note in table.notes)]
+    return join.done(_NAME, folders.values(), [table.path for table in tables], notes, Expected())
 
 
 _OFFICIAL = ("CASME-coded-20190721.xls",)

@@ -13,11 +13,11 @@ from ..clips import Clip
 from ..errors import FileError
 from .annotations import Annotations, Expected, Join
 from .reader import Reader, Table
-from .rows import Row, remarks
-from .survey import Folder, Survey, find_clips
-from .tables import Record, Records, choose_table, read_records, whole_number
+from .rows import Row
+from .survey import Folder, Survey, find_clips, find_table
+from .tables import Record, Records, read_records, whole_number
 
-__all__ = ["READER", "SUBJECT", "Key", "ep_clip", "ep_key", "ep_root"]
+__all__ = ["CLIP", "READER", "Key", "ep_clip", "ep_key", "ep_root"]
 
 _NAME = "casme2"
 _COLUMNS = {
@@ -32,17 +32,17 @@ _EMOTIONS = ("disgust", "fear", "happiness", "other", "repression", "sadness", "
 _COUNTS = {"disgust": 63, "fear": 2, "happiness": 32, "other": 99, "repression": 27, "sadness": 7, "surprise": 25}
 # The three clips of subject 24 whose label tells the releases apart: sadness in 20140508, surprise in 20190701.
 _RELABELLED = {"ep07_01", "ep07_04f", "ep10_03"}
-_CLIP = re.compile(r"EP[0-9]+", re.ASCII | re.IGNORECASE)
-SUBJECT = re.compile(r"(?:sub)?_?0*([0-9]+)", re.ASCII | re.IGNORECASE)
+CLIP = re.compile(r"EP[0-9]+", re.ASCII | re.IGNORECASE)
+SUBJECT = re.compile(r"(?:sub)?_?([0-9]{1,6})", re.ASCII | re.IGNORECASE)
 _FRAME = re.compile(r"(reg_)?img_?[0-9]+\.", re.ASCII | re.IGNORECASE)
 
 Key = tuple[int, str]  # subject, clip in lower case
 
 
-def ep_key(folder: Folder) -> Key | None:
-    """Subject and clip of a folder such as sub01/EP02_01f, which CASME and CASME II share."""
+def ep_key(folder: Folder, frame: re.Pattern[str]) -> Key | None:
+    """Subject and clip of a folder such as sub01/EP02_01f; the names of the frames tell CASME and CASME II apart."""
     subject = SUBJECT.fullmatch(folder.path.parent.name)
-    if subject is None or not _CLIP.match(folder.path.name):
+    if subject is None or not CLIP.match(folder.path.name) or (folder.picture and not frame.match(folder.picture)):
         return None
     return int(subject[1]), folder.path.name.lower()
 
@@ -65,7 +65,7 @@ def ep_number(row: Row) -> int | None:
 def ep_clip(row: Row, record: Record, rows: dict[Key, Record]) -> Key | None:
     """The key of a row, after the checks on its subject and its clip's name."""
     number = ep_number(row)
-    if not _CLIP.match(row["Filename"]):
+    if not CLIP.match(row["Filename"]):
         row.expect("Filename", "e.g. EP02_01f")
         return None
     key = None if number is None else (number, row["Filename"].lower())
@@ -87,7 +87,7 @@ def _release(clips: Sequence[Clip]) -> tuple[str, str, Expected]:
 
 
 def _read_table(path: Path) -> Records | None:
-    return read_records(path, _COLUMNS, named=("Filename", _CLIP))
+    return read_records(path, _COLUMNS, named=("Filename", CLIP))
 
 
 def _annotated(record: Record, rows: dict[Key, Record]) -> tuple[Clip, Key | None]:
@@ -100,26 +100,29 @@ def _annotated(record: Record, rows: dict[Key, Record]) -> tuple[Clip, Key | Non
     return row.clip(_NAME, subject, row["Filename"], emotion, moments), key
 
 
+def _key(folder: Folder) -> Key | None:
+    return ep_key(folder, _FRAME)
+
+
 def _clue(seen: Survey) -> str | None:
-    found = next((f for f in seen.folders if ep_key(f) and _FRAME.match(f.picture)), None)
+    found = next((f for f in seen.folders if f.picture and _key(f)), None)
     return f"the clip folder {seen.shown(found.path)} with {found.picture}" if found else None
 
 
 def _read(seen: Survey, part: str | None) -> Annotations:  # noqa: ARG001
-    folders, image_notes = find_clips(seen, ep_key, ep_root)
+    folders, image_notes = find_clips(seen, _key, ep_root)
     if not folders:
         raise FileError(f"{seen.root}: no clip folder of CASME II in it or below; expected e.g. sub01/EP02_01f")
-    table, records, notes = choose_table(seen.root, seen.tables, _OFFICIAL, READER.named, _read_table)
-    join = Join(seen.root)
+    table = find_table(seen, _OFFICIAL, READER.named, _read_table)
+    join = Join(seen.root, reach=2)
     rows: dict[Key, Record] = {}
-    for record in records.rows:
+    for record in table.records.rows:
         clip, key = _annotated(record, rows)
         folder = folders.get(key) if key else None
         join.add(clip, folder, f"no folder {clip.subject}/{clip.clip} on disk")
     release, told, expected = _release(join.clips)
-    described = f"table {seen.shown(table)}, header in row {records.header}, {len(records.rows)} rows"
-    notes = [described, told, *image_notes, *notes, *remarks(records)]
-    return join.done(_NAME, folders.values(), (table,), notes, expected, release)
+    notes = [table.described, told, *image_notes, *table.notes]
+    return join.done(_NAME, folders.values(), (table.path,), notes, expected, release)
 
 
 _OFFICIAL = (

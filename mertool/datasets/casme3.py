@@ -14,9 +14,9 @@ from ..errors import FileError
 from .annotations import Annotations, Expected, Join
 from .frames import index_frames
 from .reader import Reader, Table
-from .rows import Row, remarks
-from .survey import Folder, Survey, find_clips
-from .tables import Record, Records, choose_table, read_records
+from .rows import Row
+from .survey import Folder, Survey, find_clips, find_table
+from .tables import Record, Records, read_records
 
 __all__ = ["READER"]
 
@@ -36,9 +36,11 @@ _EXPECTED = Expected(
     94,
     {"anger": 64, "disgust": 250, "fear": 86, "happiness": 55, "other": 161, "sadness": 57, "surprise": 187},
 )
-_SUBJECT = re.compile(r"spno\.?0*([0-9]+)", re.ASCII | re.IGNORECASE)
+_SUBJECT = re.compile(r"spno\.?([0-9]{1,6})", re.ASCII | re.IGNORECASE)
 _LETTER = re.compile(r"[a-z]", re.ASCII | re.IGNORECASE)
-_CUT = re.compile(r"spno\.?0*([0-9]+)_([a-z])_0*([0-9]+)", re.ASCII | re.IGNORECASE)
+_CUT = re.compile(r"spno\.?([0-9]{1,6})_([a-z])_([0-9]{1,9})", re.ASCII | re.IGNORECASE)
+
+_NOT_READ = re.compile(r"(?<![a-z])mae(?![a-z])|^depth$", re.IGNORECASE)  # Part_A_MaE_clip: macro-expressions
 
 _Key = tuple[int, str, str]  # subject; letter, with a number for the derived layout e2; onset of a cut clip, or ""
 
@@ -46,7 +48,7 @@ _Key = tuple[int, str, str]  # subject; letter, with a number for the derived la
 def _key(folder: Folder) -> _Key | None:
     """What a folder holds: a cut clip spNo.1_a_355, or a recording spNO.1/a or spNO.1/a/color. Depth is left out."""
     path = folder.path
-    if not folder.picture or "depth" in (path.name.lower(), path.parent.name.lower()):
+    if not folder.picture or any(_NOT_READ.search(name) for name in path.parts):
         return None
     cut = _CUT.fullmatch(path.name)
     if cut:
@@ -74,8 +76,10 @@ def _read_table(path: Path) -> Records | None:
     return read_records(path, _COLUMNS, _TYPE, named=("Subject", _SUBJECT))
 
 
-def _annotated(record: Record, rows: dict[_Key, Record]) -> tuple[Clip, _Key | None]:
+def _annotated(record: Record, rows: dict[_Key, Record], typed: bool) -> tuple[Clip, _Key | None]:
     row = Row(record)
+    if typed and not row["Expression type"].lower().startswith(("mi", "me")):
+        row.expect("Expression type", "micro or macro")
     number, letter = _SUBJECT.fullmatch(row["Subject"]), row["Filename"].lower()
     if number is None:
         row.expect("Subject", "e.g. spNO.1")
@@ -126,30 +130,31 @@ def _read(seen: Survey, part: str | None) -> Annotations:  # noqa: ARG001
             f"{seen.root}: no folder of CAS(ME)^3 in it or below; "
             "expected e.g. spNO.1/a/color/355.jpg or spNo.1_a_355/355.jpg"
         )
-    table, records, notes = choose_table(seen.root, seen.tables, _OFFICIAL, READER.named, _read_table)
-    join = Join(seen.root)
+    table = find_table(seen, _OFFICIAL, READER.named, _read_table, ignored=("_mae_", "error_list"))
+    typed = any(record.values["Expression type"] for record in table.records.rows)
+    join = Join(seen.root, reach=1)
     recordings = _Recordings(folders)
     rows: dict[_Key, Record] = {}
     macro = 0
-    for record in records.rows:
-        if record.values["Expression type"].lower().startswith("macro"):
+    for record in table.records.rows:
+        if record.values["Expression type"].lower().startswith("ma"):
             macro += 1
             continue
-        clip, key = _annotated(record, rows)
+        clip, key = _annotated(record, rows, typed)
         folder = recordings.find(key) if key else None
         missing = f"no folder {clip.subject}/{clip.clip.partition('_')[0]} nor {clip.subject}_{clip.clip} on disk"
         join.add(clip, folder, missing)
+    notes = [*image_notes, *table.notes]
     if macro:
         notes.append(f"{macro} macro-expressions of the table are not read")
     cut = [path for key, path in folders.items() if key[2]]
     notes += join.unmet(path for key, path in folders.items() if not key[2])  # of whole recordings that is no fault
-    described = f"table {seen.shown(table)}, header in row {records.header}, {len(records.rows)} rows"
-    notes = [described, *image_notes, *notes, *remarks(records)]
-    return join.done(_NAME, cut, (table,), notes, _EXPECTED)
+    return join.done(_NAME, cut, (table.path,), [table.described, *notes], _EXPECTED)
 
 
 _OFFICIAL = (
     "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx",
+    "cas(me)3_part_A_ME_label_JpgIndex_v2_20250903.xlsx",
     "cas(me)3_part_A_ME_label_JpgIndex_v1.xls",
 )
 

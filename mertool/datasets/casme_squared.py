@@ -15,8 +15,8 @@ from ..errors import DataError, FileError
 from .annotations import Annotations, Expected, Join
 from .reader import Reader, Table
 from .rows import Row
-from .survey import Folder, Survey
-from .tables import Line, Record, Records, choose_table, read_sheets, whole_number
+from .survey import Folder, Survey, find_clips, find_table
+from .tables import Line, Record, Records, read_sheets, tables_above, whole_number
 
 __all__ = ["READER"]
 
@@ -25,9 +25,9 @@ _MACRO = "casme-squared-macro"
 _COLUMNS = ("participant", "clip", "onset", "apex", "offset", "AUs", "emotion", "type")
 _EMOTIONS = ("negative", "other", "positive", "surprise")
 _TYPES = {"microexpression": _NAME, "macroexpression": _MACRO}
-_CLIP = re.compile(r"([a-z]+[0-9]*)_([0-9]+)", re.ASCII | re.IGNORECASE)
-_VIDEO = re.compile(r"[0-9]+_([0-9]{4})\D.*", re.ASCII)
-_SUBJECT = re.compile(r"s?0*([0-9]+)", re.ASCII | re.IGNORECASE)
+_CLIP = re.compile(r"([a-z]+[0-9]{0,4})_([0-9]{1,6})", re.ASCII | re.IGNORECASE)
+_VIDEO = re.compile(r"[0-9]{1,4}_([0-9]{4})\D.*", re.ASCII)
+_SUBJECT = re.compile(r"s?([0-9]{1,4})", re.ASCII | re.IGNORECASE)
 _FRAME = re.compile(r"img_?[0-9]+\.", re.ASCII | re.IGNORECASE)
 _EXPECTED = {
     _NAME: Expected(57, None, {"negative": 21, "other": 19, "positive": 8, "surprise": 9}),
@@ -77,7 +77,7 @@ def _read_table(path: Path) -> Records | None:
             for line in lines
             if any(line.cells[: len(_COLUMNS)]) and not _is_header(line)
         )
-        return Records(sheet, 0, records, ())
+        return Records(sheet, 0, records)
     return None
 
 
@@ -89,31 +89,33 @@ def _is_header(line: Line) -> bool:
 
 def _rules(table: Path, seen: Survey) -> _Rules:
     """Both naming rules, from the workbook's sheets or from csv files beside it."""
-    subjects: dict[int, int] = {}
-    codes: dict[str, str] = {}
-    others = [path for path in seen.tables if path != table and "rule" in path.name.lower()]
-    for path in (table, *others):
+    rules = _Rules({}, {})
+    beside = [path for path in seen.tables if path != table and "rule" in path.name.lower()]
+    beside += [path for _, path in tables_above(seen.root, ("rule",)) if path.parent == table.parent]
+    for path in (table, *beside):
         for _, lines in read_sheets(path):
             for line in lines:
-                _take_rule(line, subjects, codes)
-    if not subjects:
+                _take_rule(path, line, rules)
+    if not rules.subjects:
         raise DataError(
             f"{table}: has no sheet 'naming rule1', which says whose folder is whose (participant 1: s15); "
             "keep the workbook whole, or put that sheet beside it as 'naming rule1.csv'"
         )
-    return _Rules(subjects, codes)
+    return rules
 
 
-def _take_rule(line: Line, subjects: dict[int, int], codes: dict[str, str]) -> None:
+def _take_rule(path: Path, line: Line, rules: _Rules) -> None:
     cells = (*line.cells, "", "", "")
-    folder = re.fullmatch(r"s0*([0-9]+)", cells[1], re.ASCII | re.IGNORECASE)
-    number = whole_number(cells[2])
+    folder = re.fullmatch(r"s([0-9]{1,4})", cells[1], re.ASCII | re.IGNORECASE)
+    number, code = whole_number(cells[2]), whole_number(cells[0])
     if folder and number is not None:
-        subjects.setdefault(number, int(folder[1]))
-        return
-    code = whole_number(cells[0])
-    if code is not None and re.fullmatch(r"[a-z]+[0-9]*", cells[1], re.ASCII | re.IGNORECASE) and not folder:
-        codes.setdefault(cells[1].lower(), f"{code:04d}")
+        who = rules.subjects.setdefault(number, int(folder[1]))
+        if who != int(folder[1]):
+            raise DataError(f"{path}: naming rule1 says s{who} and s{int(folder[1])} of participant {number}; keep one")
+    elif code is not None and re.fullmatch(r"[a-z]+[0-9]{0,4}", cells[1], re.ASCII | re.IGNORECASE):
+        there = rules.codes.setdefault(cells[1].lower(), f"{code:04d}")
+        if there != f"{code:04d}":
+            raise DataError(f"{path}: naming rule2 says {there} and {code:04d} of {cells[1]}; keep one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,47 +140,27 @@ class _Images:
 
 
 def _images(seen: Survey) -> _Images:
-    clips: dict[tuple[int, str], Path] = {}
-    videos: dict[tuple[int, str], Path] = {}
-    for folder in seen.folders:
-        subject = _SUBJECT.fullmatch(folder.path.parent.name)
-        if subject is None:
-            continue
-        video, clip = _VIDEO.fullmatch(folder.path.name), _CLIP.fullmatch(folder.path.name)
-        if video:
-            _put(seen, videos, (int(subject[1]), video[1]), folder.path)
-        elif clip:
-            _put(seen, clips, (int(subject[1]), folder.path.name.lower()), folder.path)
-    roots = sorted({seen.shown(path.parent.parent) for path in (*clips.values(), *videos.values())})
-    notes = [f"image root {', '.join(roots)}"]
-    if clips and videos:  # the videos are raw; cut clips are registered faces
-        notes.append("cut clips and whole videos are there: the videos are used")
+    found, notes = find_clips(seen, _key, lambda path: path.parent.parent)
+    clips = {(subject, name): path for (kind, subject, name), path in found.items() if kind == "clip"}
+    videos = {(subject, code): path for (kind, subject, code), path in found.items() if kind == "video"}
+    if clips and videos:  # the videos are raw, cut clips registered faces
+        notes.append("cut clips and whole videos are there: the videos are used; give the clips' folder for these")
     return _Images(clips, videos, notes)
 
 
-def _put(seen: Survey, there: dict[tuple[int, str], Path], key: tuple[int, str], path: Path) -> None:
-    other = there.setdefault(key, path)
-    if other == path:
-        return
-    ranks = ["crop" in seen.shown(place).lower() for place in (other, path)]
-    if ranks[0] == ranks[1]:
-        raise DataError(
-            f"{seen.root}: {path.name} is there twice: {seen.shown(other)} and {seen.shown(path)}; give one's folder"
-        )
-    there[key] = path if ranks[0] else other
-
-
-def _key(folder: Folder) -> bool:
-    name, parent = folder.path.name, folder.path.parent.name
-    return bool(
-        _SUBJECT.fullmatch(parent)
-        and (_VIDEO.fullmatch(name) or _CLIP.fullmatch(name))
-        and _FRAME.match(folder.picture)
-    )
+def _key(folder: Folder) -> tuple[str, int, str] | None:
+    """What a folder holds: "video" with person and code, or "clip" with person and name."""
+    subject = _SUBJECT.fullmatch(folder.path.parent.name)
+    video, clip = _VIDEO.fullmatch(folder.path.name), _CLIP.fullmatch(folder.path.name)
+    if subject is None or (folder.picture and not _FRAME.match(folder.picture)):
+        return None
+    if video:
+        return "video", int(subject[1]), video[1]
+    return ("clip", int(subject[1]), folder.path.name.lower()) if clip else None
 
 
 def _clue(seen: Survey) -> str | None:
-    found = next((f for f in seen.folders if _key(f)), None)
+    found = next((f for f in seen.folders if f.picture and _key(f)), None)
     return f"the folder {seen.shown(found.path)} with {found.picture}" if found else None
 
 
@@ -209,13 +191,13 @@ def _read(seen: Survey, part: str | None) -> Annotations:
         raise FileError(
             f"{seen.root}: no folder of CAS(ME)^2 in it or below; expected e.g. rawpic/s15/15_0101disgustingteeth"
         )
-    table, records, table_notes = choose_table(seen.root, seen.tables, _OFFICIAL, READER.named, _read_table)
-    rules = _rules(table, seen)
+    table = find_table(seen, _OFFICIAL, READER.named, _read_table, ignored=("rule",))
+    rules = _rules(table.path, seen)
     wanted = part or _NAME
-    join = Join(seen.root)
+    join = Join(seen.root, reach=1)
     rows: dict[tuple[int, str], Record] = {}
     others = 0
-    for record in records.rows:
+    for record in table.records.rows:
         dataset = _TYPES.get(_type(record.values["type"]))
         if dataset is None:
             row = Row(record)
@@ -232,15 +214,12 @@ def _read(seen: Survey, part: str | None) -> Annotations:
             others += 1
             join.meets(folder)
     if not join.clips:
-        raise DataError(f"{table}: no row is a {'micro' if wanted == _NAME else 'macro'}-expression")
+        raise DataError(f"{table.path}: no row is a {'micro' if wanted == _NAME else 'macro'}-expression")
+    notes = [*images.notes, *table.notes, *join.unmet((images.videos or images.clips).values())]
     if others:
-        other = _MACRO if wanted == _NAME else _NAME
-        kind = "macro" if other == _MACRO else "micro"
-        table_notes.append(f"{others} rows are {kind}-expressions: --dataset {other} reads them")
-    sheet = f", sheet {records.sheet}" if records.sheet else ""
-    described = f"table {seen.shown(table)}{sheet}, without a header, {len(records.rows)} rows"
-    table_notes += join.unmet((images.videos or images.clips).values())
-    return join.done(wanted, (), (table,), [described, *images.notes, *table_notes], _EXPECTED[wanted])
+        other, kind = (_MACRO, "macro") if wanted == _NAME else (_NAME, "micro")
+        notes.append(f"{others} rows are {kind}-expressions: --dataset {other} reads them")
+    return join.done(wanted, (), (table.path,), [table.described, *notes], _EXPECTED[wanted])
 
 
 _OFFICIAL = ("CAS(ME)^2code_final(Updated).xlsx", "CAS(ME)^2code_final.xlsx", "code_final.xlsx")

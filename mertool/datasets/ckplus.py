@@ -30,7 +30,8 @@ _EXPECTED = Expected(
 _SUBJECT = re.compile(r"S([0-9]{2,4})", re.ASCII | re.IGNORECASE)
 _SEQUENCE = re.compile(r"[0-9]{3}", re.ASCII)
 _FRAME = re.compile(r"S[0-9]{2,4}_[0-9]{3}_[0-9]+\.", re.ASCII | re.IGNORECASE)
-_LABEL = re.compile(r"S0*([0-9]+)_([0-9]{3})_([0-9]+)_emotion\.txt", re.ASCII | re.IGNORECASE)
+_LABELS = re.compile(r"emotion|label", re.IGNORECASE)
+_LABEL = re.compile(r"S([0-9]{2,6})_([0-9]{3})_([0-9]{1,9})_emotion\.txt", re.ASCII | re.IGNORECASE)
 
 _Key = tuple[int, int]  # subject, sequence
 
@@ -62,7 +63,7 @@ _CK48 = {"anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise"}
 def _labels_beside(seen: Survey) -> list[Path]:
     """The label files in a folder such as Emotion_labels beside or above the pictures, given these alone."""
     for parent in absolute(seen.root).parents[:2]:
-        beside = (path for path in sorted(parent.glob("[Ee]motion*")) if path.is_dir())
+        beside = (path for path in sorted(parent.iterdir()) if _LABELS.search(path.name) and path.is_dir())
         found = [path for folder in beside for path in survey(folder).files("_emotion.txt")]
         if found:
             return found
@@ -72,7 +73,7 @@ def _labels_beside(seen: Survey) -> list[Path]:
 def _label(path: Path) -> tuple[str, str]:
     """The emotion that a label file names, and what is wrong with it."""
     try:
-        text = path.read_text(encoding="ascii", errors="replace").strip()
+        text = path.read_text(encoding="utf-8-sig", errors="replace").strip()
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {reason(error)}") from error
     try:
@@ -103,7 +104,7 @@ def _read(seen: Survey, part: str | None) -> Annotations:  # noqa: ARG001
             notes.append(f"not read: {seen.shown(path)}, expected a name such as S005_001_00000011_emotion.txt")
     if not labels:
         raise FileError(f"{seen.root}: no emotion label; expected e.g. Emotion/S005/001/S005_001_00000011_emotion.txt")
-    join = Join(seen.root)
+    join = Join(seen.root, reach=1)
     for key, found in sorted(labels.items()):
         folder = folders.get(key)
         clip = Clip(clip=f"{key[1]:03d}", dataset=_NAME, subject=f"S{key[0]:03d}", emotion="")

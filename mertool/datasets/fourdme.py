@@ -13,9 +13,9 @@ from ..errors import FileError
 from .annotations import Annotations, Expected, Join
 from .labels import canonical_emotion
 from .reader import Reader, Table
-from .rows import Row, remarks
-from .survey import Folder, Survey, find_clips
-from .tables import Record, Records, choose_table, read_records
+from .rows import Row
+from .survey import Folder, Survey, find_clips, find_table
+from .tables import Record, Records, read_records
 
 __all__ = ["READER"]
 
@@ -36,13 +36,13 @@ _Key = tuple[str, str]  # subject and clip, in lower case, without padding
 
 def _part(name: str) -> str:
     """A name for comparison: in lower case; of a mere number its value."""
-    return str(int(name)) if name.isascii() and name.isdigit() else name.lower()
+    return name.lstrip("0") or "0" if name.isascii() and name.isdigit() else name.lower()
 
 
 def _key(folder: Folder) -> _Key | None:
     """A clip's folder lies two below one such as gray_micro."""
     above = folder.path.parent.parent
-    if not _ROOT.match(above.name):
+    if not _ROOT.match(above.name) or _ROOT.match(folder.path.parent.name):
         return None
     return _part(folder.path.parent.name), _part(folder.path.name)
 
@@ -64,13 +64,15 @@ def _emotion(row: Row) -> str:
     return "+".join(parts)
 
 
-def _annotated(record: Record, rows: dict[_Key, Record]) -> tuple[Clip, _Key | None]:
+def _annotated(record: Record, rows: dict[_Key, Record], people: dict[str, str]) -> tuple[Clip, _Key | None]:
+    """A row as a clip; `people` gives one spelling to 3 and 03, who are one person."""
     row = Row(record)
     subject, name = row["sub_ID"], row["fold_name"]
     for column in ("sub_ID", "fold_name"):
         if not row[column] or "/" in row[column]:
             row.expect(column, "the name of a folder")
     key = (_part(subject), _part(name)) if subject and name else None
+    subject = people.setdefault(_part(subject), subject)
     row.first_of(key, rows, record)
     row.correct(_NAME, subject, name)
     emotion = _emotion(row)
@@ -82,18 +84,21 @@ def _read(seen: Survey, part: str | None) -> Annotations:  # noqa: ARG001
     folders, image_notes = find_clips(seen, _key, lambda clip: clip.parent.parent)
     if not folders:
         raise FileError(f"{seen.root}: no clip folder of 4DME in it or below; expected e.g. gray_micro/SUBJECT/CLIP")
-    table, records, notes = choose_table(seen.root, seen.tables, _OFFICIAL, READER.named, _read_table)
-    join = Join(seen.root)
+    table = find_table(seen, _OFFICIAL, READER.named, _read_table)
+    join = Join(seen.root, reach=1)
+    people = {_part(path.parent.name): path.parent.name for path in folders.values()}
     rows: dict[_Key, Record] = {}
-    for record in records.rows:
-        clip, key = _annotated(record, rows)
+    for record in table.records.rows:
+        clip, key = _annotated(record, rows, people)
         folder = folders.get(key) if key else None
         join.add(clip, folder, f"no folder {clip.subject}/{clip.clip} on disk", rebase=True)
-    described = f"table {seen.shown(table)}, header in row {records.header}, {len(records.rows)} rows"
-    notes = [described, *image_notes, *notes, *remarks(records)]
-    return join.done(_NAME, folders.values(), (table,), notes, Expected())
+    notes = [table.described, *image_notes, *table.notes]
+    if len(table.records.rows) > 145:
+        notes.append(_SWAPPED)
+    return join.done(_NAME, folders.values(), (table.path,), notes, Expected())
 
 
+_SWAPPED = "a user of the data reports rows 146 and 147 of the release as swapped; they are read as they stand: look"
 _OFFICIAL = ("4DME_Labelling_Micro_release v1.xlsx",)
 
 READER = Reader(
@@ -125,4 +130,5 @@ READER = Reader(
     clue=_clue,
     read=_read,
     datasets=(_NAME,),
+    remark=_SWAPPED[0].upper() + _SWAPPED[1:] + ".",
 )

@@ -16,7 +16,6 @@ from ..errors import FileError
 from ..files import reason
 
 __all__ = [
-    "REACH",
     "Frames",
     "absolute",
     "few",
@@ -29,10 +28,10 @@ __all__ = [
     "walk",
 ]
 
-DEPTH = 8  # SMIC-E_raw image/VIS_long/SMIC_VIS_E/SMIC_VIS_E/VIS/s11/s11_ne_01, given the folder above
-REACH = 2  # a missing key frame is replaced by one at most this far away: 10 ms at 200 fps
+DEPTH = 12  # CASME3/part_A/part_A/data/part_A_split/part_A/spNO.1/a/color has nine
 _PICTURES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 _LAST_DIGITS = re.compile(r"([0-9]+)[^0-9]*$", re.ASCII)
+_COPY = re.compile(r" (?:\([0-9]+\)|- Copy)(\.[a-z]+)$", re.ASCII | re.IGNORECASE)
 _JUNK = {"thumbs.db", "desktop.ini", "__macosx"}
 
 
@@ -50,9 +49,9 @@ class Frames:
     names: dict[int, str]
     doubled: dict[int, tuple[str, ...]]
 
-    def nearest(self, number: int) -> int | None:
-        """The frame on disk nearest to `number` (of two, the earlier), or None if all are more than `REACH` away."""
-        near = [n for step in range(REACH + 1) for n in (number - step, number + step) if n in self.names]
+    def nearest(self, number: int, reach: int) -> int | None:
+        """The frame on disk nearest to `number` (of two, the earlier), or None if all are more than `reach` away."""
+        near = [n for step in range(reach + 1) for n in (number - step, number + step) if n in self.names]
         return near[0] if near else None
 
     def path(self, number: int) -> Path:
@@ -88,12 +87,13 @@ def index_frames(folder: Path) -> Frames:
     found: dict[int, list[str]] = {}
     try:
         with os.scandir(folder) as entries:
-            for entry in entries:
-                number = frame_number(entry.name)
-                if number is not None and entry.is_file():
-                    found.setdefault(number, []).append(entry.name)
+            names = {entry.name for entry in entries if frame_number(entry.name) is not None and entry.is_file()}
     except OSError as error:
         raise FileError(f"{folder}: cannot be read: {reason(error)}") from error
+    for name in names:
+        if _COPY.search(name) and _COPY.sub(r"\1", name) in names:
+            continue  # a copy that a file manager made: "image000100 (2).bmp" is no frame 2
+        found.setdefault(frame_number(name) or 0, []).append(name)
     return Frames(
         folder,
         {number: names[0] for number, names in found.items() if len(names) == 1},

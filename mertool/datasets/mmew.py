@@ -15,9 +15,9 @@ from .annotations import Annotations, Expected, Join
 from .frames import is_picture, list_files
 from .labels import canonical_emotion
 from .reader import Reader, Table
-from .rows import Row, remarks
-from .survey import Folder, Survey, find_clips
-from .tables import Record, Records, choose_table, read_records, whole_number
+from .rows import Row, said
+from .survey import Folder, Survey, find_clips, find_table
+from .tables import Record, Records, read_records, whole_number
 
 __all__ = ["READER"]
 
@@ -32,7 +32,7 @@ _COLUMNS = {
     "Estimated Emotion": ("estimatedemotion", "emotion"),
 }
 _EMOTIONS = ("anger", "disgust", "fear", "happiness", "other", "sadness", "surprise")
-_CLIP = re.compile(r"S0*([0-9]+)-([0-9]+)-([0-9]+)", re.ASCII | re.IGNORECASE)
+_CLIP = re.compile(r"S([0-9]{1,4})-([0-9]{1,4})-([0-9]{1,6})", re.ASCII | re.IGNORECASE)
 
 _Key = tuple[int, int, int]  # person, emotion, sample
 
@@ -83,8 +83,8 @@ def _annotated(record: Record, rows: dict[_Key, Record]) -> tuple[Clip, _Key | N
         row.expect("Filename", "e.g. S13-07-001")
     row.first_of(key, rows, record)
     number = whole_number(row["Subject"].upper().removeprefix("S"))
-    if number is None or (key is not None and number != key[0]):
-        row.expect("Subject", str(key[0]) if key else "a number")
+    if key is not None and number != key[0]:  # nobody says that the two count alike
+        row.say(f"Subject is {said(row['Subject'])}; person {key[0]} of the clip's name is used")
     subject = f"S{key[0] if key else number:02d}" if key or number is not None else row["Subject"]
     clip = row["Filename"].upper()
     row.correct(_NAME, subject, clip)
@@ -101,10 +101,10 @@ def _read(seen: Survey, part: str | None) -> Annotations:
         return _read_macro(seen)
     if any("macro" in f.path.name.lower() for f in seen.folders):
         notes.append(f"the macro-expressions are there too: --dataset {_MACRO} reads them")
-    table, records, table_notes = choose_table(seen.root, seen.tables, _OFFICIAL, READER.named, _read_table)
-    join = Join(seen.root)
+    table = find_table(seen, _OFFICIAL, READER.named, _read_table)
+    join = Join(seen.root, reach=1)
     rows: dict[_Key, Record] = {}
-    for record in records.rows:
+    for record in table.records.rows:
         clip, key = _annotated(record, rows)
         folder = folders.get(key) if key else None
         lies_in = _folder_emotion(folder.parent) if folder else ""
@@ -113,9 +113,8 @@ def _read(seen: Survey, part: str | None) -> Annotations:
             what = f"row {record.number}: Estimated Emotion is {clip.emotion!r}, but the clip lies in {there}"
             clip = replace(clip, status=BAD_ANNOTATION, detail=what)
         join.add(clip, folder, f"no folder {clip.emotion}/{clip.clip} on disk", rebase=True)
-    described = f"table {seen.shown(table)}, header in row {records.header}, {len(records.rows)} rows"
-    notes = [described, *notes, *table_notes, *remarks(records)]
-    return join.done(_NAME, folders.values(), (table,), notes, Expected(clips=300))
+    notes = [table.described, *notes, *table.notes]
+    return join.done(_NAME, folders.values(), (table.path,), notes, Expected(clips=300))
 
 
 def _read_macro(seen: Survey) -> Annotations:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from ..clips import BAD_ANNOTATION, Clip
-from .annotations import middle_of
+from .annotations import SAYS_OTHERWISE, middle_of
 from .corrections import corrections_of
 from .frames import few
 from .labels import canonical_emotion
@@ -27,7 +27,7 @@ _FORMULA = re.compile(r"=.*[A-Z]+[0-9]")
 
 
 class Row:
-    """A row under inspection; give it the identity of its clip first (`named`), then read its fields."""
+    """A row under inspection: `clip` makes the clip, or the refusal, of what was found until then."""
 
     def __init__(self, record: Record) -> None:
         self.number = record.number
@@ -62,7 +62,7 @@ class Row:
         if first is record:
             return True
         differing = [name for name, text in record.values.items() if text != first.values[name]]
-        says = f"says otherwise in {', '.join(differing)}" if differing else "says the same"
+        says = f"{SAYS_OTHERWISE} {', '.join(differing)}" if differing else "says the same"
         self.refuse(f"double of row {first.number}, which {says}")
         return False
 
@@ -96,8 +96,8 @@ class Row:
     ) -> tuple[int, int, int]:
         """Onset, apex and offset frame.
 
-        An apex that is not annotated or lies outside onset..offset becomes their middle, and so does one equal to the
-        onset, between which and the onset nothing moves; the clip's detail says so.
+        An apex that is not annotated, is no number or lies outside onset..offset becomes their middle, and so does one
+        equal to the onset, against which nothing would move; the clip's detail says so.
 
         Args:
             onset_column, apex_column, offset_column: Names of the columns.
@@ -108,7 +108,7 @@ class Row:
         """
         apex = whole_number(self[apex_column])
         if apex is None and self[apex_column].lower() not in _NOT_ANNOTATED:
-            self.expect(apex_column, "a whole number")
+            self.say(f"{apex_column} {said(self[apex_column])} is no frame number")
         onset = self.whole(onset_column)
         if open_end and (self[offset_column].lower() in _NOT_ANNOTATED or whole_number(self[offset_column]) == 0):
             if onset is not None and (apex is None or apex <= onset):
@@ -119,10 +119,11 @@ class Row:
         offset = self.whole(offset_column)
         if onset is None or offset is None:
             return 0, 0, 0
-        if offset < onset:
-            self.refuse(f"{offset_column} {offset} lies before {onset_column} {onset}")
+        if offset <= onset:
+            what = "lies before" if offset < onset else "equals"
+            self.refuse(f"{offset_column} {offset} {what} {onset_column} {onset}")
             return 0, 0, 0
-        if apex is None or not onset <= apex <= offset or (apex == onset < offset):
+        if apex is None or not onset < apex <= offset:
             middle = middle_of(onset, offset)
             if apex is None:
                 what = "no apex is given for"
@@ -149,7 +150,10 @@ def said(text: str) -> str:
 
 
 def remarks(records: Records) -> list[str]:
-    """A note on the rows below the header that were not read, if there are any."""
-    if not records.strange:
-        return []
-    return [f"not read, text that names no clip: row {few([str(row) for row in records.strange])}"]
+    """Notes on what of a table was not read."""
+    notes = []
+    if records.strange:
+        notes.append(f"not read, text that names no clip: row {few([str(row) for row in records.strange])}")
+    if records.further:
+        notes.append(f"not read, sheets with the same columns: {few(records.further)}; sheet {records.sheet} is used")
+    return notes

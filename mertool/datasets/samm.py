@@ -12,11 +12,11 @@ from ..clips import Clip
 from ..errors import FileError
 from .annotations import Annotations, Expected, Join
 from .reader import Reader, Table
-from .rows import Row, remarks
-from .survey import Folder, Survey, find_clips
-from .tables import Record, Records, choose_table, read_records, whole_number
+from .rows import Row
+from .survey import Folder, Found, Survey, find_clips, find_table
+from .tables import Record, Records, read_records, whole_number
 
-__all__ = ["CLIP", "EXPECTED", "READER", "Key", "annotated", "key_of", "read_micro_table"]
+__all__ = ["CLIP", "EXPECTED", "READER", "Key", "find_micro_table", "identify", "key_of"]
 
 EXPECTED = Expected(
     clips=159,
@@ -54,7 +54,7 @@ def key_of(name: str) -> Key | None:
     return (int(parts[1]), int(parts[2]), int(parts[3])) if parts else None
 
 
-def read_micro_table(seen: Survey) -> tuple[Path, Records, list[str]]:
+def find_micro_table(seen: Survey) -> Found:
     """The table with the micro-expressions and their emotions, in or above the folder.
 
     Raises:
@@ -66,13 +66,11 @@ def read_micro_table(seen: Survey) -> tuple[Path, Records, list[str]]:
         return read_records(path, _COLUMNS, _DURATION, named=("Filename", CLIP))
 
     # The table of SAMM Long Videos has the same columns but the emotion.
-    tables = [path for path in seen.tables if "longvideo" not in path.name.lower()]
-    return choose_table(seen.root, tables, _OFFICIAL, READER.named, read)
+    return find_table(seen, _OFFICIAL, READER.named, read, ignored=("longvideo",))
 
 
-def annotated(record: Record, rows: dict[Key, Record]) -> tuple[Clip, Key | None]:
-    """A row as a clip without frames, and the key of its name. `rows` holds the first row of each clip so far."""
-    row = Row(record)
+def identify(row: Row, record: Record, rows: dict[Key, Record]) -> tuple[Key | None, str, str]:
+    """Key, subject and clip of a row, after the checks on them; `rows` holds the first row of each clip so far."""
     key = key_of(row["Filename"])
     if key is None:
         row.expect("Filename", "e.g. 006_1_2")
@@ -81,7 +79,12 @@ def annotated(record: Record, rows: dict[Key, Record]) -> tuple[Clip, Key | None
     if number is None or (key is not None and number != key[0]):
         row.expect("Subject", f"{key[0]:03d}" if key else "a number")
     subject = f"{key[0] if key else number:03d}" if key or number is not None else row["Subject"]
-    clip = f"{key[0]:03d}_{key[1]}_{key[2]}" if key else row["Filename"]
+    return key, subject, f"{key[0]:03d}_{key[1]}_{key[2]}" if key else row["Filename"]
+
+
+def _annotated(record: Record, rows: dict[Key, Record]) -> tuple[Clip, Key | None]:
+    row = Row(record)
+    key, subject, clip = identify(row, record, rows)
     row.correct(_NAME, subject, clip)
     emotion = row.emotion("Estimated Emotion", EXPECTED.emotions or ())
     onset, apex, offset = row.moments("Onset Frame", "Apex Frame", "Offset Frame")
@@ -114,16 +117,15 @@ def _read(seen: Survey, part: str | None) -> Annotations:  # noqa: ARG001
             f"{seen.root}: no clip folder of SAMM in it or below; "
             "expected e.g. 006/006_1_2 with 006_05562.jpg and so on"
         )
-    table, records, notes = read_micro_table(seen)
-    join = Join(seen.root)
+    table = find_micro_table(seen)
+    join = Join(seen.root, reach=2)
     rows: dict[Key, Record] = {}
-    for record in records.rows:
-        clip, key = annotated(record, rows)
+    for record in table.records.rows:
+        clip, key = _annotated(record, rows)
         folder = folders.get(key) if key else None
         join.add(clip, folder, f"no folder {clip.subject}/{clip.clip} on disk")
-    described = f"table {seen.shown(table)}, header in row {records.header}, {len(records.rows)} rows"
-    notes = [described, *image_notes, *notes, *remarks(records)]
-    return join.done(_NAME, folders.values(), (table,), notes, EXPECTED)
+    notes = [table.described, *image_notes, *table.notes]
+    return join.done(_NAME, folders.values(), (table.path,), notes, EXPECTED)
 
 
 _OFFICIAL = ("SAMM_Micro_FACS_Codes_v2.xlsx",)

@@ -15,9 +15,9 @@ from . import samm
 from .annotations import Annotations, Expected, Join
 from .labels import canonical_emotion
 from .reader import Reader, Table
-from .rows import Row, remarks
-from .survey import Folder, Survey, find_clips
-from .tables import Record, Records, choose_table, read_records, whole_number
+from .rows import Row
+from .survey import Folder, Survey, find_clips, find_table
+from .tables import Record, Records, read_records
 
 __all__ = ["READER"]
 
@@ -57,33 +57,27 @@ def _read_table(path: Path) -> Records | None:
 def _emotions(seen: Survey) -> tuple[Path, dict[samm.Key, str]]:
     """SAMM's emotion of each micro-expression. A clip that its table names twice with two emotions has none."""
     try:
-        table, records, _ = samm.read_micro_table(seen)
+        table = samm.find_micro_table(seen)
     except FileError as error:
         raise FileError(
             f"{seen.root}: the table of SAMM Long Videos has no emotions; put SAMM_Micro_FACS_Codes_v2.xlsx beside it"
         ) from error
     emotions: dict[samm.Key, str] = {}
-    for record in records.rows:
+    for record in table.records.rows:
         key = samm.key_of(record.values["Filename"])
         if key:
             emotion = canonical_emotion(record.values["Estimated Emotion"])
             emotions[key] = emotion if emotions.get(key, emotion) == emotion else ""
-    return table, emotions
+    return table.path, emotions
 
 
 def _annotated(
     record: Record, rows: dict[samm.Key, Record], emotions: dict[samm.Key, str], table: str
 ) -> tuple[Clip, _Video | None]:
     row = Row(record)
-    key = samm.key_of(row["Filename"])
-    if key is None:
-        row.expect("Filename", "e.g. 006_1_2")
-    row.first_of(key, rows, record)
-    number = whole_number(row["Subject"])
-    if number is None or (key is not None and number != key[0]):
-        row.expect("Subject", f"{key[0]:03d}" if key else "a number")
-    subject = f"{key[0] if key else number:03d}" if key or number is not None else row["Subject"]
-    clip = f"{key[0]:03d}_{key[1]}_{key[2]}" if key else row["Filename"]
+    key, subject, clip = samm.identify(row, record, rows)
+    if _is_micro(row["Type"]) is None:
+        row.expect("Type", "Micro - 1/2 or Macro")
     emotion = emotions.get(key, "") if key else ""
     if key and emotion not in (samm.EXPECTED.emotions or ()):
         row.refuse(f"{table} has no emotion for {clip}" + (f", it says {emotion!r}" if emotion else ""))
@@ -100,37 +94,33 @@ def _read(seen: Survey, part: str | None) -> Annotations:  # noqa: ARG001
     folders, image_notes = find_clips(seen, _key, lambda clip: clip.parent)
     if not folders:
         raise FileError(f"{seen.root}: no video folder of SAMM Long Videos in it or below; expected e.g. 009_4")
-    table, records, notes = choose_table(seen.root, seen.tables, _OFFICIAL, READER.named, _read_table)
-    if not any(_is_micro(record.values["Type"]) for record in records.rows):
-        raise DataError(f"{table}: no row has a Type such as 'Micro - 1/2', which tells micro- from macro-expressions")
+    table = find_table(seen, _OFFICIAL, READER.named, _read_table)
+    if not any(_is_micro(record.values["Type"]) for record in table.records.rows):
+        raise DataError(
+            f"{table.path}: no row has a Type such as 'Micro - 1/2', which tells micro- from macro-expressions"
+        )
     emotion_table, emotions = _emotions(seen)
-    join = Join(seen.root)
+    join = Join(seen.root, reach=2)
     rows: dict[samm.Key, Record] = {}
     n_macro = 0
-    for record in records.rows:
-        micro = _is_micro(record.values["Type"])
-        video = samm.key_of(record.values["Filename"])
-        if micro is False:
+    for record in table.records.rows:
+        if _is_micro(record.values["Type"]) is False:
             n_macro += 1
+            video = samm.key_of(record.values["Filename"])
             join.meets(folders.get(video[:2]) if video else None)
             continue
         clip, key = _annotated(record, rows, emotions, seen.shown(emotion_table))
-        if micro is None:
-            row = Row(record)
-            row.expect("Type", "Micro - 1/2 or Macro")
-            clip = row.clip(_SAMM, clip.subject, clip.clip, clip.emotion, (0, 0, 0))
         folder = folders.get(key) if key else None
-        join.add(clip, folder, f"no folder {clip.subject}_{key[1] if key else '?'} on disk")
+        join.add(clip, folder, f"no folder {clip.clip.rpartition('_')[0]} on disk")
     said = [
-        f"table {seen.shown(table)}, header in row {records.header}, {len(records.rows)} rows",
+        table.described,
         f"emotions from {seen.shown(emotion_table)}",
         f"{n_macro} macro-expressions of the table are not read: nobody gave them an emotion",
         *image_notes,
-        *notes,
-        *remarks(records),
+        *table.notes,
         *join.unmet(folders.values()),
     ]
-    return join.done(_NAME, (), (table, emotion_table), said, _EXPECTED)
+    return join.done(_NAME, (), (table.path, emotion_table), said, _EXPECTED)
 
 
 _EXPECTED = Expected(159, samm.EXPECTED.subjects, samm.EXPECTED.emotions)

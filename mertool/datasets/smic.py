@@ -20,12 +20,29 @@ from .frames import absolute, index_frames
 from .reader import Reader
 from .survey import Folder, Survey, find_clips
 
-__all__ = ["CAMERAS", "CLIP", "EMOTIONS", "READER", "Key", "camera_of", "choose_camera", "clip_key"]
+__all__ = [
+    "CAMERAS",
+    "CLIP",
+    "EMOTIONS",
+    "FURTHER_NAMES",
+    "NO_APEX",
+    "READER",
+    "UNNAMED",
+    "Key",
+    "camera_in",
+    "camera_of",
+    "choose_camera",
+    "clip_key",
+    "clip_name",
+    "image_root",
+]
 
 _NAME = "smic"
 CAMERAS = ("hs", "vis", "nir")
+UNNAMED = "hs"  # the camera where no folder names one: the one that everybody uses
 EMOTIONS = {"ne": "negative", "po": "positive", "sur": "surprise"}
 CLIP = re.compile(r"s0*([0-9]{1,2})_(ne|po|sur)_0*([0-9]{1,3})", re.ASCII | re.IGNORECASE)
+NO_APEX = "no apex is annotated: the middle of onset..offset is used (--apex difference finds another)"
 _CAMERA = re.compile(r"(?<![a-z])(hs|vis|nir)(?![a-z])", re.IGNORECASE)
 _COUNTS = {
     "hs": Expected(
@@ -43,6 +60,13 @@ _COUNTS = {
 
 Key = tuple[int, str, int]  # subject, ne|po|sur, serial
 
+# Long clips (SMIC-E) with more than one expression, and the names of the further ones among the short clips.
+FURTHER_NAMES: dict[Key, tuple[Key, ...]] = {
+    (3, "ne", 2): ((3, "ne", 3),),
+    (4, "ne", 4): ((4, "ne", 5), (4, "ne", 6)),
+    (9, "sur", 1): ((9, "sur", 2),),
+}
+
 
 def clip_key(name: str) -> Key | None:
     """The parts of a clip's name: s1_ne_01 and s01_ne_1 are the same clip."""
@@ -55,13 +79,17 @@ def clip_name(key: Key) -> str:
     return f"s{key[0]}_{key[1]}_{key[2]:02d}"
 
 
-def camera_of(path: Path) -> str | None:
-    """The camera that a path names, nearest to its end; None where none does."""
-    for part in reversed(absolute(path).parts):
-        found = _CAMERA.findall(part)
-        if found:
-            return str(found[-1]).lower()
-    return None
+def camera_of(path: Path, root: Path) -> str | None:
+    """The camera that a path names, nearest to its end, also in the two folders above `root`."""
+    parents = absolute(root).parents
+    above = len(parents[min(2, len(parents) - 1)].parts)
+    return next(filter(None, map(camera_in, reversed(absolute(path).parts[above:]))), None)
+
+
+def camera_in(name: str) -> str | None:
+    """The camera that a folder's or file's name names."""
+    found = _CAMERA.findall(name)
+    return str(found[-1]).lower() if found else None
 
 
 def choose_camera(
@@ -88,13 +116,15 @@ def choose_camera(
             f"{seen.root}: holds {names}, which filmed the same moments; choose with --dataset {reader}-vis"
         )
     roots = sorted({seen.shown(image_root(path)) for path in there[wanted].values()})
-    notes = [f"image root {', '.join(roots)}"]
+    named = all(camera_of(path.parent, seen.root) for path in there[wanted].values())
+    notes = [
+        f"image root {', '.join(roots)}",
+        f"camera {wanted.upper()}{'' if named else ': no folder names another'}",
+    ]
     others = [name for name in CAMERAS if name in there and name != wanted]
     if others and not part:
         listed = " and ".join(name.upper() for name in others)
-        notes.append(
-            f"camera HS of {names}; {listed} filmed the same moments: --dataset {reader}-{others[0]} reads them"
-        )
+        notes.append(f"{listed} filmed the same moments: --dataset {reader}-{others[0]} reads them")
     return wanted, notes
 
 
@@ -114,11 +144,11 @@ def _emotion_folder(path: Path) -> str | None:
     return name if name in EMOTIONS.values() else None
 
 
-def _key(folder: Folder) -> tuple[str, Key] | None:
+def _key(folder: Folder, root: Path) -> tuple[str, Key] | None:
     key = clip_key(folder.path.name)
     if key is None or _emotion_folder(folder.path) is None:
         return None
-    return camera_of(folder.path) or "", key
+    return camera_of(folder.path.parent, root) or UNNAMED, key
 
 
 def _root(clip: Path) -> Path:
@@ -128,12 +158,12 @@ def _root(clip: Path) -> Path:
 
 
 def _clue(seen: Survey) -> str | None:
-    found = next((f.path for f in seen.folders if _key(f)), None)
+    found = next((f.path for f in seen.folders if _key(f, seen.root)), None)
     return f"the clip folder {seen.shown(found)}" if found else None
 
 
 def _read(seen: Survey, part: str | None) -> Annotations:
-    folders, notes = find_clips(seen, _key, _root)
+    folders, notes = find_clips(seen, lambda folder: _key(folder, seen.root), _root)
     if not folders:
         raise FileError(
             f"{seen.root}: no clip folder of SMIC in it or below; expected e.g. HS/s1/micro/negative/s1_ne_01"
@@ -141,20 +171,15 @@ def _read(seen: Survey, part: str | None) -> Annotations:
     cameras: dict[str, dict[Key, Path]] = {}
     for (camera, key), path in folders.items():
         cameras.setdefault(camera, {})[key] = path
-    if "" in cameras:
-        if len(cameras) > 1:
-            stray = seen.shown(min(cameras[""].values()))
-            raise DataError(f"{seen.root}: no folder above {stray} says which camera; rename one to HS, VIS or NIR")
-        cameras["hs"] = cameras.pop("")
-        notes.append("no folder says which camera; taken as HS")
     camera, chosen_notes = choose_camera(seen, cameras, part, _NAME)
     notes = [*chosen_notes, *notes[1:]]
-    join = Join(seen.root)
+    join = Join(seen.root, reach=2 if camera == "hs" else 1)
     dataset = f"{_NAME}-{camera}"
     for key, path in sorted(cameras[camera].items()):
         emotion = _emotion_folder(path) or ""
         clip = Clip(clip=clip_name(key), dataset=dataset, subject=f"s{key[0]}", emotion=emotion)
-        numbers = sorted({*(frames := index_frames(path)).names, *frames.doubled})
+        frames = index_frames(path)
+        numbers = sorted({*frames.names, *frames.doubled})
         if EMOTIONS[key[1]] != emotion:
             detail = f"its name says {EMOTIONS[key[1]]}, its folder {emotion}; move it to the right one"
             clip = replace(clip, status=BAD_ANNOTATION, detail=detail)
@@ -164,7 +189,7 @@ def _read(seen: Survey, part: str | None) -> Annotations:
             onset, offset = numbers[0], numbers[-1]
             clip = replace(clip, onset=onset, apex=middle_of(onset, offset), offset=offset)
         join.add(clip, path)
-    notes += ["no apex is annotated: the middle of onset..offset is used (--apex difference finds another)"]
+    notes.append(NO_APEX)
     chosen = cameras[camera].values()
     return join.done(_NAME, chosen, (), notes, _COUNTS[camera])
 

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from ..errors import DataError
 from .frames import absolute, is_picture, shown, walk
-from .tables import is_table
+from .rows import remarks
+from .tables import Records, choose_table, is_table
 
-__all__ = ["Folder", "Survey", "find_clips", "survey"]
+__all__ = ["Folder", "Found", "Survey", "find_clips", "find_table", "survey"]
 
 Key = TypeVar("Key", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
 class Folder:
-    """One folder: its path, the folders and files in it (pictures and junk left out), and its pictures.
+    """One folder, without the junk in it.
 
     Attributes:
         path: Where it lies.
@@ -70,13 +71,43 @@ def survey(root: Path) -> Survey:
     return Survey(root, tuple(found))
 
 
+class Found(NamedTuple):
+    """An annotation table that was found."""
+
+    path: Path
+    records: Records
+    described: str
+    notes: list[str]
+
+
+def find_table(
+    seen: Survey,
+    official: Sequence[str],
+    named: Sequence[str],
+    read: Callable[[Path], Records | None],
+    *,
+    inside: Sequence[Path] | None = None,
+    ignored: Sequence[str] = (),
+) -> Found:
+    """The annotation table in or above a folder, described in a note, with further ones on what was not read.
+
+    Arguments and errors as `mertool.datasets.tables.choose_table`; `inside` are all tables of the survey unless given.
+    """
+    tables = seen.tables if inside is None else inside
+    path, records, notes = choose_table(seen.root, tables, official, named, read, ignored)
+    sheet = f", sheet {records.sheet}" if records.sheet else ""
+    header = f"header in row {records.header}" if records.header else "without a header"
+    described = f"table {seen.shown(path)}{sheet}, {header}, {len(records.rows)} rows"
+    return Found(path, records, described, [*notes, *remarks(records)])
+
+
 def find_clips(
     seen: Survey, key_of: Callable[[Folder], Key | None], root_of: Callable[[Path], Path]
 ) -> tuple[dict[Key, Path], list[str]]:
     """The clip folders of a data set, of several copies the best one.
 
     Where a clip is there in two copies, one image root is chosen: raw frames before cropped faces (mertool aligns by
-    itself), whole recordings before selected frames.
+    itself), whole recordings before selected frames, updated crops before the first ones.
 
     Args:
         seen: The survey.
@@ -109,8 +140,10 @@ def find_clips(
         elif _rank(seen, of[double]) == _rank(seen, root):
             raise _twice(seen, chosen[double], roots[root][double], of[double])
         else:
+            only = len(set(roots[root]) - set(chosen))
+            missed = f"; {only} clips are only there" if only else ""
             notes.append(
-                f"not used: {seen.shown(root)}, another copy of clips in {seen.shown(of[double])}; "
+                f"not used: {seen.shown(root)}, another copy of clips in {seen.shown(of[double])}{missed}; "
                 "give its folder to read it"
             )
     if used:
@@ -118,9 +151,9 @@ def find_clips(
     return chosen, notes
 
 
-def _rank(seen: Survey, root: Path) -> tuple[bool, bool]:
+def _rank(seen: Survey, root: Path) -> tuple[bool, bool, bool]:
     where = seen.shown(root).lower()
-    return "crop" in where, "select" in where
+    return "crop" in where, "select" in where, "updated" not in where
 
 
 def _twice(seen: Survey, one: Path, other: Path, root: Path) -> DataError:

@@ -31,6 +31,7 @@ __all__ = [
     "read_records",
     "read_sheets",
     "read_table",
+    "tables_above",
     "whole_number",
 ]
 
@@ -64,12 +65,14 @@ class Records:
         header: Line of the header, from 1.
         rows: The rows that name a clip, or hold at least two numbers where a clip's row has some.
         strange: Numbers of the other rows below the header that hold text: remarks, sums.
+        further: Names of sheets behind it that have the same columns; they are not read.
     """
 
     sheet: str
     header: int
     rows: tuple[Record, ...]
-    strange: tuple[int, ...]
+    strange: tuple[int, ...] = ()
+    further: tuple[str, ...] = ()
 
 
 def is_table(name: str) -> bool:
@@ -147,14 +150,15 @@ def read_records(
         DataError: It is not a table, a required column is missing or stands there twice, or no row follows.
     """
     fitting = (
-        (name, rows, place)
+        (name, rows, at)
         for name, rows in read_sheets(path)
-        if (sheets is None or not name or sheets(name)) and (place := _header_place(rows, required)) is not None
+        if (sheets is None or not name or sheets(name)) and (at := _header_place(rows, required)) is not None
     )
     first = next(fitting, None)
     if first is None:
         return None
     sheet, rows, place = first
+    further = tuple(name for name, _, _ in fitting) if sheet else ()
     header = rows[place]
     columns = {**_columns(path, header, required), **_columns(path, header, optional or {})}
     missing = [name for name in required if name not in columns]
@@ -185,7 +189,7 @@ def read_records(
         raise DataError(f"{path}: no row follows the header in row {header.number}")
     if not any(pattern.match(record.values[column]) for record in records):
         return None
-    return Records(sheet, header.number, tuple(records), tuple(strange))
+    return Records(sheet, header.number, tuple(records), tuple(strange), further)
 
 
 def choose_table(
@@ -194,6 +198,7 @@ def choose_table(
     official: Sequence[str],
     named: Sequence[str],
     read: Callable[[Path], Records | None],
+    ignored: Sequence[str] = (),
 ) -> tuple[Path, Records, list[str]]:
     """Find a data set's annotation table: in its folder (or below) first, then by the official name.
 
@@ -203,6 +208,7 @@ def choose_table(
         official: Names that the table has as released, best first.
         named: Lower-case texts of which the name of a table *above* the folder must hold one.
         read: The records of a file; None when it is another kind of table.
+        ignored: Lower-case texts; a file with one in its name is another table of the same data set.
 
     Returns:
         The table, its records, and a note on each other table that was met.
@@ -216,12 +222,8 @@ def choose_table(
         return official.index(name) if name in official else len(official)
 
     ranked = [((0, place(path.name)), path) for path in inside]
-    for level, parent in enumerate(absolute(folder).parents[:_LEVELS_ABOVE], 1):
-        ranked += [
-            ((level, place(name)), parent / name)
-            for name in list_files(parent)
-            if is_table(name) and any(text in name.lower() for text in named)
-        ]
+    ranked += [((level, place(path.name)), path) for level, path in tables_above(folder, named)]
+    ranked = [(rank, path) for rank, path in ranked if not any(text in path.name.lower() for text in ignored)]
     usable: list[tuple[tuple[int, int], Path, Records]] = []
     others: list[Path] = []
     errors: list[tuple[Path, DataError | FileError]] = []
@@ -238,15 +240,16 @@ def choose_table(
     if not usable:
         if errors:
             raise errors[0][1]
+        above = f"; above it with {' or '.join(map(repr, named[:2]))} in its name" if named else ""
         met = f"; {', '.join(shown(path, folder) for path in others[:5])} is no such table" if others else ""
         raise FileError(
             f"{folder}: no annotation table; looked in it, below it and in the {_LEVELS_ABOVE} folders above it for "
-            f"{official[0]} (or another .xlsx, .xls or .csv; above it with {named[0]!r} in its name){met}"
+            f"{official[0]} (or another .xlsx, .xls or .csv{above}){met}"
         )
     rank, path, records = usable[0]
     notes = []
     for other_rank, other, theirs in usable[1:]:
-        same = [row.values for row in theirs.rows] == [row.values for row in records.rows]
+        same = _content(theirs) == _content(records)
         if not same and other_rank == rank:
             raise DataError(
                 f"{folder}: two annotation tables differ and neither comes first: {shown(path, folder)} and "
@@ -258,12 +261,26 @@ def choose_table(
     return path, records, notes
 
 
+def tables_above(folder: Path, named: Sequence[str]) -> Iterator[tuple[int, Path]]:
+    """Level (1, 2) and path of the tables above a folder whose names hold one of the lower-case texts."""
+    for level, parent in enumerate(absolute(folder).parents[:_LEVELS_ABOVE], 1):
+        for name in list_files(parent):
+            if is_table(name) and any(text in name.lower() for text in named):
+                yield level, parent / name
+
+
 def _cause(error: Exception) -> str:
     return str(error).partition(": ")[2]
 
 
 def _advantage(rank: tuple[int, int], other: tuple[int, int]) -> str:
-    return "the table used lies nearer" if rank[0] < other[0] else "the table used has the official name"
+    return "the table used lies nearer" if rank[0] < other[0] else "the table used goes before it by its name"
+
+
+def _content(records: Records) -> list[list[str]]:
+    """What a table says, whatever its padding and case: copies that Excel saved as csv lose the zeros of "006"."""
+    rows = (record.values.values() for record in records.rows)
+    return [[text.lower() if (number := whole_number(text)) is None else str(number) for text in row] for row in rows]
 
 
 def _width(rows: Sequence[Line]) -> int:
