@@ -12,6 +12,7 @@ from .crossval import plain_batches
 from .datasets.labels import ClassSet
 from .engine import predict
 from .errors import DataError
+from .folds import person_of_id
 from .inputs import Samples
 from .pack import Pack
 from .predictions import NO_FOLD, Predictions
@@ -66,4 +67,8 @@ def predict_pack(run: Path, pack: Pack, device: str) -> tuple[Predictions, list[
         remarks.append(
             f"{seen} of {len(rows)} clips were used to train {run}; their predictions say nothing about new recordings"
         )
+    people = {person_of_id(name) for name in samples.ids}
+    known = people & {person_of_id(name) for name in config.clips}
+    if known and not seen:
+        remarks.append(f"{len(known)} of {len(people)} people were used to train {run}, in other clips or recordings")
     return predictions, remarks

@@ -156,3 +156,28 @@ def test_a_whole_loso_run_is_reported_as_subject_independent(folder):
     assert "Subject-independent: none of 16 subjects has clips in both training and test parts." in text
     results = json.loads((folder / "loso" / "results.json").read_text())
     assert (results["n"], results["n_subjects"], len(results["fold_hits"])) == (164, 16, 16)
+
+
+def test_cameras_that_filmed_the_same_moments_do_not_meet_unseen(folder, frame):
+    """What HS shows of a person in one fold, VIS would show in another: joined only where people are kept apart."""
+    for n in range(4):
+        for code, emotion in (("ne", "negative"), ("po", "positive"), ("sur", "surprise")):
+            home = folder / "two cameras" / "VIS" / f"s1{n + 1}" / "micro" / emotion / f"s1{n + 1}_{code}_01"
+            place(frame, home, [f"{k:05d}.png" for k in range(100, 105)])
+    run("extract", "two cameras", "--aligned", "--size", 64, "-o", "VIS.npz", cwd=folder)
+    network = (*TINY[:-4], "--face-size", "32")
+    both = ("cv", "SMIC.npz", "VIS.npz", *network, "--folds", 2)
+    done = run(*both, "-o", "both", cwd=folder, check=False)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        1,
+        "Error: smic-hs and smic-vis filmed the same moments, which would be trained on and tested; "
+        "give one of them, or --protocol loso",
+    )
+    done = run(*both[:-2], "--protocol", "loso", "--fold", 0, "-o", "apart", cwd=folder)
+    folds = Folds.load(folder / "apart" / "folds.json")
+    assert len(folds.tests) == 16  # not 20: the people before VIS are four of those before HS
+    run("train", "VIS.npz", *network, "-o", "taught", cwd=folder)
+    done = run("cv", "SMIC.npz", *network, "--init", "taught", "-o", "leak", cwd=folder, check=False)
+    assert done.returncode == 1
+    assert "taught: has seen smic-vis/s11/s11_ne_01, and smic-hs filmed the same moments" in done.stderr
+    assert not (folder / "leak").exists()
