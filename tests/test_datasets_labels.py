@@ -89,7 +89,7 @@ def test_other_counts_give_the_published_number_of_clips(name: str, reader: str,
         "casme2": casme2._COUNTS,
         "ckplus": ckplus._EXPECTED.emotions,
         "casme3": casme3._EXPECTED.emotions,
-        "smic-hs": smic._COUNTS["hs"].emotions,
+        "smic-hs": smic.COUNTS["hs"].emotions,
     }[reader]
     assert released is not None
     chosen = CLASS_SETS[name]
@@ -100,7 +100,7 @@ def test_expected_counts_add_up() -> None:
     for found in (
         ckplus._EXPECTED,
         casme3._EXPECTED,
-        *smic._COUNTS.values(),
+        *smic.COUNTS.values(),
         *smic_e._COUNTS.values(),
         *casme_squared._EXPECTED.values(),
     ):

@@ -386,6 +386,16 @@ def test_smic_e_long_with_two_expressions_and_a_wrong_count(tmp_path):
     assert clips["s3/s3_po_01"].detail == "row 3: NumME is '2', but 1 expressions are given"
 
 
+def test_smic_e_long_with_names_of_its_own(tmp_path):
+    place(tmp_path / "SMIC_crop/s01/video 7", "image{:06d}.jpg", range(1, 100))
+    book(tmp_path / "SMIC_HS_E_spotting.xlsx", SPOTTING, [1, 7, "video 7", 2, 1, 99, "ne", 10, 20, "sur", 50, 60])
+    _, clips = clips_of(tmp_path)
+    assert {name: (clip.status, clip.emotion) for name, clip in clips.items()} == {
+        "s1/video 7": (OK, "negative"),
+        "s1/video 7+1": (OK, "surprise"),
+    }
+
+
 def test_the_camera_is_named_and_may_stand_above(tmp_path):
     place(tmp_path / "vis/clips/negative/s11_ne_01", "{:05d}.bmp", range(100, 110))
     found = read_clips(tmp_path / "vis/clips")

@@ -23,6 +23,7 @@ from .survey import Folder, Survey, find_clips
 __all__ = [
     "CAMERAS",
     "CLIP",
+    "COUNTS",
     "EMOTIONS",
     "FURTHER_NAMES",
     "NO_APEX",
@@ -44,7 +45,7 @@ EMOTIONS = {"ne": "negative", "po": "positive", "sur": "surprise"}
 CLIP = re.compile(r"s0*([0-9]{1,2})_(ne|po|sur)_0*([0-9]{1,3})", re.ASCII | re.IGNORECASE)
 NO_APEX = "no apex is annotated: the middle of onset..offset is used (--apex difference finds another)"
 _CAMERA = re.compile(r"(?<![a-z])(hs|vis|nir)(?![a-z])", re.IGNORECASE)
-_COUNTS = {
+COUNTS = {
     "hs": Expected(
         164,
         tuple(f"s{n}" for n in (1, 2, 3, 4, 5, 6, 8, 9, 11, 12, 13, 14, 15, 18, 19, 20)),
@@ -191,7 +192,7 @@ def _read(seen: Survey, part: str | None) -> Annotations:
         join.add(clip, path)
     notes.append(NO_APEX)
     chosen = cameras[camera].values()
-    return join.done(_NAME, chosen, (), notes, _COUNTS[camera])
+    return join.done(_NAME, chosen, (), notes, COUNTS[camera])
 
 
 READER = Reader(

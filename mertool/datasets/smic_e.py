@@ -20,6 +20,7 @@ from .rows import Row, said
 from .smic import (
     CAMERAS,
     CLIP,
+    COUNTS,
     EMOTIONS,
     FURTHER_NAMES,
     NO_APEX,
@@ -52,15 +53,10 @@ _FURTHER = {
 _INTERVALS = (("OnsetF", "OffsetF"), ("Onset2F", "Offset2F"), ("Onset3F", "Offset3F"))
 _MOTHER = {further: mother for mother, all_further in FURTHER_NAMES.items() for further in all_further}
 _CLASSES = tuple(EMOTIONS.values())
-_SUBJECTS = {
-    "hs": (1, 2, 3, 4, 5, 6, 8, 9, 11, 12, 13, 14, 15, 18, 19, 20),
-    "vis": (11, 12, 13, 14, 15, 18, 19, 20),
-    "nir": (11, 12, 13, 14, 15, 18, 19, 20),
-}
 _COUNTS = {  # 157 long clips of HS hold 161 expressions
-    "hs": Expected(161, tuple(f"s{n}" for n in _SUBJECTS["hs"]), {"negative": 68, "positive": 51, "surprise": 42}),
-    "vis": Expected(71, tuple(f"s{n}" for n in _SUBJECTS["vis"]), {"negative": 23, "positive": 28, "surprise": 20}),
-    "nir": Expected(71, tuple(f"s{n}" for n in _SUBJECTS["nir"]), None),
+    "hs": Expected(161, COUNTS["hs"].subjects, {"negative": 68, "positive": 51, "surprise": 42}),
+    "vis": COUNTS["vis"],
+    "nir": COUNTS["nir"],
 }
 
 
@@ -167,7 +163,10 @@ def _read(seen: Survey, part: str | None) -> Annotations:
     for (camera, name), path in folders.items():
         cameras.setdefault(camera, {})[name] = path
     if not cameras:
-        raise FileError(f"{seen.root}: no clip folder of SMIC-E in it or below; expected e.g. s01/s1_ne_01")
+        long = read_spotting(seen)
+        if long is None:
+            raise FileError(f"{seen.root}: no clip folder of SMIC-E in it or below; expected e.g. s01/s1_ne_01")
+        return long
     camera, notes = choose_camera(seen, cameras, part, _NAME)
     there = cameras[camera]
     try:
@@ -186,7 +185,7 @@ def _read(seen: Survey, part: str | None) -> Annotations:
     for record in table.records.rows:
         clip, key, row = _first(record, rows, f"smic-{camera}")
         more = list(_further(clip, key, row, own)) if clip.status == OK and key else []
-        given = sum(whole_number(row[onset]) is not None for onset, _ in _INTERVALS[1:])
+        given = sum(bool(whole_number(row[onset])) for onset, _ in _INTERVALS[1:])
         if len(more) < given and not (own & set(FURTHER_NAMES.get(key, ())) if key else ()):
             dropped.append(record.number)
         for made, place in [(clip, key), *more]:
