@@ -53,7 +53,7 @@ def test_no_such_folder(tmp_path):
 
 def test_empty_folder(tmp_path):
     (tmp_path / "SAMM").mkdir()
-    assert "holds no data set that mertool knows (samm: " in refused("extract", "SAMM", cwd=tmp_path)
+    assert "holds no data set that mertool knows (samm, " in refused("extract", "SAMM", cwd=tmp_path)
 
 
 def test_frames_without_table(tmp_path):

@@ -321,7 +321,6 @@ def test_a_home_made_table_of_smic_e(tmp_path):
     )
     found, clips = clips_of(tmp_path)
     assert (clips["s1/s1_ne_01"].status, clips["s1/s1_ne_01"].apex) == (OK, 115)
-    assert "no Onset2F is given: of a long clip with several expressions only the first is read" in found.notes
     assert "camera HS: no folder names another" in found.notes
 
 
@@ -346,10 +345,12 @@ def test_dropped_intervals_are_named_and_the_third_keeps_its_own_name(tmp_path):
         [4, "s4_ne_04", 110, 120, 50, 60, 150, 160, 100, 199, "negative"],
     )
     found, clips = clips_of(tmp_path)
-    assert {name: (clip.onset, clip.offset) for name, clip in clips.items()} == {
-        "s4/s4_ne_04": (110, 120),
-        "s4/s4_ne_06": (150, 160),
+    assert {name: (clip.status, clip.onset, clip.offset) for name, clip in clips.items()} == {
+        "s4/s4_ne_04": (OK, 110, 120),
+        "s4/s4_ne_05": (BAD_ANNOTATION, -1, -1),
+        "s4/s4_ne_06": (OK, 150, 160),
     }
+    assert clips["s4/s4_ne_05"].detail == "row 2: no interval of it in Onset2F and Offset2F"
     assert "further intervals (2, 3) outside FirstF..LastF or not behind the one before: row 2" in found.notes
 
 

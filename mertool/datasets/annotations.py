@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..clips import BAD_ANNOTATION, MISSING_FRAME, OK, Clip, FrameSequence
-from .frames import Frames, few, index_frames, shown
+from .frames import Frames, absolute, few, index_frames, shown
 
 __all__ = ["BY_APEX", "SAYS_OTHERWISE", "Annotations", "Expected", "Join", "middle_of", "with_apex", "with_frames"]
 
@@ -66,12 +67,14 @@ class Join:
 
     Args:
         root: The folder that the user gave.
+        pictures: Every folder below it with pictures, so that none is left out in silence.
         reach: How many frames a missing key frame's stand-in may lie away: two at 100 or 200 a second, else one.
     """
 
-    def __init__(self, root: Path, reach: int) -> None:
+    def __init__(self, root: Path, pictures: Iterable[Path], reach: int) -> None:
         self.clips: list[Clip] = []
-        self._root = root
+        self._root = absolute(root)
+        self._pictures = set(pictures)
         self._reach = reach
         self._absent: set[str] = set()
         self._met: set[Path] = set()
@@ -79,6 +82,8 @@ class Join:
 
     def add(self, clip: Clip, folder: Path | None, missing: str = "", *, rebase: bool = False) -> None:
         """Take a clip, with the frames of `folder` if it is usable.
+
+        A name that differs from the folder's in nothing but case is spelt as the folder's: one id from every table.
 
         Args:
             clip: As a row gave it.
@@ -89,6 +94,8 @@ class Join:
         """
         if folder is not None:
             self._met.add(folder)
+            if clip.clip.lower() == folder.name.lower():
+                clip = dataclasses.replace(clip, clip=folder.name)
         if clip.status == OK and folder is None:
             self._absent.add(clip.id)
             clip = _missing(clip, missing)
@@ -105,10 +112,16 @@ class Join:
         if folder is not None:
             self._met.add(folder)
 
-    def unmet(self, folders: Iterable[Path]) -> list[str]:
-        """A note on the recordings among `folders` that no row has named so far, if there are any."""
-        names = [shown(path, self._root) for path in sorted(folders) if path not in self._met]
-        return [f"recordings on disk in which nothing is annotated, {len(names)}: {few(names)}"] if names else []
+    def _unread(self, strays: Iterable[Path]) -> list[Path]:
+        """Folders with pictures that nothing has named; of a whole branch its uppermost folder."""
+        known = {self._root, *self._met, *strays}
+        busy = {above for path in known for above in (path, *path.parents)}
+        unread = set()
+        for path in self._pictures - known:
+            while path.parent not in busy:
+                path = path.parent
+            unread.add(path)
+        return sorted(unread)
 
     def done(
         self,
@@ -118,9 +131,17 @@ class Join:
         notes: Iterable[str],
         expected: Expected = Expected(),
         release: str = "",
+        unread: re.Pattern[str] | None = None,
     ) -> Annotations:
-        """The whole, once every row was added; `folders` are all clip folders on disk."""
-        strays = tuple(shown(path, self._root) for path in sorted(folders) if path not in self._met)
+        """The whole, once every row was added.
+
+        Args:
+            dataset, tables, notes, expected, release: See `Annotations`.
+            folders: All clip folders on disk; those without a row are strays.
+            unread: Names of folders that hold no clips of the data set, and need no note.
+        """
+        alone = sorted(path for path in folders if path not in self._met)
+        strays = tuple(shown(path, self._root) for path in alone)
         subjects = {clip.subject for clip in self.clips}
         present = {clip.subject for clip in self.clips if clip.id not in self._absent}
         said = list(notes)
@@ -129,6 +150,10 @@ class Join:
             said.append(f"a subset: {len(present)} of {len(subjects)} subjects are on disk, not {without}")
         if strays:
             said.append(f"clip folders on disk that nothing annotates, {len(strays)}: {few(strays)}")
+        others = [shown(path, self._root) for path in self._unread(alone)]
+        others = [name for name in others if unread is None or not unread.search(name)]
+        if others:
+            said.append(f"folders with pictures that were not read, {len(others)}: {few(others)}")
         return Annotations(
             dataset,
             tuple(_without_doubles(self.clips)),

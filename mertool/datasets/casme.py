@@ -88,7 +88,7 @@ def _read(seen: Survey, part: str | None) -> Annotations:  # noqa: ARG001
             f"{seen.root}: no clip folder of CASME in it or below; expected e.g. sub01/EP01_12 with EP01_12-73.jpg"
         )
     tables = _tables(seen)
-    join = Join(seen.root, reach=1)
+    join = Join(seen.root, seen.pictures, reach=1)
     rows: dict[Key, Record] = {}
     for table in tables:
         for record in table.records.rows:

@@ -114,7 +114,7 @@ def _read(seen: Survey, part: str | None) -> Annotations:  # noqa: ARG001
     if not folders:
         raise FileError(f"{seen.root}: no clip folder of CASME II in it or below; expected e.g. sub01/EP02_01f")
     table = find_table(seen, _OFFICIAL, READER.named, _read_table)
-    join = Join(seen.root, reach=2)
+    join = Join(seen.root, seen.pictures, reach=2)
     rows: dict[Key, Record] = {}
     for record in table.records.rows:
         clip, key = _annotated(record, rows)

@@ -42,6 +42,8 @@ _CUT = re.compile(r"spno\.?([0-9]{1,6})_([a-z])_([0-9]{1,9})", re.ASCII | re.IGN
 
 _NOT_READ = re.compile(r"(?<![a-z])mae(?![a-z])|^depth$", re.IGNORECASE)  # Part_A_MaE_clip: macro-expressions
 
+_DEPTH = re.compile(r"/depth$", re.IGNORECASE)
+
 _Key = tuple[int, str, str]  # subject; letter, with a number for the derived layout e2; onset of a cut clip, or ""
 
 
@@ -132,7 +134,7 @@ def _read(seen: Survey, part: str | None) -> Annotations:  # noqa: ARG001
         )
     table = find_table(seen, _OFFICIAL, READER.named, _read_table, ignored=("_mae_", "error_list"))
     typed = any(record.values["Expression type"] for record in table.records.rows)
-    join = Join(seen.root, reach=1)
+    join = Join(seen.root, seen.pictures, reach=1)
     recordings = _Recordings(folders)
     rows: dict[_Key, Record] = {}
     macro = 0
@@ -148,8 +150,7 @@ def _read(seen: Survey, part: str | None) -> Annotations:  # noqa: ARG001
     if macro:
         notes.append(f"{macro} macro-expressions of the table are not read")
     cut = [path for key, path in folders.items() if key[2]]
-    notes += join.unmet(path for key, path in folders.items() if not key[2])  # of whole recordings that is no fault
-    return join.done(_NAME, cut, (table.path,), [table.described, *notes], _EXPECTED)
+    return join.done(_NAME, cut, (table.path,), [table.described, *notes], _EXPECTED, unread=_DEPTH)
 
 
 _OFFICIAL = (

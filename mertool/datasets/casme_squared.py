@@ -14,7 +14,7 @@ from ..clips import Clip
 from ..errors import DataError, FileError
 from .annotations import Annotations, Expected, Join
 from .reader import Reader, Table
-from .rows import Row
+from .rows import Row, said
 from .survey import Folder, Survey, find_clips, find_table
 from .tables import Line, Record, Records, read_sheets, tables_above, whole_number
 
@@ -169,12 +169,12 @@ def _annotated(record: Record, rules: _Rules, rows: dict[tuple[int, str], Record
     participant = whole_number(row["participant"])
     folder = rules.subjects.get(participant) if participant is not None else None
     if participant is None:
-        row.expect("participant (column 1)", "a number")
+        row.refuse(f"participant (column 1) is {said(row['participant'])}, expected a number")
     elif folder is None:
         row.refuse(f"naming rule1 has no participant {participant}")
     name = row["clip"].lower()
     if not _CLIP.fullmatch(name):
-        row.expect("clip (column 2)", "e.g. anger1_1")
+        row.refuse(f"clip (column 2) is {said(row['clip'])}, expected e.g. anger1_1")
     elif participant is not None:
         row.first_of((participant, name), rows, record)
     subject = f"s{folder}" if folder is not None else row["participant"]
@@ -194,7 +194,7 @@ def _read(seen: Survey, part: str | None) -> Annotations:
     table = find_table(seen, _OFFICIAL, READER.named, _read_table, ignored=("rule",))
     rules = _rules(table.path, seen)
     wanted = part or _NAME
-    join = Join(seen.root, reach=1)
+    join = Join(seen.root, seen.pictures, reach=1)
     rows: dict[tuple[int, str], Record] = {}
     others = 0
     for record in table.records.rows:
@@ -215,7 +215,7 @@ def _read(seen: Survey, part: str | None) -> Annotations:
             join.meets(folder)
     if not join.clips:
         raise DataError(f"{table.path}: no row is a {'micro' if wanted == _NAME else 'macro'}-expression")
-    notes = [*images.notes, *table.notes, *join.unmet((images.videos or images.clips).values())]
+    notes = [*images.notes, *table.notes]
     if others:
         other, kind = (_MACRO, "macro") if wanted == _NAME else (_NAME, "micro")
         notes.append(f"{others} rows are {kind}-expressions: --dataset {other} reads them")

@@ -14,7 +14,7 @@ from ..clips import BAD_ANNOTATION, Clip
 from ..errors import DataError, FileError
 from ..files import reason
 from .annotations import Annotations, Expected, Join
-from .frames import absolute, index_frames
+from .frames import absolute, few, index_frames
 from .reader import Reader
 from .survey import Folder, Survey, find_clips, survey
 
@@ -30,6 +30,7 @@ _EXPECTED = Expected(
 _SUBJECT = re.compile(r"S([0-9]{2,4})", re.ASCII | re.IGNORECASE)
 _SEQUENCE = re.compile(r"[0-9]{3}", re.ASCII)
 _FRAME = re.compile(r"S[0-9]{2,4}_[0-9]{3}_[0-9]+\.", re.ASCII | re.IGNORECASE)
+_MISNAMED = re.compile(r"S[0-9]+_[0-9]+_(?!.*_(emotion|facs|landmarks)\.txt$)", re.ASCII | re.IGNORECASE)
 _LABELS = re.compile(r"emotion|label", re.IGNORECASE)
 _LABEL = re.compile(r"S([0-9]{2,6})_([0-9]{3})_([0-9]{1,9})_emotion\.txt", re.ASCII | re.IGNORECASE)
 
@@ -102,9 +103,12 @@ def _read(seen: Survey, part: str | None) -> Annotations:  # noqa: ARG001
             labels.setdefault((int(named[1]), int(named[2])), []).append((path, int(named[3])))
         else:
             notes.append(f"not read: {seen.shown(path)}, expected a name such as S005_001_00000011_emotion.txt")
+    misnamed = [seen.shown(path) for path in seen.files(".txt") if _MISNAMED.match(path.name)]
+    if misnamed:
+        notes.append(f"not read, names that are none of CK+'s, {len(misnamed)}: {few(misnamed)}")
     if not labels:
         raise FileError(f"{seen.root}: no emotion label; expected e.g. Emotion/S005/001/S005_001_00000011_emotion.txt")
-    join = Join(seen.root, reach=1)
+    join = Join(seen.root, seen.pictures, reach=1)
     for key, found in sorted(labels.items()):
         folder = folders.get(key)
         clip = Clip(clip=f"{key[1]:03d}", dataset=_NAME, subject=f"S{key[0]:03d}", emotion="")

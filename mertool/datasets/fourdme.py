@@ -85,7 +85,7 @@ def _read(seen: Survey, part: str | None) -> Annotations:  # noqa: ARG001
     if not folders:
         raise FileError(f"{seen.root}: no clip folder of 4DME in it or below; expected e.g. gray_micro/SUBJECT/CLIP")
     table = find_table(seen, _OFFICIAL, READER.named, _read_table)
-    join = Join(seen.root, reach=1)
+    join = Join(seen.root, seen.pictures, reach=1)
     people = {_part(path.parent.name): path.parent.name for path in folders.values()}
     rows: dict[_Key, Record] = {}
     for record in table.records.rows:

@@ -102,7 +102,7 @@ def _read(seen: Survey, part: str | None) -> Annotations:
     if any("macro" in f.path.name.lower() for f in seen.folders):
         notes.append(f"the macro-expressions are there too: --dataset {_MACRO} reads them")
     table = find_table(seen, _OFFICIAL, READER.named, _read_table)
-    join = Join(seen.root, reach=1)
+    join = Join(seen.root, seen.pictures, reach=1)
     rows: dict[_Key, Record] = {}
     for record in table.records.rows:
         clip, key = _annotated(record, rows)

@@ -118,7 +118,7 @@ def _read(seen: Survey, part: str | None) -> Annotations:  # noqa: ARG001
             "expected e.g. 006/006_1_2 with 006_05562.jpg and so on"
         )
     table = find_micro_table(seen)
-    join = Join(seen.root, reach=2)
+    join = Join(seen.root, seen.pictures, reach=2)
     rows: dict[Key, Record] = {}
     for record in table.records.rows:
         clip, key = _annotated(record, rows)

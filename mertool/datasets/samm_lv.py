@@ -100,7 +100,7 @@ def _read(seen: Survey, part: str | None) -> Annotations:  # noqa: ARG001
             f"{table.path}: no row has a Type such as 'Micro - 1/2', which tells micro- from macro-expressions"
         )
     emotion_table, emotions = _emotions(seen)
-    join = Join(seen.root, reach=2)
+    join = Join(seen.root, seen.pictures, reach=2)
     rows: dict[samm.Key, Record] = {}
     n_macro = 0
     for record in table.records.rows:
@@ -118,7 +118,6 @@ def _read(seen: Survey, part: str | None) -> Annotations:  # noqa: ARG001
         f"{n_macro} macro-expressions of the table are not read: nobody gave them an emotion",
         *image_notes,
         *table.notes,
-        *join.unmet(folders.values()),
     ]
     return join.done(_NAME, (), (table.path, emotion_table), said, _EXPECTED)
 

@@ -43,7 +43,9 @@ CAMERAS = ("hs", "vis", "nir")
 UNNAMED = "hs"  # the camera where no folder names one: the one that everybody uses
 EMOTIONS = {"ne": "negative", "po": "positive", "sur": "surprise"}
 CLIP = re.compile(r"s0*([0-9]{1,2})_(ne|po|sur)_0*([0-9]{1,3})", re.ASCII | re.IGNORECASE)
+_NOT_MICRO = re.compile(r"/non_?micro$", re.IGNORECASE)
 NO_APEX = "no apex is annotated: the middle of onset..offset is used (--apex difference finds another)"
+_SUBJECT = re.compile(r"s[0-9]{1,4}", re.ASCII | re.IGNORECASE)
 _CAMERA = re.compile(r"(?<![a-z])(hs|vis|nir)(?![a-z])", re.IGNORECASE)
 COUNTS = {
     "hs": Expected(
@@ -134,7 +136,7 @@ def image_root(clip: Path) -> Path:
     root = clip.parent.parent if _emotion_folder(clip) else clip.parent
     if root.name.lower() == "micro":
         root = root.parent
-    if re.fullmatch(r"s[0-9]+", root.name, re.ASCII | re.IGNORECASE):
+    if _SUBJECT.fullmatch(root.name):
         root = root.parent
     return root
 
@@ -174,14 +176,18 @@ def _read(seen: Survey, part: str | None) -> Annotations:
         cameras.setdefault(camera, {})[key] = path
     camera, chosen_notes = choose_camera(seen, cameras, part, _NAME)
     notes = [*chosen_notes, *notes[1:]]
-    join = Join(seen.root, reach=2 if camera == "hs" else 1)
+    join = Join(seen.root, seen.pictures, reach=2 if camera == "hs" else 1)
     dataset = f"{_NAME}-{camera}"
     for key, path in sorted(cameras[camera].items()):
         emotion = _emotion_folder(path) or ""
         clip = Clip(clip=clip_name(key), dataset=dataset, subject=f"s{key[0]}", emotion=emotion)
         frames = index_frames(path)
         numbers = sorted({*frames.names, *frames.doubled})
-        if EMOTIONS[key[1]] != emotion:
+        owner = next((part for part in reversed(path.parts[:-1]) if _SUBJECT.fullmatch(part)), "")
+        if owner and int(owner[1:]) != key[0]:
+            detail = f"its name says s{key[0]}, but it lies in {seen.shown(path)}; move it to the right subject"
+            clip = replace(clip, status=BAD_ANNOTATION, detail=detail)
+        elif EMOTIONS[key[1]] != emotion:
             detail = f"its name says {EMOTIONS[key[1]]}, its folder {emotion}; move it to the right one"
             clip = replace(clip, status=BAD_ANNOTATION, detail=detail)
         elif len(numbers) == 1:
@@ -192,7 +198,7 @@ def _read(seen: Survey, part: str | None) -> Annotations:
         join.add(clip, path)
     notes.append(NO_APEX)
     chosen = cameras[camera].values()
-    return join.done(_NAME, chosen, (), notes, COUNTS[camera])
+    return join.done(_NAME, chosen, (), notes, COUNTS[camera], unread=_NOT_MICRO)
 
 
 READER = Reader(

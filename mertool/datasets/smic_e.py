@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ..clips import OK, Clip
+from ..clips import BAD_ANNOTATION, OK, Clip
 from ..errors import FileError, MertoolError
 from .annotations import Annotations, Expected, Join, middle_of
 from .frames import few
@@ -134,15 +134,16 @@ def _first(record: Record, rows: dict[Key, Record], dataset: str) -> tuple[Clip,
 def _further(clip: Clip, key: Key, row: Row, own: Collection[Key | None]) -> Iterator[tuple[Clip, Key]]:
     """The other expressions of a long clip; not those that have a row of their own, as in older tables."""
     previous = (clip.onset, clip.offset)
+    names = FURTHER_NAMES.get(key, ())
     for place in (1, 2):
-        found = _interval(row, place, previous)
+        further = names[place - 1] if place <= len(names) else None
+        found = None if further in own else _interval(row, place, previous)
         if found is None:
+            if further is not None and further not in own:
+                why = f"row {row.number}: no interval of it in Onset{place + 1}F and Offset{place + 1}F"
+                yield _unknown(clip, further, why), further
             continue
         previous = found
-        names = FURTHER_NAMES.get(key, ())
-        further = names[place - 1] if place <= len(names) else None
-        if further in own:
-            continue
         unnamed = f"expression {place + 1} of the long clip {clip.clip}, which has no name of its own"
         yield (
             replace(
@@ -155,6 +156,12 @@ def _further(clip: Clip, key: Key, row: Row, own: Collection[Key | None]) -> Ite
             ),
             further or key,
         )
+
+
+def _unknown(clip: Clip, key: Key, why: str) -> Clip:
+    """An expression that SMIC has, but the row of its long clip does not place."""
+    name = clip_name(key)
+    return replace(clip, clip=name, onset=-1, apex=-1, offset=-1, status=BAD_ANNOTATION, detail=why)
 
 
 def _read(seen: Survey, part: str | None) -> Annotations:
@@ -178,7 +185,7 @@ def _read(seen: Survey, part: str | None) -> Annotations:
         if long is None:
             raise
         return long
-    join = Join(seen.root, reach=2 if camera == "hs" else 1)
+    join = Join(seen.root, seen.pictures, reach=2 if camera == "hs" else 1)
     rows: dict[Key, Record] = {}
     dropped = []
     own = {clip_key(record.values["Filename"]) for record in table.records.rows}
@@ -186,7 +193,9 @@ def _read(seen: Survey, part: str | None) -> Annotations:
         clip, key, row = _first(record, rows, f"smic-{camera}")
         more = list(_further(clip, key, row, own)) if clip.status == OK and key else []
         given = sum(bool(whole_number(row[onset])) for onset, _ in _INTERVALS[1:])
-        if len(more) < given and not (own & set(FURTHER_NAMES.get(key, ())) if key else ()):
+        if sum(made.status == OK for made, _ in more) < given and not own & set(
+            FURTHER_NAMES.get(key or (0, "", 0), ())
+        ):
             dropped.append(record.number)
         for made, place in [(clip, key), *more]:
             folder = there.get(place) or there.get(_MOTHER.get(place, place)) if place else None
@@ -194,8 +203,6 @@ def _read(seen: Survey, part: str | None) -> Annotations:
     if dropped:
         rows_said = few([str(number) for number in dropped])
         notes.append(f"further intervals (2, 3) outside FirstF..LastF or not behind the one before: row {rows_said}")
-    if not any(record.values["Onset2F"] for record in table.records.rows):
-        notes.append("no Onset2F is given: of a long clip with several expressions only the first is read")
     notes = [table.described, *notes, *image_notes[1:], *table.notes, NO_APEX]
     return join.done(_NAME, there.values(), (table.path,), notes, _COUNTS[camera])
 

@@ -68,25 +68,27 @@ def read_spotting(seen: Survey) -> Annotations | None:
     if table is None or videos is None:
         return None
     folders, notes = find_clips(seen, _key, lambda clip: clip.parent.parent)
-    join = Join(seen.root, reach=2)
-    met: set[str] = set()
+    join = Join(seen.root, seen.pictures, reach=2)
+    met: set[tuple[int | None, str]] = set()
     for video in videos:
         name = video.values["video_name"]
-        folder = folders.get(name.lower())
+        who = whole_number(video.values["subject"].lower().removeprefix("s"))
+        key = (who, name.lower())
+        folder = None if who is None else folders.get((who, name.lower()))
         frames = index_frames(folder) if folder else None
-        for clip in _clips(video, frames, name.lower() in met):
-            join.add(clip, folder, f"no folder {name} on disk")
-        met.add(name.lower())
+        for clip in _clips(video, who, frames, key in met):
+            join.add(clip, folder, f"no folder {clip.subject}/{name} on disk")
+        met.add(key)
     if not join.clips:
         raise DataError(f"{table}: no row follows the header")
     described = f"table {seen.shown(table)}, {len(videos)} rows, of SMIC-E-Long for spotting"
     return join.done("smic-e", folders.values(), (table,), [described, *notes, NO_APEX], Expected())
 
 
-def _key(folder: Folder) -> str | None:
-    """The video of a folder such as s01/VIDEO."""
-    inside = re.fullmatch(r"s?[0-9]{1,4}", folder.path.parent.name, re.ASCII | re.IGNORECASE)
-    return folder.path.name.lower() if inside and folder.picture else None
+def _key(folder: Folder) -> tuple[int, str] | None:
+    """Subject and video of a folder such as s01/VIDEO."""
+    subject = re.fullmatch(r"s?([0-9]{1,4})", folder.path.parent.name, re.ASCII | re.IGNORECASE)
+    return (int(subject[1]), folder.path.name.lower()) if subject and folder.picture else None
 
 
 def _videos(path: Path) -> list[_Video] | None:
@@ -108,13 +110,12 @@ def _video(line: Line, columns: dict[str, int], starts: list[int]) -> _Video:
     return _Video(line.number, {name: cells[at] for name, at in columns.items()}, [e for e in expressions if any(e)])
 
 
-def _clips(video: _Video, frames: Frames | None, again: bool) -> Iterator[Clip]:
+def _clips(video: _Video, subject: int | None, frames: Frames | None, again: bool) -> Iterator[Clip]:
     values = video.values
     for place, (kind, first, last) in enumerate(video.expressions or [("", "", "")]):
         row = Row(Record(video.number, {**values, "ME_Type": kind, "onset": first, "offset": last}))
         if again:
             row.refuse(f"{values['video_name']} stands there twice")
-        subject = whole_number(values["subject"].lower().removeprefix("s"))
         key = clip_key(values["video_name"])
         if subject is None or (key and subject != key[0]):
             row.expect("subject", str(key[0]) if key else "a number")

@@ -49,6 +49,11 @@ class Survey:
         """Every file that can be an annotation table."""
         return [folder.path / name for folder in self.folders for name in folder.files if is_table(name)]
 
+    @property
+    def pictures(self) -> list[Path]:
+        """Every folder with pictures."""
+        return [folder.path for folder in self.folders if folder.picture]
+
     def shown(self, path: Path) -> str:
         """A path for a message: as seen from beside the folder that the user gave."""
         return shown(path, self.root)
