@@ -171,6 +171,7 @@ def test_megc3_rules_by_data_set() -> None:
 @pytest.mark.parametrize("subject", ["04", "4", "sub04"])
 def test_megc3_leaves_out_single_clips_of_casme2(subject: str) -> None:
     assert megc3("casme2", "happiness", subject, "EP12_01f") is None
+    assert megc3("casme2", "happiness", subject, "ep12_01F") is None
     assert megc3("casme2", "happiness", "05", "EP12_01f") == "positive"
     assert megc3("casme2", "surprise", "24", "EP07_01") is None  # sadness in the table the composite was built on
     assert megc3("samm", "happiness", subject, "EP12_01f") == "positive"

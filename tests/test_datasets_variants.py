@@ -115,6 +115,24 @@ def test_apexes_that_are_no_numbers_are_not_annotated(tmp_path):
     assert clips["sub01/EP01_02"].detail.startswith("ApexFrame 'N/A' is no frame number; no apex is given for onset")
 
 
+def test_known_faults_are_corrected_whatever_the_case_and_named(tmp_path):
+    book(
+        tmp_path / "CASME2-coding.xlsx",
+        CASME2,
+        row2("04", "ep12_01F", apex="/"),
+        row2("05", "EP09_05f", onset=69, apex=69, offset=123),
+    )
+    for subject, clip in (("sub04", "EP12_01f"), ("sub05", "EP09_05f")):
+        place(tmp_path / "CASME2-RAW" / subject / clip, "img{}.jpg", range(1, 130))
+    found, clips = clips_of(tmp_path)
+    assert (
+        "ApexFrame '/' is a known fault (not annotated in any release): it is not used"
+        in clips["sub04/EP12_01f"].detail
+    )
+    assert (clips["sub05/EP09_05f"].apex, clips["sub04/EP12_01f"].apex) == (96, 53)
+    assert len(found.corrections) == 2
+
+
 def test_an_apex_never_falls_on_the_onset(tmp_path):
     book(
         tmp_path / "CASME2-coding.xlsx",
@@ -479,6 +497,9 @@ def test_samm_long_videos_need_samm_s_table(tmp_path):
     for folder in (tmp_path, tmp_path / "videos"):
         with pytest.raises(FileError, match=r"has no emotions; put SAMM_Micro_FACS_Codes_v2\.xlsx beside it"):
             read_clips(folder)
+    book(tmp_path / "SAMM_Micro_FACS_Codes_v2.xlsx", ["Subject", "Clip", "Word"], ["009", "009_4_2", "Anger"])
+    with pytest.raises(FileError, match=r"beside it \(.*SAMM_Micro_FACS_Codes_v2\.xlsx is no such table\)"):
+        read_clips(tmp_path)
 
 
 # All of them

@@ -39,9 +39,10 @@ CORRECTIONS = (
 
 def corrections_of(dataset: str, subject: str, clip: str) -> tuple[Correction, ...]:
     """The corrections to one clip's row."""
-    return _BY_CLIP.get((dataset, subject, clip), ())
+    return _BY_CLIP.get((dataset, subject, clip.lower()), ())
 
 
 _BY_CLIP: dict[tuple[str, str, str], tuple[Correction, ...]] = {}
 for _entry in CORRECTIONS:
-    _BY_CLIP[_entry[:3]] = (*_BY_CLIP.get(_entry[:3], ()), _entry)
+    _place = (_entry.dataset, _entry.subject, _entry.clip.lower())
+    _BY_CLIP[_place] = (*_BY_CLIP.get(_place, ()), _entry)

@@ -43,14 +43,14 @@ _VALENCE = {
 }
 _MEGC3_EMOTIONS_OUT = {("casme2", "fear"), ("casme2", "sadness")}
 _MEGC3_DATASETS_OUT = {"smic-vis", "smic-nir"}  # the composite takes SMIC's HS camera, which filmed the same moments
-# (subject, clip) of CASME II: no apex; apex = onset; and three that its 20140508 table, on which the composite was
-# built, calls sadness, but the one of 20190701 surprise.
+# (subject, clip in lower case) of CASME II: no apex; apex = onset; and three that its 20140508 table, on which the
+# composite was built, calls sadness, but the one of 20190701 surprise.
 _MEGC3_CASME2_OUT = {
-    (4, "EP12_01f"),
-    (5, "EP09_05f"),
-    (24, "EP07_01"),
-    (24, "EP07_04f"),
-    (24, "EP10_03"),
+    (4, "ep12_01f"),
+    (5, "ep09_05f"),
+    (24, "ep07_01"),
+    (24, "ep07_04f"),
+    (24, "ep10_03"),
 }
 _MEGC3_COUNTS = {  # clips by class, and subjects
     "smic-hs": ({"negative": 70, "positive": 51, "surprise": 43}, 16),
@@ -195,7 +195,7 @@ def _megc3_class(dataset: str, emotion: str, subject: str, clip: str) -> str | N
     if (dataset, emotion) in _MEGC3_EMOTIONS_OUT or dataset in _MEGC3_DATASETS_OUT:
         return None
     digits = re.search(r"[0-9]+$", subject)
-    if dataset == "casme2" and digits and (int(digits[0]), clip) in _MEGC3_CASME2_OUT:
+    if dataset == "casme2" and digits and (int(digits[0]), clip.lower()) in _MEGC3_CASME2_OUT:
         return None
     return _VALENCE.get(emotion)
 

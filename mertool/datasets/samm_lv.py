@@ -59,8 +59,11 @@ def _emotions(seen: Survey) -> tuple[Path, dict[samm.Key, str]]:
     try:
         table = samm.find_micro_table(seen)
     except FileError as error:
+        met = str(error).rpartition("; ")[2]
+        unlike = f" ({met})" if met.endswith("no such table") else ""
         raise FileError(
-            f"{seen.root}: the table of SAMM Long Videos has no emotions; put SAMM_Micro_FACS_Codes_v2.xlsx beside it"
+            f"{seen.root}: the table of SAMM Long Videos has no emotions; "
+            f"put SAMM_Micro_FACS_Codes_v2.xlsx beside it{unlike}"
         ) from error
     emotions: dict[samm.Key, str] = {}
     for record in table.records.rows:
