@@ -1,7 +1,7 @@
 """Time and memory of `mertool extract --verify` over very many clip folders, empty frames shared by hard links.
 
-    python -m tests.benchmarks.verify            20,000 clips of 30 frames in the layout of SAMM
-    python -m tests.benchmarks.verify 5000 60
+python -m tests.benchmarks.verify            20,000 clips of 30 frames in the layout of SAMM
+python -m tests.benchmarks.verify 5000 60
 """
 
 from __future__ import annotations
