@@ -318,9 +318,10 @@ def train(
 @click.option("-o", "--output", "run", type=PATH, help="Run folder.  [default: runs/<packs>-<short settings>]")
 @setting_option(
     "protocol",
-    "stratified: subjects may be on both sides (the paper's). loso: leave one subject out.",
-    type=click.Choice(["stratified", "loso"]),
+    "stratified: subjects may be on both sides (the paper's). group: whole subjects. loso: leave one subject out.",
+    type=click.Choice(["stratified", "group", "loso", "leave-dataset-out"]),
 )
+@click.option("--folds-file", type=PATH, help="Own folds: a run's folds.json, or a csv with the columns clip and fold.")
 @setting_option("folds", "Number of folds.")
 @click.option("--fold", "chosen", type=click.IntRange(0), multiple=True, help="Only this fold, e.g. in an array job.")
 @click.option("--resume", is_flag=True, help="Continue the run, with its own settings.")
@@ -332,6 +333,7 @@ def cv(
     packs: tuple[Path, ...],
     run: Path | None,
     chosen: tuple[int, ...],
+    folds_file: Path | None,
     resume: bool,
     show_input: Path | None,
     jobs: int | None,
@@ -357,7 +359,7 @@ def cv(
     from .report import load_run, render_text
     from .workers import available_cores
 
-    folder, config = _begin("cv", packs, run, resume, chosen, init, quiet, given)
+    folder, config = _begin("cv", packs, run, resume, chosen, init, quiet, given, folds_file)
     at_once = jobs or max(1, min(available_cores() // config.settings.threads, config.settings.folds))
     with _progress("cv", quiet) as progress:
         complete = cross_validate(folder, config, chosen or None, at_once, progress)
@@ -484,6 +486,10 @@ def _settings(given: dict[str, Any], packs: list[Any]) -> Settings:
     return Settings.from_recipe(**said)
 
 
+def _protocol_option(protocol: str) -> str:
+    return "--folds-file" if protocol == "file" else f"--protocol {protocol}"
+
+
 def _begin(
     command: str,
     packs: tuple[Path, ...],
@@ -493,24 +499,33 @@ def _begin(
     init: Path | None,
     quiet: bool,
     given: dict[str, Any],
+    folds_file: Path | None = None,
 ) -> tuple[Path, RunConfig]:
     from .pack import load_pack
     from .runs import begin_run, continue_run, default_run
 
+    if folds_file is not None:
+        if given.get("protocol") is not None:
+            raise UsageError("--folds-file: is a protocol of its own; leave out --protocol")
+        given["protocol"] = "file"
+    if given.get("folds") is not None and given.get("protocol") in ("loso", "leave-dataset-out", "file"):
+        what = {"loso": "every subject is a fold", "file": "the file says them"}
+        reason_why = what.get(given["protocol"], "every data set is a fold")
+        raise UsageError(f"--folds: with {_protocol_option(given['protocol'])} {reason_why}; leave it out")
     if resume and run is not None and (run / "config.json").exists():
         return run, continue_run(run, command, packs, init, _given(given))
     chosen = _packs(packs, quiet)
     opened = [load_pack(path) for path in chosen]
     settings = _settings(given, opened)
-    if settings.protocol == "loso" and given.get("folds") is not None:
-        raise UsageError("--folds: under --protocol loso every subject is a fold; leave it out")
     folder = run or default_run(command, chosen, settings, init, _usual_classes(opened))
     if resume and (folder / "config.json").exists():
         return folder, continue_run(folder, command, packs, init, _given(given))
     if resume:
         _remark(f"{folder}: nothing to continue yet; beginning", quiet)
     undecided = {"device", "precision"} - set(_given(given))
-    config, remarks = begin_run(folder, command, opened, settings, init, only=folds, undecided=undecided)
+    config, remarks = begin_run(
+        folder, command, opened, settings, init, only=folds, folds_file=folds_file, undecided=undecided
+    )
     for remark in remarks:
         _remark(remark, quiet)
     return folder, config

@@ -41,7 +41,7 @@ _CHOICES = {
     "recipe": tuple(RECIPES),
     "optimizer": ("adamw", "sgd"),
     "schedule": ("cosine", "constant"),
-    "protocol": ("stratified", "loso"),
+    "protocol": ("stratified", "group", "loso", "leave-dataset-out", "file"),
     "device": ("cpu", "cuda", "mps"),
     "precision": ("fp32", "bf16"),
     "stem_kernel": (3, 5, 7),
@@ -126,7 +126,7 @@ class Settings:
     bias: float = 10.0  # grey levels, uniform in +-
     # Evaluation
     protocol: str = "stratified"  # the paper's; "loso" is the field's standard (reference/evaluation.md, section 1)
-    folds: int = 5  # paper, section 4; under loso the number of subjects
+    folds: int = 5  # paper, section 4; under loso, leave-dataset-out and --folds-file what these give
     seed: int = 0
     # Arithmetic: these change the last digits, so they are settings too
     threads: int = 1

@@ -6,6 +6,7 @@ part. Splitting by clip id is what keeps augmented copies and the frames of one 
 
 from __future__ import annotations
 
+import csv
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,11 +14,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .clips import natural_key, person_of
-from .errors import DataError, UsageError
-from .files import read_json, write_json
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["Folds", "Overlap", "loso_folds", "person_of_id", "split_id", "stratified_folds", "subject_overlap"]
+from .clips import natural_key, person_of
+from .errors import DataError, FileError, UsageError
+from .files import read_json, reason, write_json
+
+__all__ = [
+    "Folds",
+    "Overlap",
+    "dataset_folds",
+    "group_folds",
+    "loso_folds",
+    "person_of_id",
+    "read_folds_file",
+    "split_id",
+    "stratified_folds",
+    "subject_overlap",
+]
 
 _FORMAT = 1
 
@@ -209,6 +224,155 @@ def loso_folds(ids: Sequence[str]) -> Folds:
     if len(people) == 1:
         raise DataError(f"folds: all {len(ids)} clips are of {next(iter(people))}; --protocol loso needs two subjects")
     return Folds("loso", 0, tuple(tuple(people[name]) for name in sorted(people, key=natural_key)))
+
+
+def group_folds(ids: Sequence[str], labels: Sequence[str], n_folds: int, seed: int) -> Folds:
+    """Subject-disjoint folds whose classes are as even as whole people allow.
+
+    People are dealt one after the other, those with most clips first (of equals by a hash of seed and name), each to
+    the fold where the classes then deviate least from an even spread; then they move and change places for as long as
+    that makes the classes more even.
+
+    Args:
+        ids: Clip ids `dataset/subject/clip`, each once.
+        labels: Class of each clip.
+        n_folds: Number of folds, at least 2.
+        seed: Other seeds give other folds.
+
+    Raises:
+        UsageError: Fewer than two folds are asked for.
+        DataError: No clips, an id twice, or fewer people than folds.
+    """
+    if n_folds < 2:
+        raise UsageError(f"--folds: expected at least 2, got {n_folds}")
+    if not ids:
+        raise DataError("folds: no clip is of the wanted classes; try another --classes")
+    people: dict[str, list[int]] = {}
+    for place in sorted(range(len(ids)), key=ids.__getitem__):
+        people.setdefault(person_of_id(ids[place]), []).append(place)
+    if len(people) < n_folds:
+        raise DataError(
+            f"folds: {len(people)} subjects cannot fill {n_folds} disjoint folds; try --folds {len(people)}"
+        )
+    names = sorted(people, key=lambda name: (-len(people[name]), hashlib.sha256(f"{seed}/{name}".encode()).digest()))
+    kinds = sorted(set(labels))
+    counts = np.array([[sum(labels[at] == kind for at in people[name]) for kind in kinds] for name in names])
+    fold_of = _even_out(counts, n_folds)
+    tests = [
+        [ids[at] for name, of in zip(names, fold_of, strict=True) if of == fold for at in people[name]]
+        for fold in range(n_folds)
+    ]
+    return Folds("group", seed, tuple(tuple(sorted(part)) for part in tests))
+
+
+def _even_out(counts: NDArray[np.int64], n_folds: int) -> list[int]:
+    """The fold of each person such that no move and no swap makes the classes more even.
+
+    Uneven is the sum over folds and classes of (clips - even share)^2 / even share, as in Pearson's chi-square.
+
+    Args:
+        counts: (P, K) clips of each person and class, in the order in which people are dealt out.
+        n_folds: At most P.
+    """
+    share = counts.sum(0) / n_folds
+
+    def uneven(clips: NDArray[Any]) -> Any:
+        return ((clips - share) ** 2 / share).sum(-1)
+
+    fold_of = np.full(len(counts), -1)
+    held = np.zeros((n_folds, counts.shape[1]))
+    for person, own in enumerate(counts):
+        grown = uneven(held + own) - uneven(held)
+        empty = [fold for fold in range(n_folds) if not (fold_of == fold).any()]
+        open_to = empty if len(empty) >= len(counts) - person else range(n_folds)
+        fold_of[person] = min(open_to, key=lambda fold: (round(float(grown[fold]), 9), held[fold].sum(), fold))
+        held[fold_of[person]] += own
+    improved = True
+    while improved:
+        improved = False
+        for person, own in enumerate(counts):
+            for fold in range(n_folds):
+                here = fold_of[person]
+                if fold == here:
+                    continue
+                others = np.flatnonzero(fold_of == fold)
+                back = np.vstack([np.zeros_like(own), counts[others]])  # the person moves alone, or changes places
+                gain = uneven(held[here]) + uneven(held[fold])
+                gain = gain - uneven(held[here] - own + back) - uneven(held[fold] + own - back)
+                if (fold_of == here).sum() == 1:
+                    gain[0] = 0  # no fold is left empty
+                best = int(gain.argmax())
+                if gain[best] > 1e-9:
+                    held[here] += back[best] - own
+                    held[fold] += own - back[best]
+                    fold_of[person] = fold
+                    if best:
+                        fold_of[others[best - 1]] = here
+                    improved = True
+    return [int(fold) for fold in fold_of]
+
+
+def dataset_folds(ids: Sequence[str]) -> Folds:
+    """Leave one data set out: a fold a data set, in the order of their names.
+
+    Raises:
+        DataError: No clips, an id twice, or one data set only.
+    """
+    datasets: dict[str, list[str]] = {}
+    for clip_id in sorted(ids):
+        datasets.setdefault(split_id(clip_id)[0], []).append(clip_id)
+    if not datasets:
+        raise DataError("folds: no clip is of the wanted classes; try another --classes")
+    if len(datasets) == 1:
+        only = next(iter(datasets))
+        raise DataError(f"folds: all clips are of {only}; --protocol leave-dataset-out needs packs of two data sets")
+    return Folds("leave-dataset-out", 0, tuple(tuple(datasets[name]) for name in sorted(datasets)))
+
+
+def read_folds_file(path: Path, ids: Sequence[str]) -> Folds:
+    """One's own folds: a folds.json of another run, or a csv with the columns `clip` (an id) and `fold` (from 0).
+
+    Args:
+        path: The file.
+        ids: The clips of the run; the file must give each of them a fold, and no others.
+
+    Raises:
+        FileError: The file cannot be read.
+        DataError: It gives no folds, or folds of other clips.
+    """
+    if path.suffix.lower() == ".csv":
+        folds = Folds("file", 0, _tests_of_csv(path))
+    else:
+        folds = Folds("file", 0, Folds.load(path).tests)
+    try:
+        folds.check(ids)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+    return folds
+
+
+def _tests_of_csv(path: Path) -> tuple[tuple[str, ...], ...]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = [(line, row) for line, row in enumerate(csv.reader(stream), 1) if row]
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {reason(error)}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: not a csv file ({error})") from error
+    header = [cell.strip().lower() for cell in rows[0][1]] if rows else []
+    if header.count("clip") != 1 or header.count("fold") != 1:
+        raise DataError(f"{path}: line 1: expected the columns clip and fold, got {','.join(header) or 'nothing'}")
+    tests: dict[int, list[str]] = {}
+    for line, row in rows[1:]:
+        cells = dict(zip(header, map(str.strip, row), strict=False))
+        number = cells.get("fold", "")
+        if not number.isascii() or not number.isdigit() or len(number) > 6:
+            raise DataError(f"{path}: line {line}: fold: expected a whole number from 0, got {number!r}")
+        tests.setdefault(int(number), []).append(cells["clip"])
+    if not tests or sorted(tests) != list(range(len(tests))):
+        got = ", ".join(map(str, sorted(tests))) or "none"
+        raise DataError(f"{path}: expected folds numbered from 0 without a gap, got {got}")
+    return tuple(tuple(sorted(tests[fold])) for fold in range(len(tests)))
 
 
 def subject_overlap(folds: Folds) -> list[Overlap]:

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from .clips import person_of
 from .errors import DataError
 from .predictions import Predictions
+from .stats import stratified_random
 
-__all__ = ["ClassScores", "DatasetScores", "Metrics", "count_confusions", "evaluate"]
+__all__ = ["ClassScores", "DatasetScores", "Metrics", "confusions_by_person", "count_confusions", "evaluate"]
 
 
 class ClassScores(TypedDict):
@@ -60,6 +61,7 @@ class Metrics(TypedDict):
     absent_classes: list[str]  # classes without a clip, left out of the means of uf1 and uar
     majority_class: str  # the most frequent class, of equally frequent ones the first
     fold_hits: list[tuple[int, int, int]]  # (fold, hits, n), ascending
+    random: float  # expected accuracy of answering at random in the classes' own shares
 
 
 def evaluate(predictions: Predictions) -> Metrics:
@@ -118,6 +120,7 @@ def evaluate(predictions: Predictions) -> Metrics:
         "absent_classes": pooled["absent_classes"],
         "majority_class": classes[int(support.argmax())],
         "fold_hits": fold_hits,
+        "random": stratified_random(support.tolist()),
     }
 
 
@@ -127,6 +130,17 @@ def count_confusions(truth: Sequence[str], prediction: Sequence[str], classes: S
     confusion = np.zeros((len(classes), len(classes)), np.int64)
     np.add.at(confusion, ([number[name] for name in truth], [number[name] for name in prediction]), 1)
     return confusion
+
+
+def confusions_by_person(predictions: Predictions) -> NDArray[np.int64]:
+    """(S, K, K) counts, one confusion matrix a person in the order of their names, for the bootstrap over people."""
+    people = list(map(person_of, predictions.dataset, predictions.subject))
+    place = {name: row for row, name in enumerate(sorted(set(people)))}
+    number = {name: k for k, name in enumerate(predictions.classes)}
+    counts = np.zeros((len(place), len(number), len(number)), np.int64)
+    rows = ([place[name] for name in people], [number[t] for t in predictions.truth])
+    np.add.at(counts, (*rows, [number[name] for name in predictions.prediction]), 1)
+    return counts
 
 
 def _class_scores(confusion: NDArray[np.int64], classes: Sequence[str]) -> dict[str, ClassScores]:

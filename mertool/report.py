@@ -12,20 +12,22 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .config import RECIPES, Settings
 from .errors import DataError, FileError, MertoolError
 from .files import read_json
 from .folds import Folds, Overlap, subject_overlap
-from .metrics import Metrics, evaluate
+from .metrics import Metrics, confusions_by_person, evaluate
 from .predictions import Predictions
-from .stats import wilson
+from .stats import FEWEST_ONE_WAY, Paired, bootstrap_intervals, compare_paired, holm, minimal_detectable, wilson
 
 __all__ = ["Run", "find_newest_run", "load_run", "render_json", "render_markdown", "render_text"]
 
 _FORMAT = 1
+_BOOTSTRAP_SEED = 0  # the same report every time
 _WIDTH = 96  # columns of running text, and the widest confusion matrix that still spells its columns out
+_LEVEL = 0.05
 _EPOCH_RULE = "Epoch rule: last epoch; the test fold is never looked at during training."
 _ORACLE = "Oracle key frames: onset and apex are human annotations, not found by a program."
 
@@ -46,6 +48,7 @@ class Run:
         predictions: One row for each of those clips.
         metrics: `mertool.metrics.evaluate(predictions)`.
         interval: 95 % Wilson interval of the pooled accuracy, 0..1.
+        by_people: 95 % intervals of "accuracy", "uf1" and "uar" over resampled people.
         overlap: `mertool.folds.subject_overlap(folds)`.
     """
 
@@ -60,6 +63,7 @@ class Run:
     predictions: Predictions
     metrics: Metrics
     interval: tuple[float, float]
+    by_people: dict[str, tuple[float, float]]
     overlap: tuple[Overlap, ...]
 
     @property
@@ -109,6 +113,7 @@ def load_run(folder: Path) -> Run:
         predictions=predictions,
         metrics=metrics,
         interval=wilson(metrics["hits"], metrics["n"]),
+        by_people=bootstrap_intervals(confusions_by_person(predictions), _BOOTSTRAP_SEED),
         overlap=tuple(subject_overlap(folds)),
     )
 
@@ -137,10 +142,12 @@ def render_markdown(runs: Sequence[Run]) -> str:
 
 
 def render_json(runs: Sequence[Run]) -> str:
-    """`{"runs": [...]}`: of each run the metrics, the interval, the overlap and the settings, always in one order."""
-    return (
-        json.dumps({"runs": [_run_values(run) for run in runs]}, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    )
+    """`{"runs": [...], "comparisons": [...]}`, always in one order.
+
+    Of each run the metrics, the intervals, the overlap and the settings; then each further run against the first.
+    """
+    values = {"runs": [_run_values(run) for run in runs], "comparisons": [_asdict(c) for c in _comparisons(runs)]}
+    return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _read_config(config: dict[str, Any], where: str) -> tuple[Settings, tuple[str, ...], tuple[str, ...]]:
@@ -202,6 +209,7 @@ def _run_values(run: Run) -> dict[str, Any]:
         "mertool": run.version,
         **run.metrics,
         "accuracy_interval": list(run.interval),
+        "intervals_by_people": {name: list(ends) for name, ends in run.by_people.items()},
         "protocol": run.folds.protocol,
         "folds_seed": run.folds.seed,
         "subject_independent": not run.shared_subjects and not run.init_people,
@@ -279,12 +287,91 @@ def _summary(runs: Sequence[Run]) -> list[_Block]:
     blocks: list[_Block] = [
         _Heading("Summary"),
         _Table("Accuracies in %", header, tuple(rows), n_left=2),
+        *_comparison_blocks(runs),
     ]
     if any(_labels(run) != _labels(runs[0]) for run in runs):
         blocks.append(_Notes(("These runs test different clips or classes: their scores do not compare.",)))
     elif any(set(map(frozenset, run.folds.tests)) != set(map(frozenset, runs[0].folds.tests)) for run in runs):
         blocks.append(_Notes(("These runs split the clips into different folds.",)))
     return blocks
+
+
+class _Comparison(NamedTuple):
+    """A run against the first of a report, on the same clips.
+
+    Attributes:
+        run, with_run: Names.
+        paired: Both clip by clip; "first" is the run compared with.
+        p_holm: Its p, adjusted for all comparisons of the report.
+        detectable: The smallest difference that this many differing clips would show four times in five; None for none.
+    """
+
+    run: str
+    with_run: str
+    paired: Paired
+    p_holm: float
+    detectable: float | None
+
+
+def _asdict(comparison: _Comparison) -> dict[str, Any]:
+    return {**comparison._asdict(), "paired": comparison.paired._asdict()}
+
+
+def _comparisons(runs: Sequence[Run]) -> list[_Comparison]:
+    """Every further run against the first; those that test other clips or classes are left out."""
+    alike = [run for run in runs[1:] if _labels(run) == _labels(runs[0])]
+    paired = [compare_paired(_hits(runs[0]), _hits(run)) for run in alike]
+    adjusted = holm([pair.p for pair in paired])
+    return [
+        _Comparison(run.name, runs[0].name, pair, p, minimal_detectable(pair.n, pair.only_first + pair.only_second))
+        for run, pair, p in zip(alike, paired, adjusted, strict=True)
+    ]
+
+
+def _hits(run: Run) -> dict[str, bool]:
+    rows = run.predictions
+    return {clip: t == p for clip, t, p in zip(rows.clip, rows.truth, rows.prediction, strict=True)}
+
+
+def _comparison_blocks(runs: Sequence[Run]) -> list[_Block]:
+    found = _comparisons(runs)
+    if not found:
+        return []
+    header = ("run", "only it right", "only the first", "difference", "p", "p (Holm)", "detectable")
+    rows = [
+        (
+            c.run,
+            str(c.paired.only_second),
+            str(c.paired.only_first),
+            f"{100 * c.paired.difference:+.2f}",
+            _p(c.paired.p),
+            _p(c.p_holm),
+            "-" if c.detectable is None else f"{100 * c.detectable:.1f}",
+        )
+        for c in found
+    ]
+    told = [c.run for c in found if c.p_holm < _LEVEL]
+    apart = (
+        f"Told apart from {runs[0].name} at 5 %: {', '.join(told)}."
+        if told
+        else (f"None of these runs can be told apart from {runs[0].name} at 5 %.")
+    )
+    n = found[0].paired.n
+    return [
+        _Table(f"Against {runs[0].name}, clip by clip: exact McNemar test; differences in points", header, tuple(rows)),
+        _Notes(
+            (
+                apart,
+                "Detectable: the true difference, in points, that such a test finds four times in five when as many "
+                f"clips differ. Less than {FEWEST_ONE_WAY} clips (here {100 * FEWEST_ONE_WAY / n:.1f} points) it never "
+                "finds.",
+            )
+        ),
+    ]
+
+
+def _p(value: float) -> str:
+    return "<0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
 def _labels(run: Run) -> tuple[tuple[str, ...], frozenset[tuple[str, str]]]:
@@ -294,6 +381,7 @@ def _labels(run: Run) -> tuple[tuple[str, ...], frozenset[tuple[str, str]]]:
 def _details(run: Run) -> list[_Block]:
     scores = run.metrics
     low, high = run.interval
+    people = scores["n_subjects"]
     counts = ", ".join(f"{name} {scores['per_class'][name]['support']}" for name in scores["classes"])
     facts = [
         ("settings", _short_settings(run)),
@@ -314,9 +402,14 @@ def _details(run: Run) -> list[_Block]:
             f"{_percent(scores['accuracy'])} %, 95 % interval {_percent(low)} to {_percent(high)} "
             "(Wilson, clips taken as independent)",
         ),
-        ("UF1", f"{scores['uf1']:.4f}"),
-        ("UAR", f"{scores['uar']:.4f}"),
+        (
+            "... over people",
+            f"95 % interval {_ends(run, 'accuracy', 100, 2)} (bootstrap of {_count(people, 'subject')})",
+        ),
+        ("UF1", f"{scores['uf1']:.4f}, 95 % interval {_ends(run, 'uf1', 1, 4)} (over people)"),
+        ("UAR", f"{scores['uar']:.4f}, 95 % interval {_ends(run, 'uar', 1, 4)} (over people)"),
         ("majority baseline", f"{_percent(scores['majority'])} %, always answering '{scores['majority_class']}'"),
+        ("random baseline", f"{_percent(scores['random'])} %, at random in the classes' own shares"),
     ]
     blocks: list[_Block] = [
         _Heading(run.name),
@@ -332,6 +425,11 @@ def _details(run: Run) -> list[_Block]:
         blocks.append(_dataset_table(run))
     blocks.append(_fold_table(run))
     return blocks
+
+
+def _ends(run: Run, score: str, factor: int, digits: int) -> str:
+    low, high = run.by_people[score]
+    return f"{factor * low:.{digits}f} to {factor * high:.{digits}f}"
 
 
 def _short_settings(run: Run) -> str:

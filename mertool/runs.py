@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import platform
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,16 @@ from .config import Settings
 from .datasets.labels import ClassSet, megc3_remarks, resolve_classes
 from .errors import DataError, FileError, UsageError
 from .files import file_lock, make_folder, read_json, write_json
-from .folds import Folds, loso_folds, person_of_id, split_id, stratified_folds
+from .folds import (
+    Folds,
+    dataset_folds,
+    group_folds,
+    loso_folds,
+    person_of_id,
+    read_folds_file,
+    split_id,
+    stratified_folds,
+)
 from .inputs import Samples, load_samples
 from .pack import Pack, file_sha256, load_pack
 
@@ -40,6 +50,7 @@ __all__ = [
 ]
 
 _FORMAT = 1
+_SUBJECT_DISJOINT = ("group", "loso")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +188,7 @@ def begin_run(
     init: Path | None = None,
     *,
     only: Collection[int] = (),
+    folds_file: Path | None = None,
     undecided: Collection[str] = (),
 ) -> tuple[RunConfig, list[str]]:
     """Make a run folder: folds.json first, config.json last.
@@ -188,6 +200,7 @@ def begin_run(
         settings: All settings.
         init: Weights to begin with.
         only: The folds to work on (`--fold K`). The folder may then hold a run with equal settings already: join it.
+        folds_file: One's own folds (protocol "file").
         undecided: Settings that the machine decided and not the user; joining takes those of the run.
 
     Returns:
@@ -214,16 +227,13 @@ def begin_run(
     absent = [name for label, name in enumerate(samples.classes) if label not in populated]
     if absent:
         remarks.insert(0, f"no clip of class {', '.join(absent)}")
-    if settings.protocol != "loso":
+    if settings.protocol not in _SUBJECT_DISJOINT:
         _refuse_cameras(samples)
     folds = None
     if command == "cv":  # before anything is written: what cannot be split leaves no folder behind
-        labels = [samples.classes[label] for label in samples.labels]
-        if settings.protocol == "loso":
-            folds = loso_folds(samples.ids)
-            settings = dataclasses.replace(settings, folds=len(folds.tests))
-        else:
-            folds = stratified_folds(samples.ids, labels, settings.folds, settings.seed)
+        folds = _make_folds(samples, settings, folds_file)
+        settings = dataclasses.replace(settings, folds=len(folds.tests))
+        remarks += _unlearnable(samples, folds)
         for fold in only:
             folds.training(fold)  # refuses one that is not there
     wanted = RunConfig(
@@ -243,6 +253,8 @@ def begin_run(
             adopted = {name: getattr(existing.settings, name) for name in undecided}
             wanted = dataclasses.replace(wanted, settings=dataclasses.replace(settings, **adopted))
             differing = wanted.differences(existing)
+            if folds is not None and Folds.load(run / "folds.json").tests != folds.tests:
+                differing.append("other folds")
             if differing:
                 raise UsageError(f"{run}: its settings differ ({'; '.join(differing)}); name another folder with -o")
             return existing, remarks
@@ -331,6 +343,33 @@ def _weights_file(path: Path) -> Path:
     return path / "final.pt" if path.is_dir() else path
 
 
+def _make_folds(samples: Samples, settings: Settings, folds_file: Path | None) -> Folds:
+    labels = [samples.classes[label] for label in samples.labels]
+    if folds_file is not None:
+        return read_folds_file(folds_file, samples.ids)
+    if settings.protocol == "loso":
+        return loso_folds(samples.ids)
+    if settings.protocol == "leave-dataset-out":
+        return dataset_folds(samples.ids)
+    make = group_folds if settings.protocol == "group" else stratified_folds
+    return make(samples.ids, labels, settings.folds, settings.seed)
+
+
+def _unlearnable(samples: Samples, folds: Folds) -> list[str]:
+    """A remark on each class that a fold tests without a clip to learn it from."""
+    label_of = dict(zip(samples.ids, samples.labels, strict=True))
+    total = Counter(label_of.values())
+    alone: dict[int, list[int]] = {}
+    for fold, ids in enumerate(folds.tests):
+        for label, count in Counter(label_of[name] for name in ids).items():
+            if count == total[label]:
+                alone.setdefault(label, []).append(fold)
+    return [
+        f"class {samples.classes[label]} cannot be learned in fold {where[0]}, which tests all its clips"
+        for label, where in sorted(alone.items())
+    ]
+
+
 def _refuse_cameras(samples: Samples) -> None:
     """Cameras that filmed the same moments must not meet where one is trained on what the other tests."""
     datasets = sorted({split_id(name)[0] for name in samples.ids})
@@ -339,7 +378,7 @@ def _refuse_cameras(samples: Samples) -> None:
             if show_same_moments(dataset, other):
                 raise DataError(
                     f"{dataset} and {other} filmed the same moments, which would be trained on and tested; "
-                    "give one of them, or --protocol loso"
+                    "give one of them, or --protocol loso or group"
                 )
 
 

@@ -141,7 +141,7 @@ def test_loso_refuses_folds_and_an_unknown_fold(folder):
     done = run("cv", *PACKS, *COMPOSITE, "--folds", 5, "-o", "refused", cwd=folder, check=False)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (
         2,
-        "Error: --folds: under --protocol loso every subject is a fold; leave it out",
+        "Error: --folds: with --protocol loso every subject is a fold; leave it out",
     )
     done = run("cv", *PACKS, *COMPOSITE, "--fold", 68, "-o", "refused", cwd=folder, check=False)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "Error: --fold: expected 0 to 67, got 68")
@@ -171,7 +171,7 @@ def test_cameras_that_filmed_the_same_moments_do_not_meet_unseen(folder, frame):
     assert (done.returncode, done.stderr.splitlines()[-1]) == (
         1,
         "Error: smic-hs and smic-vis filmed the same moments, which would be trained on and tested; "
-        "give one of them, or --protocol loso",
+        "give one of them, or --protocol loso or group",
     )
     done = run(*both[:-2], "--protocol", "loso", "--fold", 0, "-o", "apart", cwd=folder)
     folds = Folds.load(folder / "apart" / "folds.json")

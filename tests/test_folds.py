@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sklearn.model_selection import StratifiedGroupKFold
 
 from mertool.errors import DataError, FileError, UsageError
 from mertool.folds import (
     Folds,
     Overlap,
+    dataset_folds,
+    group_folds,
     loso_folds,
     person_of_id,
+    read_folds_file,
     split_id,
     stratified_folds,
     subject_overlap,
@@ -240,3 +244,139 @@ def test_people_are_one_over_the_parts_of_a_data_set() -> None:
 def test_loso_refuses(ids: list[str], message: str) -> None:
     with pytest.raises(DataError, match=re.escape(message)):
         loso_folds(ids)
+
+
+# Whole subjects
+
+
+def deviation(folds: Folds, label_of: dict[str, str]) -> float:
+    """Largest deviation of a class from an even share, in clips."""
+    totals = Counter(label_of.values())
+    parts = [Counter(label_of[name] for name in ids) for ids in folds.tests]
+    return max(abs(part[label] - total / len(parts)) for part in parts for label, total in totals.items())
+
+
+def random_clips(seed: int) -> tuple[list[str], list[str]]:
+    rng = random.Random(seed)
+    people = [f"{rng.choice(('samm', 'casme2'))}/{n:02d}" for n in range(rng.randint(10, 40))]
+    words = rng.choices(list(SAMM), list(SAMM.values()), k=200)
+    return [f"{rng.choice(people)}/{n}" for n in range(200)], words
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_group_folds_keep_people_whole_and_classes_nearly_even(seed: int) -> None:
+    ids, labels = random_clips(seed)
+    folds = group_folds(ids, labels, 5, seed)
+    folds.check(ids)
+    assert not any(part.n_shared for part in subject_overlap(folds))
+    shuffled = list(zip(ids, labels, strict=True))
+    random.Random(1).shuffle(shuffled)
+    assert group_folds([i for i, _ in shuffled], [w for _, w in shuffled], 5, seed) == folds
+    label_of = dict(zip(ids, labels, strict=True))
+    # Against people dealt out at random, which is what a group split without classes does.
+    people = sorted({person_of_id(name) for name in ids})
+    careless = []
+    for trial in range(30):
+        random.Random(trial).shuffle(people)
+        place = {name: number % 5 for number, name in enumerate(people)}
+        tests = tuple(tuple(name for name in ids if place[person_of_id(name)] == fold) for fold in range(5))
+        careless.append(deviation(Folds("x", 0, tests), label_of))
+    assert deviation(folds, label_of) <= min(careless)
+
+
+def test_group_folds_fill_every_fold_and_follow_the_seed() -> None:
+    ids = [f"samm/{n:03d}/a" for n in range(5)]
+    assert all(len(part) == 1 for part in group_folds(ids, ["x"] * 4 + ["y"], 5, 0).tests)
+    ids, labels = random_clips(3)
+    assert group_folds(ids, labels, 5, 1) != group_folds(ids, labels, 5, 2)
+
+
+def test_group_folds_beat_scikit_learn_s_on_average() -> None:
+    """StratifiedGroupKFold is what people use for this; ours is not allowed to be less even."""
+    ours, theirs = [], []
+    for seed in range(10):
+        ids, labels = random_clips(seed)
+        label_of = dict(zip(ids, labels, strict=True))
+        groups = [person_of_id(name) for name in ids]
+        split = StratifiedGroupKFold(5).split(ids, labels, groups)
+        tests = tuple(tuple(ids[k] for k in test) for _, test in split)
+        ours.append(deviation(group_folds(ids, labels, 5, seed), label_of))
+        theirs.append(deviation(Folds("x", 0, tests), label_of))
+    assert sum(ours) <= sum(theirs)
+
+
+@pytest.mark.parametrize(
+    ("ids", "n_folds", "message"),
+    [
+        ([], 2, "no clip is of the wanted classes"),
+        (["a/1/x", "a/2/x"], 3, "2 subjects cannot fill 3 disjoint folds; try --folds 2"),
+        (["a/1/x"], 1, "--folds: expected at least 2, got 1"),
+        (["a/1/x", "a/2/x", "a/1/x"], 2, "clip a/1/x is tested more than once"),
+    ],
+)
+def test_group_folds_refuse(ids: list[str], n_folds: int, message: str) -> None:
+    with pytest.raises((DataError, UsageError), match=re.escape(message)):
+        group_folds(ids, ["x"] * len(ids), n_folds, 0)
+
+
+# Leave one data set out, and one's own folds
+
+
+def test_leave_dataset_out_has_a_fold_a_data_set() -> None:
+    folds = dataset_folds(["smic-hs/s1/a", "samm/006/b", "samm/007/a"])
+    assert folds.tests == (("samm/006/b", "samm/007/a"), ("smic-hs/s1/a",))
+    with pytest.raises(DataError, match="all clips are of samm; --protocol leave-dataset-out needs packs of two"):
+        dataset_folds(["samm/1/a", "samm/2/a"])
+
+
+IDS = ["samm/1/a", "samm/1/b", "samm/2/a"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "clip,fold\nsamm/1/a,0\nsamm/2/a,1\nsamm/1/b,0\n",
+        "\ufefffold,note, Clip \r\n0,x, samm/1/a\r\n\r\n1,,samm/2/a\r\n0,y,samm/1/b\r\n",
+    ],
+)
+def test_own_folds_from_a_csv(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "folds.csv"
+    path.write_text(text, encoding="utf-8")
+    assert read_folds_file(path, IDS) == Folds("file", 0, (("samm/1/a", "samm/1/b"), ("samm/2/a",)))
+
+
+def test_own_folds_from_another_run(tmp_path: Path) -> None:
+    stratified_folds(IDS * 1 + ["samm/3/a"], ["x", "y", "x", "y"], 2, 7).save(tmp_path / "folds.json")
+    again = read_folds_file(tmp_path / "folds.json", [*IDS, "samm/3/a"])
+    assert (again.protocol, again.tests) == ("file", Folds.load(tmp_path / "folds.json").tests)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "line 1: expected the columns clip and fold, got nothing"),
+        ("id,fold\na,0\n", "line 1: expected the columns clip and fold, got id,fold"),
+        ("clip,fold\nsamm/1/a,x\n", "line 2: fold: expected a whole number from 0, got 'x'"),
+        ("clip,fold\nsamm/1/a\n", "line 2: fold: expected a whole number from 0, got ''"),
+        ("clip,fold\nsamm/1/a,0\nsamm/1/b,2\n", "expected folds numbered from 0 without a gap, got 0, 2"),
+        ("clip,fold\n", "expected folds numbered from 0 without a gap, got none"),
+        ("clip,fold\nsamm/1/a,0\nsamm/1/b,1\n", "clip samm/2/a is in no fold; were the folds made from another pack?"),
+        ("clip,fold\nsamm/1/a,0\nsamm/1/a,1\n", "folds: clip samm/1/a is tested more than once"),
+        ("clip,fold\nsamm/1/a,0\nsamm/1/b,1\nsamm/2/a,1\nsamm/9/z,0\n", "clip samm/9/z is not in the pack"),
+        ("clip,fold\n006_1_2,0\nsamm/1/b,1\n", "clip id: expected dataset/subject/clip, got '006_1_2'"),
+    ],
+)
+def test_own_folds_that_cannot_be_used(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "folds.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=re.escape(message)) as caught:
+        read_folds_file(path, IDS)
+    assert "\n" not in str(caught.value)
+
+
+def test_own_folds_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r"none\.csv: cannot be read: no such file"):
+        read_folds_file(tmp_path / "none.csv", IDS)
+    (tmp_path / "latin.csv").write_bytes(b"clip,fold\n\xff\xfe,0\n")
+    with pytest.raises(DataError, match=r"latin\.csv: not a csv file"):
+        read_folds_file(tmp_path / "latin.csv", IDS)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mertool.errors import DataError
-from mertool.metrics import count_confusions, evaluate
+from mertool.metrics import confusions_by_person, count_confusions, evaluate
 from mertool.predictions import NO_FOLD, Predictions
 
 ABC = ("a", "b", "c")
@@ -70,6 +70,7 @@ def test_by_hand() -> None:
     assert scores["fold_accuracy_sd"] == pytest.approx(math.sqrt(42 / 81 / 2))
     assert scores["majority"] == 4 / 7
     assert scores["majority_class"] == "a"
+    assert scores["random"] == (4**2 + 2**2 + 1) / 7**2
     assert (scores["n"], scores["n_subjects"]) == (7, 4)
     assert scores["classes"] == ["a", "b", "c"]
     assert scores["absent_classes"] == []
@@ -95,6 +96,7 @@ def test_the_keys_are_the_documented_ones_and_plain_json() -> None:
     assert list(scores) == [
         *("accuracy", "uf1", "uar", "fold_accuracy_mean", "fold_accuracy_sd", "majority", "n", "n_subjects"),
         *("confusion", "per_class", "per_dataset", "hits", "classes", "absent_classes", "majority_class", "fold_hits"),
+        "random",
     ]
     json.dumps(scores, allow_nan=False)
 
@@ -186,3 +188,16 @@ def test_no_truth_no_scores() -> None:
 
 def test_confusions_are_counted_over_the_explicit_list() -> None:
     assert count_confusions("aab", "aba", ABC).tolist() == [[1, 1, 0], [1, 0, 0], [0, 0, 0]]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_confusions_by_person_add_up_and_stay_with_their_person(seed: int) -> None:
+    predictions = random_predictions(seed)
+    by_person = confusions_by_person(predictions)
+    assert by_person.sum(0).tolist() == evaluate(predictions)["confusion"]
+    people = sorted({f"{d}/{s}" for d, s in zip(predictions.dataset, predictions.subject, strict=True)})
+    assert len(by_person) == len(people)
+    for name, counts in zip(people, by_person, strict=True):
+        own = [row for row, clip in enumerate(predictions.clip) if clip.startswith(f"{name}/")]
+        truth, answer = ([values[row] for row in own] for values in (predictions.truth, predictions.prediction))
+        assert counts.tolist() == count_confusions(truth, answer, predictions.classes).tolist()

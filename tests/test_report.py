@@ -101,9 +101,11 @@ def test_text(run_folder: Path) -> None:
         "hits/N                   5/7",
         "accuracy, mean of folds  70.83 %, sd 5.89 (the paper's figure)",
         "accuracy, pooled         71.43 %, 95 % interval 35.89 to 91.78 (Wilson, clips taken as",
-        "UF1                      0.7222",
-        "UAR                      0.7222",
+        "... over people          95 % interval 50.00 to 100.00 (bootstrap of 3 subjects)",
+        "UF1                      0.7222, 95 % interval 0.5000 to 1.0000 (over people)",
+        "UAR                      0.7222, 95 % interval 0.5000 to 1.0000 (over people)",
         "majority baseline        42.86 %, always answering 'anger'",
+        "random baseline          34.69 %, at random in the classes' own shares",
         "This accuracy is not distinguishable from always answering 'anger' (42.86 %): the interval",
         "Subject-dependent: 1 of 3 subjects has clips in both training and test parts; accuracy on new",
         "Epoch rule: last epoch; the test fold is never looked at during training.",
@@ -239,6 +241,53 @@ def test_several_runs_begin_with_a_summary(run_folder: Path) -> None:
     assert "do not compare" not in text
     assert "different folds" not in text
     assert [run["run"] for run in json.loads(render_json(runs))["runs"]] == ["runs/a", "runs/much_longer_name"]
+
+
+def answering(right: int, n: int = 40) -> list[list[Clip]]:
+    """Two folds of n clips of ten people, of which the first `right` are answered right."""
+    clips = [(f"samm/{k % 10:03d}/{k:02d}", CLASSES[k % 3], CLASSES[(k % 3 + (k >= right)) % 3]) for k in range(n)]
+    return [clips[: n // 2], clips[n // 2 :]]
+
+
+def test_runs_are_compared_clip_by_clip_with_the_first(run_folder: Path) -> None:
+    del run_folder
+    for name, right in (("first", 20), ("better", 32), ("alike", 21), ("same", 20)):
+        make_run(Path(f"runs/{name}"), answering(right))
+    runs = [load_run(Path(f"runs/{name}")) for name in ("first", "better", "alike", "same")]
+    text = render_text(runs)
+    assert "Against runs/first, clip by clip: exact McNemar test; differences in points" in text
+    rows = {
+        line.split()[0]: line.split()[1:]
+        for line in text.partition("Against")[2].splitlines()[1:7]
+        if line.startswith("runs/")
+    }
+    # 12 and 0 differ: p = 2 / 2^12, times three for three comparisons.
+    assert rows["runs/better"][:5] == ["12", "0", "+30.00", "0.0005", "0.0015"]
+    assert rows["runs/alike"] == ["1", "0", "+2.50", "1.0000", "1.0000", "-"]
+    assert rows["runs/same"] == ["0", "0", "+0.00", "1.0000", "1.0000", "-"]
+    assert "Told apart from runs/first at 5 %: runs/better." in text
+    assert "Less than 6 clips (here 15.0 points) it never finds." in " ".join(text.split())
+    found = json.loads(render_json(runs))["comparisons"]
+    assert [(c["run"], c["with_run"], c["paired"]["only_second"]) for c in found] == [
+        ("runs/better", "runs/first", 12),
+        ("runs/alike", "runs/first", 1),
+        ("runs/same", "runs/first", 0),
+    ]
+    assert found[0]["p_holm"] == pytest.approx(3 * 2 / 2**12)
+    assert "None of these runs can be told apart from runs/first at 5 %." in render_text([runs[0], *runs[2:]])
+
+
+def test_only_runs_over_the_same_clips_are_compared(run_folder: Path) -> None:
+    make_run(Path("runs/b"), [FOLD_0, FOLD_1[1:]])
+    assert "McNemar" not in render_text([load_run(run_folder), load_run(Path("runs/b"))])
+    assert json.loads(render_json([load_run(run_folder)]))["comparisons"] == []
+
+
+def test_intervals_over_people_are_the_same_every_time(run_folder: Path) -> None:
+    one, two = (json.loads(render_json([load_run(run_folder)]))["runs"][0] for _ in range(2))
+    assert one == two
+    low, high = one["intervals_by_people"]["accuracy"]
+    assert low <= one["accuracy"] <= high
 
 
 def test_runs_that_do_not_compare_are_told(run_folder: Path) -> None:
