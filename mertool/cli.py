@@ -410,7 +410,14 @@ def predict(run: Path, pack: Path, output: Path | None, device: str, quiet: bool
 
 @main.command()
 @click.argument("runs", nargs=-1, type=PATH)
-@click.option("--format", "style", type=click.Choice(["text", "md", "json"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "md", "latex", "csv", "json", "megc"]),
+    default="text",
+    show_default=True,
+    help="latex: booktabs; csv: a line a run; megc: the log of MEGC2019, of one run.",
+)
 @click.option("--maps", type=PATH, help="Also draw the attention maps of one run to this .png (needs its pack).")
 @quiet_option
 def report(runs: tuple[Path, ...], style: str, maps: Path | None, quiet: bool) -> None:
@@ -422,17 +429,29 @@ def report(runs: tuple[Path, ...], style: str, maps: Path | None, quiet: bool) -
     Example:
       mertool report runs/* --format md > results.md
     """
-    from .report import find_newest_run, load_run, render_json, render_markdown, render_text
+    from . import report as reports
 
     _check_png(maps)
-    if maps is not None and len(runs) > 1:
-        raise UsageError(f"--maps: draws one run, got {len(runs)}")
+    for option, wanted in (("--maps", maps is not None), ("--format megc", style == "megc")):
+        if wanted and len(runs) > 1:
+            raise UsageError(f"{option}: takes one run, got {len(runs)}")
     folders = list(runs)
     if not folders:
-        folders = [find_newest_run(Path())]
+        folders = [reports.find_newest_run(Path())]
         _remark(f"report of {folders[0]}", quiet)
-    loaded = [load_run(folder) for folder in folders]
-    click.echo({"text": render_text, "md": render_markdown, "json": render_json}[style](loaded).rstrip("\n"))
+    loaded = [reports.load_run(folder) for folder in folders]
+    if style == "megc":
+        text = reports.render_megc(loaded[0])
+    else:
+        renderers = {
+            "text": reports.render_text,
+            "md": reports.render_markdown,
+            "latex": reports.render_latex,
+            "csv": reports.render_csv,
+            "json": reports.render_json,
+        }
+        text = renderers[style](loaded)
+    click.echo(text.rstrip("\n"))
     if maps is not None:
         from .crossval import draw_attention
 

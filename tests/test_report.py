@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import random
@@ -17,7 +18,16 @@ from mertool.errors import DataError, FileError, MertoolError
 from mertool.folds import Folds
 from mertool.metrics import evaluate
 from mertool.predictions import Predictions
-from mertool.report import find_newest_run, load_run, render_json, render_markdown, render_text
+from mertool.report import (
+    find_newest_run,
+    load_run,
+    render_csv,
+    render_json,
+    render_latex,
+    render_markdown,
+    render_megc,
+    render_text,
+)
 
 CLASSES = ("anger", "fear", "joy")
 # A clip: id, truth, answer. Two folds; subject 001 is in both, 002 only in the first, 003 only in the second.
@@ -471,3 +481,54 @@ def test_the_newest_run_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert find_newest_run(Path()) == Path("runs/new")
     os.utime(Path("runs/paper/older/config.json"), (20_000, 20_000))
     assert find_newest_run(Path()) == Path("runs/paper/older")
+
+
+# LaTeX, CSV, the log of MEGC2019
+
+
+def test_latex_is_booktabs_with_nothing_left_unescaped(run_folder: Path) -> None:
+    make_run(Path("runs/50 % of_{x}~^\\\\#&$"), arcface=True)
+    text = render_latex([load_run(run_folder), load_run(Path("runs/50 % of_{x}~^\\\\#&$"))])
+    assert text.startswith("% needs \\usepackage{booktabs}\n")
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == text.count(r"\toprule") > 5
+    assert r"runs/50 \% of\_\{x\}\textasciitilde{}\textasciicircum{}\textbackslash{}" in text
+    body = "\n".join(text.splitlines()[1:])
+    assert not re.search(r"(?<!\\)[%#$]", body)
+    for table in re.findall(r"\\begin{tabular}{@{}([lr]+)@{}}(.*?)\\end{tabular}", body, re.DOTALL):
+        columns, rows = len(table[0]), [line for line in table[1].splitlines() if line.endswith(r"\\")]
+        assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {columns}
+
+
+def test_csv_has_a_line_a_run_with_scores_intervals_and_settings(run_folder: Path) -> None:
+    make_run(Path("runs/b, c"), arcface=True)
+    rows = list(csv.DictReader(render_csv([load_run(run_folder), load_run(Path("runs/b, c"))]).splitlines()))
+    assert [row["run"] for row in rows] == ["runs/a", "runs/b, c"]
+    first = rows[0]
+    assert (first["hits"], first["n"], first["accuracy"]) == ("5", "7", str(5 / 7))
+    assert float(first["accuracy_low"]) < 5 / 7 < float(first["accuracy_high"])
+    assert float(first["uf1_people_low"]) <= float(first["uf1"]) <= float(first["uf1_people_high"])
+    assert (first["region"], first["arcface"], rows[1]["arcface"]) == ("roi", "False", "True")
+    assert set(Settings().as_dict()) <= set(first)
+    assert "" not in {name for row in rows for name in row}
+
+
+def test_the_log_of_megc2019_is_as_its_organisers_ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    classes = ("negative", "positive", "surprise")
+    parts = [
+        [("samm/006/006_1_10", "negative", "surprise"), ("samm/006/006_1_2", "positive", "positive")],
+        [("casme2/sub01/EP02_01f", "positive", "positive"), ("smic-hs/s1/s1_ne_01", "negative", "negative")],
+        [("smic-hs/s11/s11_sur_02", "surprise", "negative")],
+    ]
+    text = render_megc(load_run(make_run(Path("megc"), parts, classes)))
+    assert text == (
+        "casme2 sub01\nEP02_01f 1 1\n\n"
+        "samm 6\n006_1_2 1 1\n006_1_10 0 2\n\n"
+        "smic s01\ns01_ne_01 0 0\n\n"
+        "smic s11\ns11_sur_02 2 0\n"
+    )
+
+
+def test_the_log_of_megc2019_needs_its_classes(run_folder: Path) -> None:
+    with pytest.raises(DataError, match=r"has the classes negative, positive, surprise, this run has anger, fear, joy"):
+        render_megc(load_run(run_folder))

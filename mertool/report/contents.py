@@ -1,0 +1,247 @@
+"""What a report says: summary, comparisons, and each run in detail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..config import RECIPES, Settings
+from ..stats import FEWEST_ONE_WAY
+from .blocks import Block, Facts, Heading, Notes, Table, column_widths, count_of
+from .compare import compare_runs, labels_of
+from .run import Run
+
+__all__ = ["WIDTH", "blocks_of"]
+
+WIDTH = 96  # columns of running text, and the widest confusion matrix that still spells its columns out
+_LEVEL = 0.05
+_EPOCH_RULE = "Epoch rule: last epoch; the test fold is never looked at during training."
+_ORACLE = "Oracle key frames: onset and apex are human annotations, not found by a program."
+
+
+def blocks_of(runs: Sequence[Run]) -> list[Block]:
+    """With several runs a summary and comparisons first, then each run."""
+    blocks: list[Block] = _summary(runs) if len(runs) > 1 else []
+    for run in runs:
+        blocks += _details(run)
+    return blocks
+
+
+def _summary(runs: Sequence[Run]) -> list[Block]:
+    header = ("run", "settings", "hits/N", "mean of folds (sd)", "pooled [95 %]", "UF1", "UAR", "majority")
+    rows = []
+    for run in runs:
+        scores = run.metrics
+        low, high = run.interval
+        rows.append(
+            (
+                run.name,
+                _short_settings(run),
+                f"{scores['hits']}/{scores['n']}",
+                f"{_percent(scores['fold_accuracy_mean'])} ({_percent(scores['fold_accuracy_sd'])})",
+                f"{_percent(scores['accuracy'])} [{100 * low:.1f}, {100 * high:.1f}]",
+                f"{scores['uf1']:.4f}",
+                f"{scores['uar']:.4f}",
+                _percent(scores["majority"]),
+            )
+        )
+    blocks: list[Block] = [
+        Heading("Summary"),
+        Table("Accuracies in %", header, tuple(rows), n_left=2),
+        *_comparison_blocks(runs),
+    ]
+    if any(labels_of(run) != labels_of(runs[0]) for run in runs):
+        blocks.append(Notes(("These runs test different clips or classes: their scores do not compare.",)))
+    elif any(set(map(frozenset, run.folds.tests)) != set(map(frozenset, runs[0].folds.tests)) for run in runs):
+        blocks.append(Notes(("These runs split the clips into different folds.",)))
+    return blocks
+
+
+def _comparison_blocks(runs: Sequence[Run]) -> list[Block]:
+    found = compare_runs(runs)
+    if not found:
+        return []
+    header = ("run", "only it right", "only the first", "difference", "p", "p (Holm)", "detectable")
+    rows = [
+        (
+            c.run,
+            str(c.paired.only_second),
+            str(c.paired.only_first),
+            f"{100 * c.paired.difference:+.2f}",
+            _p(c.paired.p),
+            _p(c.p_holm),
+            "-" if c.detectable is None else f"{100 * c.detectable:.1f}",
+        )
+        for c in found
+    ]
+    told = [c.run for c in found if c.p_holm < _LEVEL]
+    apart = (
+        f"Told apart from {runs[0].name} at 5 %: {', '.join(told)}."
+        if told
+        else (f"None of these runs can be told apart from {runs[0].name} at 5 %.")
+    )
+    n = found[0].paired.n
+    return [
+        Table(f"Against {runs[0].name}, clip by clip: exact McNemar test; differences in points", header, tuple(rows)),
+        Notes(
+            (
+                apart,
+                "Detectable: the true difference, in points, that such a test finds four times in five when as many "
+                f"clips differ. Less than {FEWEST_ONE_WAY} clips (here {100 * FEWEST_ONE_WAY / n:.1f} points) it never "
+                "finds.",
+            )
+        ),
+    ]
+
+
+def _p(value: float) -> str:
+    return "<0.0001" if value < 0.0001 else f"{value:.4f}"
+
+
+def _details(run: Run) -> list[Block]:
+    scores = run.metrics
+    low, high = run.interval
+    people = scores["n_subjects"]
+    counts = ", ".join(f"{name} {scores['per_class'][name]['support']}" for name in scores["classes"])
+    facts = [
+        ("settings", _short_settings(run)),
+        ("beyond the recipe", _overrides(run.settings) or "nothing"),
+        *([("initial weights", _initial_weights(run))] if run.init else []),
+        ("protocol", _protocol(run)),
+        ("packs", ", ".join(run.packs)),
+        ("clips", f"{scores['n']} of {count_of(scores['n_subjects'], 'subject')}"),
+        ("classes", counts),
+        ("hits/N", f"{scores['hits']}/{scores['n']}"),
+        (
+            "accuracy, mean of folds",
+            f"{_percent(scores['fold_accuracy_mean'])} %, sd {_percent(scores['fold_accuracy_sd'])} "
+            "(the paper's figure)",
+        ),
+        (
+            "accuracy, pooled",
+            f"{_percent(scores['accuracy'])} %, 95 % interval {_percent(low)} to {_percent(high)} "
+            "(Wilson, clips taken as independent)",
+        ),
+        (
+            "... over people",
+            f"95 % interval {_ends(run, 'accuracy', 100, 2)} (bootstrap of {count_of(people, 'subject')})",
+        ),
+        ("UF1", f"{scores['uf1']:.4f}, 95 % interval {_ends(run, 'uf1', 1, 4)} (over people)"),
+        ("UAR", f"{scores['uar']:.4f}, 95 % interval {_ends(run, 'uar', 1, 4)} (over people)"),
+        ("majority baseline", f"{_percent(scores['majority'])} %, always answering '{scores['majority_class']}'"),
+        ("random baseline", f"{_percent(scores['random'])} %, at random in the classes' own shares"),
+    ]
+    blocks: list[Block] = [
+        Heading(run.name),
+        Facts(tuple(facts)),
+        Notes((_baseline_sentence(run), _overlap_sentence(run), _EPOCH_RULE, _ORACLE)),
+        _confusion_table(run),
+        _class_table(run),
+    ]
+    if scores["absent_classes"]:
+        absent = ", ".join(scores["absent_classes"])
+        blocks.append(Notes((f"Without a clip, so left out of UF1 and UAR: {absent}.",)))
+    if len(scores["per_dataset"]) > 1:
+        blocks.append(_dataset_table(run))
+    blocks.append(_fold_table(run))
+    return blocks
+
+
+def _ends(run: Run, score: str, factor: int, digits: int) -> str:
+    low, high = run.by_people[score]
+    return f"{factor * low:.{digits}f} to {factor * high:.{digits}f}"
+
+
+def _short_settings(run: Run) -> str:
+    settings = run.settings
+    words = [settings.region, f"{settings.frames} frame{'s' if settings.frames > 1 else ''}"]
+    words += [name for name, on in (("abn", settings.abn), ("arcface", settings.arcface)) if on]
+    return ", ".join([*words, settings.recipe, *([f"init {run.init}"] if run.init else [])])
+
+
+def _initial_weights(run: Run) -> str:
+    loaded, not_loaded = ("; ".join(layers) or "nothing" for layers in run.init_layers)
+    return f"{run.init}: loaded {loaded}; not loaded: {not_loaded}"
+
+
+def _protocol(run: Run) -> str:
+    drawn = "" if run.folds.protocol == "loso" else f", seed {run.folds.seed}"
+    return f"{run.folds.protocol}, {len(run.folds.tests)} folds{drawn}"
+
+
+def _overrides(settings: Settings) -> str:
+    """Settings that neither the recipe nor another line of the report tells."""
+    told = {"classes", "region", "frames", "abn", "arcface", "recipe", "protocol", "folds", "seed"}
+    recipe = Settings.from_dict({**RECIPES[settings.recipe], "recipe": settings.recipe}).as_dict()
+    changed = [
+        f"{name} {value}" for name, value in settings.as_dict().items() if value != recipe[name] and name not in told
+    ]
+    return ", ".join(changed)
+
+
+def _baseline_sentence(run: Run) -> str:
+    scores = run.metrics
+    low, high = run.interval
+    baseline = f"always answering '{scores['majority_class']}' ({_percent(scores['majority'])} %)"
+    if low > scores["majority"]:
+        return f"Better than {baseline}: the whole interval lies above it."
+    if high < scores["majority"]:
+        return f"Worse than {baseline}: the whole interval lies below it."
+    return f"This accuracy is not distinguishable from {baseline}: the interval includes it."
+
+
+def _overlap_sentence(run: Run) -> str:
+    n_subjects, n_shared = run.metrics["n_subjects"], len(run.shared_subjects)
+    if n_shared:
+        return (
+            f"Subject-dependent: {n_shared} of {count_of(n_subjects, 'subject')} {'has' if n_shared == 1 else 'have'} "
+            "clips in both training and test parts; accuracy on new people will be lower."
+        )
+    if run.init_people:
+        return (
+            f"Subject-dependent by way of --init: its weights have seen {len(run.init_people)} of "
+            f"{count_of(n_subjects, 'subject')}, in other clips; accuracy on new people will be lower."
+        )
+    return f"Subject-independent: none of {count_of(n_subjects, 'subject')} has clips in both training and test parts."
+
+
+def _confusion_table(run: Run) -> Table:
+    classes, confusion = run.metrics["classes"], run.metrics["confusion"]
+    rows = [(name, *map(str, counts), str(sum(counts))) for name, counts in zip(classes, confusion, strict=True)]
+    table = Table("Confusion matrix: rows = truth, columns = prediction", ("truth", *classes, "all"), tuple(rows))
+    if sum(width + 2 for width in column_widths(table)) <= WIDTH + 2:
+        return table
+    numbered = tuple((f"{number} {row[0]}", *row[1:]) for number, row in enumerate(rows, 1))
+    return Table(table.title, ("truth", *map(str, range(1, len(classes) + 1)), "all"), numbered)
+
+
+def _class_table(run: Run) -> Table:
+    rows = [
+        (name, _share(part["precision"]), _share(part["recall"]), _share(part["f1"]), str(part["support"]))
+        for name, part in run.metrics["per_class"].items()
+    ]
+    return Table("Per class (-: nothing to divide by)", ("class", "precision", "recall", "F1", "support"), tuple(rows))
+
+
+def _dataset_table(run: Run) -> Table:
+    rows = []
+    for name, part in run.metrics["per_dataset"].items():
+        scores = (f"{part['accuracy']:.4f}", f"{part['uf1']:.4f}", f"{part['uar']:.4f}", str(part["n"]))
+        rows.append((name, *scores, ", ".join(part["absent_classes"]) or "-"))
+    header = ("data set", "accuracy", "UF1", "UAR", "clips", "classes without a clip")
+    return Table("Per data set, from the same predictions", header, tuple(rows))
+
+
+def _fold_table(run: Run) -> Table:
+    rows = [
+        (str(fold), f"{hits}/{n}", f"{hits / n:.4f}", str(part.n_shared))
+        for (fold, hits, n), part in zip(run.metrics["fold_hits"], run.overlap, strict=True)
+    ]
+    return Table("Per fold", ("fold", "hits/n", "accuracy", "subjects also in training"), tuple(rows))
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.2f}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"

@@ -1,0 +1,244 @@
+"""A report as text, Markdown, LaTeX, CSV or JSON, and a run's log in the format of MEGC2019."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+from ..clips import natural_key
+from ..errors import DataError
+from ..folds import split_id
+from .blocks import Block, Facts, Heading, Notes, Table, column_widths, display_width
+from .compare import compare_runs
+from .contents import WIDTH, blocks_of
+from .run import Run
+
+__all__ = ["render_csv", "render_json", "render_latex", "render_markdown", "render_megc", "render_text"]
+
+
+def render_text(runs: Sequence[Run]) -> str:
+    """Tables for a terminal: with several runs a summary first, then each run."""
+    return "\n\n".join(_block_text(block) for block in blocks_of(runs)) + "\n"
+
+
+def render_markdown(runs: Sequence[Run]) -> str:
+    """The same as GitHub-flavoured Markdown."""
+    return "\n\n".join(_block_markdown(block) for block in blocks_of(runs)) + "\n"
+
+
+def render_json(runs: Sequence[Run]) -> str:
+    """`{"runs": [...], "comparisons": [...]}`, always in one order.
+
+    Of each run the metrics, the intervals, the overlap and the settings; then each further run against the first.
+    """
+    values = {
+        "runs": [_run_values(run) for run in runs],
+        "comparisons": [{**c._asdict(), "paired": c.paired._asdict()} for c in compare_runs(runs)],
+    }
+    return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def render_latex(runs: Sequence[Run]) -> str:
+    """The same for a paper: tables of the package booktabs; put \\usepackage{booktabs} into the preamble."""
+    return "\n\n".join(["% needs \\usepackage{booktabs}", *map(_block_latex, blocks_of(runs))]) + "\n"
+
+
+def render_csv(runs: Sequence[Run]) -> str:
+    """One line a run: scores with the ends of their intervals (0..1), then every setting."""
+    stream = io.StringIO()
+    settings = list(runs[0].settings.as_dict())
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow([*_CSV_SCORES, *settings])
+    for run in runs:
+        values = _run_values(run)
+        ends = {"accuracy_low": run.interval[0], "accuracy_high": run.interval[1]}
+        for name, (low, high) in run.by_people.items():
+            ends |= {f"{name}_people_low": low, f"{name}_people_high": high}
+        cells = {**values, **ends, "classes": " ".join(run.metrics["classes"]), "packs": " ".join(run.packs)}
+        chosen = run.settings.as_dict()
+        writer.writerow([*(_plain(cells[name]) for name in _CSV_SCORES), *(_plain(chosen[name]) for name in settings)])
+    return stream.getvalue()
+
+
+def render_megc(run: Run) -> str:
+    """The log that the organisers of MEGC2019 ask for: a line a subject, then a line a clip with truth and prediction.
+
+    Codes are 0 negative, 1 positive, 2 surprise; subjects are separated by a blank line.
+
+    Raises:
+        DataError: The classes are not these three.
+
+    Source: reference/evaluation.md, section 1; names as in the organisers' list of clips (reference/datasets.md, 7).
+    """
+    if run.predictions.classes != _MEGC_CODES:
+        raise DataError(
+            f"report: {run.name}: the log of MEGC2019 has the classes {', '.join(_MEGC_CODES)}, this run has "
+            f"{', '.join(run.predictions.classes)}; run cv with --classes megc3"
+        )
+    people: dict[tuple[str, str], list[str]] = {}
+    rows = zip(run.predictions.clip, run.predictions.truth, run.predictions.prediction, strict=True)
+    for clip_id, truth, prediction in sorted(rows, key=lambda row: [natural_key(part) for part in split_id(row[0])]):
+        dataset, subject, clip = split_id(clip_id)
+        if dataset == "smic-hs":
+            dataset, subject, clip = "smic", _padded(subject), _padded(clip)
+        elif dataset == "samm":
+            subject = subject.lstrip("0")
+        codes = f"{_MEGC_CODES.index(truth)} {_MEGC_CODES.index(prediction)}"
+        people.setdefault((dataset, subject), []).append(f"{clip} {codes}")
+    return "\n\n".join("\n".join([" ".join(who), *lines]) for who, lines in people.items()) + "\n"
+
+
+def _padded(name: str) -> str:
+    """s1_ne_01 -> s01_ne_01, as the organisers write SMIC's subjects."""
+    return re.sub("^s([0-9])(?![0-9])", r"s0\1", name)
+
+
+def _plain(value: object) -> str:
+    return "" if value is None else str(value)
+
+
+_MEGC_CODES = ("negative", "positive", "surprise")
+_CSV_SCORES = (
+    "run",
+    "hits",
+    "n",
+    "n_subjects",
+    "accuracy",
+    "accuracy_low",
+    "accuracy_high",
+    "accuracy_people_low",
+    "accuracy_people_high",
+    "uf1",
+    "uf1_people_low",
+    "uf1_people_high",
+    "uar",
+    "uar_people_low",
+    "uar_people_high",
+    "fold_accuracy_mean",
+    "fold_accuracy_sd",
+    "majority",
+    "random",
+    "subject_independent",
+    "packs",
+    "init",
+)
+
+
+def _run_values(run: Run) -> dict[str, Any]:
+    overlap = [{"fold": part.fold, "n_shared": part.n_shared, "subjects": list(part.subjects)} for part in run.overlap]
+    return {
+        "run": run.name,
+        "mertool": run.version,
+        **run.metrics,
+        "accuracy_interval": list(run.interval),
+        "intervals_by_people": {name: list(ends) for name, ends in run.by_people.items()},
+        "protocol": run.folds.protocol,
+        "folds_seed": run.folds.seed,
+        "subject_independent": not run.shared_subjects and not run.init_people,
+        "n_subjects_shared": len(run.shared_subjects),
+        "overlap": overlap,
+        "packs": list(run.packs),
+        "init": run.init,
+        "init_loaded": list(run.init_layers[0]),
+        "init_not_loaded": list(run.init_layers[1]),
+        "n_subjects_seen_by_init": len(run.init_people),
+        "settings": run.settings.as_dict(),
+    }
+
+
+def _block_text(block: Block) -> str:
+    if isinstance(block, Heading):
+        return f"{block.text}\n{'=' * display_width(block.text)}"
+    if isinstance(block, Facts):
+        margin = max(display_width(label) for label, _ in block.rows) + 2
+        return "\n".join(_wrap(value, _pad(label, margin), " " * margin) for label, value in block.rows)
+    if isinstance(block, Notes):
+        return "\n".join(_wrap(line) for line in block.lines)
+    widths = column_widths(block)
+    lines = [
+        "  ".join(
+            _pad(cell, width, right=k >= block.n_left) for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in (block.header, *block.rows)
+    ]
+    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
+    return "\n".join([block.title, *(line.rstrip() for line in (lines[0], rule, *lines[1:]))])
+
+
+def _block_markdown(block: Block) -> str:
+    if isinstance(block, Heading):
+        return f"## {_escape(block.text)}"
+    if isinstance(block, Notes):
+        return "\n\n".join(map(_escape, block.lines))
+    if isinstance(block, Facts):
+        block = Table("", ("", ""), block.rows, n_left=2)
+    marks = [":--" if k < block.n_left else "--:" for k in range(len(block.header))]
+    rows = [block.header, marks, *block.rows]
+    lines = [f"| {' | '.join(map(_escape, row) if row is not marks else row)} |" for row in rows]
+    return "\n".join([*([f"**{_escape(block.title)}**", ""] if block.title else []), *lines])
+
+
+def _block_latex(block: Block) -> str:
+    if isinstance(block, Heading):
+        return f"\\subsection*{{{_escape_latex(block.text)}}}"
+    if isinstance(block, Notes):
+        return "\n\n".join(map(_escape_latex, block.lines))
+    if isinstance(block, Facts):
+        rows = [f"  {_escape_latex(label)} & {_escape_latex(value)} \\\\" for label, value in block.rows]
+        return "\n".join([r"\begin{tabular}{@{}lp{0.7\linewidth}@{}}", *rows, r"\end{tabular}"])
+    columns = "l" * block.n_left + "r" * (len(block.header) - block.n_left)
+    rows = [f"    {' & '.join(map(_escape_latex, row))} \\\\" for row in block.rows]
+    head = f"    {' & '.join(map(_escape_latex, block.header))} \\\\"
+    return "\n".join(
+        [
+            r"\begin{table}[htbp]",
+            r"  \centering",
+            f"  \\caption{{{_escape_latex(block.title)}}}",
+            f"  \\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
+            r"    \toprule",
+            head,
+            r"    \midrule",
+            *rows,
+            r"    \bottomrule",
+            r"  \end{tabular}",
+            r"\end{table}",
+        ]
+    )
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    **{mark: f"\\{mark}" for mark in "&%$#_"},
+}
+
+
+def _escape_latex(text: str) -> str:
+    return "".join(_LATEX.get(mark, mark) for mark in text)
+
+
+def _escape(text: str) -> str:
+    """Text that Markdown shows as it is, also within a table's cell."""
+    for mark in "\\`*_|<":
+        text = text.replace(mark, f"\\{mark}")
+    return text
+
+
+def _wrap(text: str, first: str = "", indent: str = "") -> str:
+    lines = textwrap.wrap(text, WIDTH - len(indent), break_long_words=False, break_on_hyphens=False)
+    return "\n".join((indent if number else first) + line for number, line in enumerate(lines or [""])).rstrip()
+
+
+def _pad(text: str, width: int, right: bool = False) -> str:
+    space = " " * (width - display_width(text))
+    return space + text if right else text + space

@@ -1,0 +1,176 @@
+"""A run folder, read and scored.
+
+`load_run` recomputes everything from folds.json and the folds' predictions.csv, which are joined by clip id; it never
+reads results.json.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..config import Settings
+from ..errors import DataError, FileError, MertoolError
+from ..files import read_json
+from ..folds import Folds, Overlap, subject_overlap
+from ..metrics import Metrics, confusions_by_person, evaluate
+from ..predictions import Predictions
+from ..stats import bootstrap_intervals, wilson
+from .blocks import count_of
+
+__all__ = ["Run", "find_newest_run", "load_run"]
+
+_FORMAT = 1
+_BOOTSTRAP_SEED = 0  # the same report every time
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished cross-validation and its scores.
+
+    Attributes:
+        name: The run folder as it was given.
+        version: mertool's version that made it.
+        settings: All its settings.
+        init: Where its first weights came from (`--init`); "" for random ones.
+        init_layers: What of these weights was loaded, and what not and why.
+        init_people: People of the run whom these weights have seen.
+        packs: Names of its packs.
+        folds: Which clips were tested in which fold.
+        predictions: One row for each of those clips.
+        metrics: `mertool.metrics.evaluate(predictions)`.
+        interval: 95 % Wilson interval of the pooled accuracy, 0..1.
+        by_people: 95 % intervals of "accuracy", "uf1" and "uar" over resampled people.
+        overlap: `mertool.folds.subject_overlap(folds)`.
+    """
+
+    name: str
+    version: str
+    settings: Settings
+    init: str
+    init_layers: tuple[tuple[str, ...], tuple[str, ...]]
+    init_people: tuple[str, ...]
+    packs: tuple[str, ...]
+    folds: Folds
+    predictions: Predictions
+    metrics: Metrics
+    interval: tuple[float, float]
+    by_people: dict[str, tuple[float, float]]
+    overlap: tuple[Overlap, ...]
+
+    @property
+    def shared_subjects(self) -> tuple[str, ...]:
+        """Subjects with clips in both the training and the test part of some fold, sorted."""
+        return tuple(sorted({subject for fold in self.overlap for subject in fold.subjects}))
+
+
+def load_run(folder: Path) -> Run:
+    """Read the run folder of a finished `mertool cv`.
+
+    Raises:
+        FileError: A file is missing or cannot be read.
+        DataError: An unfinished run, a clip predicted twice, in another fold than folds.json says, or not at all;
+            other classes than config.json's; or a file that is not mertool's.
+    """
+    name = folder.as_posix() if folder.name else folder.resolve().name
+    where = f"report: {name}"
+    if not (folder / "config.json").is_file():
+        raise FileError(f'{where}: no config.json; expected a folder made by "mertool cv"')
+    config = read_json(folder / "config.json")
+    if not isinstance(config, dict) or config.get("format") != _FORMAT:
+        found = config.get("format") if isinstance(config, dict) else type(config).__name__
+        raise DataError(
+            f"{where}: config.json: expected format {_FORMAT}, got {found!r}; was it made by a newer mertool?"
+        )
+    if config.get("command") == "train":
+        raise DataError(f'{where}: made by "mertool train", which tests nothing; give a run of "mertool cv"')
+    settings, classes, packs = _read_config(config, where)
+    folds = Folds.load(folder / "folds.json")
+    predictions = _join_folds(folder, folds, classes, where)
+    try:
+        metrics = evaluate(predictions)
+    except DataError as error:
+        raise DataError(f"{where}: {error}") from error
+    init = config.get("init") or {}
+    init = init if isinstance(init, dict) else {"path": init}
+    return Run(
+        name=name,
+        version=str(config.get("mertool", "")),
+        settings=settings,
+        init=str(init.get("path", "")),
+        init_layers=(tuple(map(str, init.get("loaded") or ())), tuple(map(str, init.get("not_loaded") or ()))),
+        init_people=tuple(map(str, init.get("people") or ())),
+        packs=packs,
+        folds=folds,
+        predictions=predictions,
+        metrics=metrics,
+        interval=wilson(metrics["hits"], metrics["n"]),
+        by_people=bootstrap_intervals(confusions_by_person(predictions), _BOOTSTRAP_SEED),
+        overlap=tuple(subject_overlap(folds)),
+    )
+
+
+def find_newest_run(folder: Path) -> Path:
+    """The cross-validation below `folder`/runs whose config.json was written last.
+
+    Raises:
+        FileError: There is none.
+    """
+    runs = folder / "runs"
+    found = [path for path in runs.rglob("config.json") if (path.parent / "folds.json").is_file()]
+    if not found:
+        raise FileError(f'report: no run below {runs}; make one with "mertool cv" or name its folder')
+    return max(found, key=lambda path: (path.stat().st_mtime_ns, path)).parent
+
+
+def _read_config(config: dict[str, Any], where: str) -> tuple[Settings, tuple[str, ...], tuple[str, ...]]:
+    """Settings, classes and names of the packs."""
+    values, classes, packs = (config.get(key) for key in ("settings", "classes", "packs"))
+    if (
+        not isinstance(values, dict)
+        or not (isinstance(classes, list) and all(isinstance(name, str) for name in classes))
+        or not (isinstance(packs, list) and all(isinstance(pack, dict) for pack in packs))
+    ):
+        raise DataError(f"{where}: config.json: expected settings, a list of classes and one of packs; was it edited?")
+    try:
+        settings = Settings.from_dict(values)
+    except MertoolError as error:
+        raise DataError(f"{where}: config.json: {error}") from error
+    return settings, tuple(classes), tuple(str(pack.get("name", "")) for pack in packs)
+
+
+def _join_folds(folder: Path, folds: Folds, classes: tuple[str, ...], where: str) -> Predictions:
+    """The predictions of all folds, each clip exactly once and in the fold that folds.json gives it."""
+    files = [folder / f"fold_{fold}" / "predictions.csv" for fold in range(len(folds.tests))]
+    missing = [fold for fold, path in enumerate(files) if not path.is_file()]
+    if missing:
+        listed = f"fold {missing[0]} has" if len(missing) == 1 else f"folds {', '.join(map(str, missing))} have"
+        raise DataError(f'{where}: {listed} no predictions.csv; run "mertool cv -o {folder.as_posix()} --resume"')
+    for path in sorted(folder.glob("fold_*/predictions.csv")):
+        if path not in files:
+            raise DataError(
+                f"{where}: {path.parent.name} is not a fold of folds.json, which has {len(files)}; move it away"
+            )
+
+    fold_of = folds.fold_of()
+    parts = []
+    for fold, path in enumerate(files):
+        part = Predictions.read(path)
+        if part.classes != classes:
+            raise DataError(f"{path}: expected the classes {', '.join(classes)}, got {', '.join(part.classes)}")
+        for clip, number in zip(part.clip, part.fold, strict=True):
+            if clip not in fold_of:
+                raise DataError(f"{path}: clip {clip} is not in folds.json; the run was mixed with another or edited")
+            if fold_of[clip] != fold:
+                raise DataError(
+                    f"{path}: clip {clip} is predicted in fold {fold}, but folds.json tests it in {fold_of[clip]}"
+                )
+            if number != fold:
+                raise DataError(f"{path}: clip {clip}: expected fold {fold}, got {number}; was it edited?")
+        left = sorted(set(folds.tests[fold]) - set(part.clip))
+        if left:
+            count = f"{count_of(len(left), 'clip')} of fold {fold} {'has' if len(left) == 1 else 'have'}"
+            raise DataError(f"{path}: {count} no prediction, first {left[0]}; was it edited?")
+        parts.append(part)
+    return Predictions.join(parts)
