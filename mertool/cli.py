@@ -418,9 +418,10 @@ def predict(run: Path, pack: Path, output: Path | None, device: str, quiet: bool
     show_default=True,
     help="latex: booktabs; csv: a line a run; megc: the log of MEGC2019, of one run.",
 )
+@click.option("--audit", is_flag=True, help="Check runs for leaks and for changes since; exit with 1 if a check fails.")
 @click.option("--maps", type=PATH, help="Also draw the attention maps of one run to this .png (needs its pack).")
 @quiet_option
-def report(runs: tuple[Path, ...], style: str, maps: Path | None, quiet: bool) -> None:
+def report(runs: tuple[Path, ...], style: str, audit: bool, maps: Path | None, quiet: bool) -> None:
     """Print results of finished runs: accuracies with intervals, baselines, confusion, and what they are worth.
 
     RUNS are folders of 'mertool cv'; without any, the newest one below ./runs.
@@ -428,10 +429,16 @@ def report(runs: tuple[Path, ...], style: str, maps: Path | None, quiet: bool) -
     \b
     Example:
       mertool report runs/* --format md > results.md
+      mertool report --audit runs/SAMM-roi-3f-abn
     """
     from . import report as reports
 
     _check_png(maps)
+    if audit:
+        if maps is not None or style not in ("text", "json"):
+            raise UsageError("--audit: prints its own table, as text or --format json; leave out --maps")
+        _audit(runs or (reports.find_newest_run(Path()),), style)
+        return
     for option, wanted in (("--maps", maps is not None), ("--format megc", style == "megc")):
         if wanted and len(runs) > 1:
             raise UsageError(f"{option}: takes one run, got {len(runs)}")
@@ -457,6 +464,24 @@ def report(runs: tuple[Path, ...], style: str, maps: Path | None, quiet: bool) -
 
         draw_attention(folders[0], maps)
         _remark(f"attention maps: {maps}", quiet)
+
+
+def _audit(runs: tuple[Path, ...], style: str) -> None:
+    from .audit import FAIL, audit_run
+
+    found = {run.as_posix(): audit_run(run) for run in runs}
+    if style == "json":
+        import json
+
+        plain = {name: [check._asdict() for check in checks] for name, checks in found.items()}
+        click.echo(json.dumps(plain, indent=1, ensure_ascii=False))
+    else:
+        for name, checks in found.items():
+            click.echo(name)
+            for check in checks:
+                click.echo(f"  {check.verdict}  {check.name:15}  {check.detail}")
+    if any(check.verdict == FAIL for checks in found.values() for check in checks):
+        raise SystemExit(1)
 
 
 # What cv and train share: from options to a begun run.

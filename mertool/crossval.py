@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DataError
-from .files import atomic_file, file_lock, make_folder, write_json
+from .files import atomic_file, file_lock, make_folder, read_json, write_json
 from .inputs import Copies, Samples, batch_plan, draw_copies, render, steps_per_epoch
 from .metrics import evaluate
 from .pack import file_sha256
@@ -23,7 +23,16 @@ if TYPE_CHECKING:
 
     from .model import Network
 
-__all__ = ["cross_validate", "draw_attention", "plain_batches", "train_run"]
+__all__ = [
+    "Again",
+    "FoldMarks",
+    "cross_validate",
+    "draw_attention",
+    "finished_marks",
+    "plain_batches",
+    "predict_again",
+    "train_run",
+]
 
 _PREDICT_BATCH = 32  # clips rendered at once: memory stays small
 
@@ -82,6 +91,74 @@ def plain_batches(samples: Samples, rows: NDArray[np.int64], config: RunConfig) 
     for start in range(0, len(rows), _PREDICT_BATCH):
         part = rows[start : start + _PREDICT_BATCH]
         yield torch.from_numpy(render(samples, part, Copies.plain(len(part)), config.settings))
+
+
+class FoldMarks(NamedTuple):
+    """What a fold left when it was done: hashes of its files by name, and the run's fingerprint ("" in old runs)."""
+
+    files: dict[str, str]
+    run: str
+
+
+def finished_marks(run: Path, fold: int) -> FoldMarks:
+    """The marks of a finished fold.
+
+    Raises:
+        DataError: It is not finished, or its done.json is damaged.
+    """
+    path = _folder(run, fold) / "done.json"
+    if not path.exists():
+        raise DataError(f'{run}: fold {fold} is not done; run "mertool cv -o {run} --resume"')
+    values = read_json(path)
+    files = values.get("sha256") if isinstance(values, dict) else None
+    if not isinstance(files, dict) or not all(isinstance(value, str) for value in files.values()):
+        raise DataError(f"{path}: damaged; expected the hashes of the fold's files")
+    return FoldMarks(files, str(values.get("run", "")))
+
+
+class Again(NamedTuple):
+    """A fold's test clips, predicted once more.
+
+    Attributes:
+        seen: Ids of the clips that the network has seen.
+        epochs: Rows of its log.
+        written, now: Probabilities as predictions.csv has them and as the final weights give them, by clip.
+    """
+
+    seen: tuple[str, ...]
+    epochs: int
+    written: dict[str, NDArray[np.float64]]
+    now: dict[str, NDArray[np.float64]]
+
+    def differing(self, most: float) -> list[str]:
+        """Clips with a probability that differs by more than `most`."""
+        return sorted(clip for clip, values in self.written.items() if np.abs(values - self.now[clip]).max() > most)
+
+
+def predict_again(run: Path, config: RunConfig, samples: Samples, fold: int, ids: Sequence[str]) -> Again:
+    """Predict the test clips of a finished fold from its final weights.
+
+    Raises:
+        MertoolError: A file of the fold is missing or damaged.
+    """
+    import torch
+
+    from .checkpoint import load_weights, restore
+    from .engine import predict
+
+    folder = _folder(run, fold)
+    checkpoint = load_weights(folder / "final.pt")
+    torch.set_num_threads(config.settings.threads)
+    names = sorted(ids)
+    batches = plain_batches(samples, samples.rows_of(names), config)
+    probabilities, _ = predict(restore(checkpoint), batches, config.settings)
+    written = Predictions.read(folder / "predictions.csv")
+    return Again(
+        checkpoint.seen,
+        _epochs_logged(folder),
+        dict(zip(written.clip, written.probabilities, strict=True)),
+        dict(zip(names, np.asarray(probabilities, np.float64), strict=True)),
+    )
 
 
 def draw_attention(run: Path, path: Path) -> None:
@@ -151,7 +228,7 @@ def _work_on_fold(run: Path, fold: int) -> None:
         model = _fit(samples, samples.rows_of(folds.training(fold)), config, run, folder)
         test = samples.rows_of(sorted(folds.tests[fold]))
         _predict(model, samples, test, config, folder, fold)
-        _finish(folder, ("predictions.csv", "final.pt"))
+        _finish(folder, ("predictions.csv", "final.pt"), config.fingerprint(run))
 
 
 def _work_on_training(run: Path) -> None:
@@ -161,11 +238,13 @@ def _work_on_training(run: Path) -> None:
         config = RunConfig.read(run)
         samples = open_samples(run, config)
         _fit(samples, samples.rows_of(sorted(samples.ids)), config, run, run)
-        _finish(run, ("final.pt",))
+        _finish(run, ("final.pt",), "")
 
 
-def _finish(folder: Path, names: Sequence[str]) -> None:
-    write_json(folder / "done.json", {"sha256": {name: file_sha256(folder / name) for name in names}})
+def _finish(folder: Path, names: Sequence[str], fingerprint: str) -> None:
+    write_json(
+        folder / "done.json", {"sha256": {name: file_sha256(folder / name) for name in names}, "run": fingerprint}
+    )
 
 
 def _fit(samples: Samples, rows: NDArray[np.int64], config: RunConfig, run: Path, folder: Path) -> Network:

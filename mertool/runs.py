@@ -8,6 +8,8 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import os
 import platform
 from collections import Counter
@@ -140,6 +142,21 @@ class RunConfig:
             )
         except (KeyError, TypeError, UsageError) as error:
             raise DataError(f"{path}: damaged configuration ({error}); start the run again with another -o") from error
+
+    def fingerprint(self, run: Path) -> str:
+        """Hash of all that decides the run's results: its folds, settings, classes, clips, packs and initial weights.
+
+        Paths are no part of it: packs may move.
+
+        Raises:
+            FileError: folds.json is gone.
+        """
+        values = self.as_dict()
+        del values["mertool"]  # the version that reads it now
+        values["packs"] = [digest for _, digest in self.packs]
+        values["init"] = self.init and self.init.sha256
+        values["folds"] = file_sha256(run / "folds.json")
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
     def differences(self, other: RunConfig) -> list[str]:
         """What differs between two configurations, in words; empty when they describe the same run."""

@@ -1,0 +1,210 @@
+"""Whether a finished cross-validation leaked, or was changed since: each check passes, is worth a note, or fails.
+
+Nothing is taken on trust that can be done again: files are compared with the hashes that each fold left, the networks
+are asked what they have seen, and they predict their test clips once more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .crossval import finished_marks, predict_again
+from .errors import DataError, FileError, MertoolError
+from .folds import Folds
+from .inputs import Samples
+from .pack import file_sha256
+from .report import Run, load_run
+from .runs import RunConfig, open_samples
+
+__all__ = ["FAIL", "NOTE", "PASS", "Check", "audit_run"]
+
+PASS, NOTE, FAIL = "pass", "note", "fail"
+SAME = 1e-3  # probabilities that differ by more are not the same network's, on whatever machine
+NEAR = 0.5  # grey levels: mean difference of reduced frames below which two clips are one picture, encoded twice
+_SIDE = 16
+_MOST = 4000  # clips that are compared pair by pair; beyond it only equal ones are found
+_DISJOINT = ("group", "loso")
+
+
+class Check(NamedTuple):
+    """One check: its name, `PASS`, `NOTE` or `FAIL`, and what was found."""
+
+    name: str
+    verdict: str
+    detail: str
+
+
+def audit_run(folder: Path) -> list[Check]:
+    """Audit a finished run of `mertool cv`.
+
+    Args:
+        folder: The run.
+
+    Raises:
+        FileError: It is no run folder.
+        DataError: Its configuration is damaged, or it is not finished.
+    """
+    config = RunConfig.read(folder)
+    if config.command != "cv":
+        raise DataError(
+            f'{folder}: made by "mertool {config.command}", which tests nothing; audit a run of "mertool cv"'
+        )
+    folds = Folds.load(folder / "folds.json")
+    checks = [_files(folder, config, len(folds.tests))]
+    try:
+        run = load_run(folder)
+    except MertoolError as error:
+        return [*checks, Check("predictions", FAIL, str(error))]
+    checks += [_predictions(run), _subjects(run), _initial(run)]
+    try:
+        samples = open_samples(folder, config)
+    except MertoolError as error:
+        gone = NOTE if isinstance(error, FileError) else FAIL
+        missing = Check("pack", gone, f"not read, so pictures and networks were not checked: {error}")
+        return [*checks, missing, _statistics(), _key_frames(None)]
+    checks += [
+        *_networks(folder, config, folds, samples),
+        _pictures(samples, folds),
+        _statistics(),
+        _key_frames(samples),
+    ]
+    return checks
+
+
+def _files(folder: Path, config: RunConfig, n_folds: int) -> Check:
+    """The hashes that each fold left behind when it was done."""
+    changed, without = [], []
+    for fold in range(n_folds):
+        marks = finished_marks(folder, fold)
+        for name, digest in marks.files.items():
+            try:
+                if file_sha256(folder / f"fold_{fold}" / name) != digest:
+                    changed.append(f"fold_{fold}/{name}")
+            except FileError:
+                changed.append(f"fold_{fold}/{name} (gone)")
+        if not marks.run:
+            without.append(fold)
+        elif marks.run != config.fingerprint(folder):
+            changed.append(f"folds.json or config.json, since fold {fold} was done")
+    if changed:
+        return Check("files", FAIL, f"changed since they were written: {', '.join(changed)}")
+    if without:
+        return Check("files", NOTE, "made by an older mertool, which left no hash of folds.json and config.json")
+    return Check("files", PASS, f"predictions and weights of {n_folds} folds, folds.json and config.json as written")
+
+
+def _predictions(run: Run) -> Check:
+    n = run.metrics["n"]
+    return Check("predictions", PASS, f"{n} clips, each tested in the fold of folds.json and predicted exactly once")
+
+
+def _subjects(run: Run) -> Check:
+    shared, people = run.shared_subjects, run.metrics["n_subjects"]
+    if not shared:
+        return Check("subjects", PASS, f"none of {people} people has clips in both training and test parts")
+    what = f"{len(shared)} of {people} people have clips in both training and test parts: {_few(shared)}"
+    protocol = run.folds.protocol
+    if protocol in _DISJOINT or run.settings.protocol in _DISJOINT:
+        return Check("subjects", FAIL, f"{what}; the protocol says {run.settings.protocol}")
+    return Check("subjects", NOTE, f"{what}; subject-dependent, as --protocol {protocol} allows")
+
+
+def _initial(run: Run) -> Check:
+    if not run.init:
+        return Check("initial weights", PASS, "random")
+    if run.init_people:
+        what = f"{run.init} has seen {len(run.init_people)} people of this run, in other clips"
+        return Check("initial weights", FAIL if run.settings.protocol in _DISJOINT else NOTE, what)
+    return Check("initial weights", PASS, f"{run.init} has seen nobody of this run")
+
+
+def _networks(folder: Path, config: RunConfig, folds: Folds, samples: Samples) -> Iterator[Check]:
+    """What the networks have seen, for how long they were trained, and whether the predictions are theirs."""
+    leaks: list[str] = []
+    apart: list[str] = []
+    epochs = set()
+    for fold, ids in enumerate(folds.tests):
+        try:
+            again = predict_again(folder, config, samples, fold, ids)
+        except MertoolError as error:
+            yield Check("networks", FAIL, str(error))
+            return
+        leaks += sorted(set(ids) & set(again.seen))
+        epochs.add(again.epochs)
+        apart += again.differing(SAME)
+    yield (
+        Check("clips", FAIL, f"networks have seen clips that they were tested on: {_few(leaks)}")
+        if leaks
+        else Check(
+            "clips", PASS, "no network has seen a clip of its test part; copies are made of training clips alone"
+        )
+    )
+    wanted = config.settings.epochs
+    if epochs != {wanted}:
+        yield Check("epoch", FAIL, f"logs of {_few(sorted(map(str, epochs)))} epochs, expected {wanted}")
+    elif apart:
+        yield Check("epoch", FAIL, f"not what the final weights predict: {len(apart)} clips, {_few(apart)}")
+    else:
+        yield Check("epoch", PASS, f"last of {wanted}; the final weights predict the same once more")
+
+
+def _pictures(samples: Samples, folds: Folds) -> Check:
+    """Clips of different folds with equal or nearly equal frames."""
+    fold_of = folds.fold_of()
+    by_content: dict[bytes, list[int]] = defaultdict(list)
+    reduced = np.empty((len(samples.ids), 3 * _SIDE * _SIDE), np.float32)
+    for row, (pack, place) in enumerate(samples.place):
+        frames = samples.packs[pack].frames[place]
+        by_content[hashlib.sha256(np.ascontiguousarray(frames).tobytes()).digest()].append(row)
+        reduced[row] = _reduce(frames)
+    equal = [(rows[0], other) for rows in by_content.values() for other in rows[1:]]
+    equal = [(one, other) for one, other in equal if fold_of[samples.ids[one]] != fold_of[samples.ids[other]]]
+    if equal:
+        pairs = [f"{samples.ids[one]} = {samples.ids[other]}" for one, other in equal]
+        return Check("pictures", FAIL, f"the same frames in training and test: {_few(pairs)}")
+    if len(reduced) > _MOST:
+        return Check(
+            "pictures", PASS, f"no two clips have equal frames (nearly equal ones not sought over {_MOST} clips)"
+        )
+    near = [
+        f"{samples.ids[one]} ~ {samples.ids[other]}"
+        for one, other in _near_pairs(reduced)
+        if fold_of[samples.ids[one]] != fold_of[samples.ids[other]]
+    ]
+    if near:
+        return Check("pictures", NOTE, f"nearly the same frames in training and test; look: {_few(near)}")
+    return Check("pictures", PASS, f"no two of {len(reduced)} clips have equal or nearly equal frames")
+
+
+def _reduce(frames: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(3, S, S) -> means over a grid of squares, which survive another encoding."""
+    side = frames.shape[1] // _SIDE * _SIDE
+    squares = frames[:, :side, :side].reshape(3, _SIDE, side // _SIDE, _SIDE, side // _SIDE)
+    return np.asarray(squares.mean((2, 4), dtype=np.float32).ravel(), np.float32)
+
+
+def _near_pairs(reduced: NDArray[np.float32]) -> Iterator[tuple[int, int]]:
+    for one in range(len(reduced) - 1):
+        distance = np.abs(reduced[one + 1 :] - reduced[one]).mean(1)
+        yield from ((one, one + 1 + int(other)) for other in np.flatnonzero(distance < NEAR))
+
+
+def _statistics() -> Check:
+    return Check("statistics", PASS, "none is fitted over clips: each is normalised by its own mean and deviation")
+
+
+def _key_frames(samples: Samples | None) -> Check:
+    ways = {str(pack.meta.get("settings", {}).get("apex", "table")) for pack in samples.packs} if samples else {"table"}
+    apex = "onset and offset" if ways == {"middle"} or ways == {"difference"} else "onset, apex and offset"
+    return Check("key frames", NOTE, f"{apex} are human annotations: these are results after perfect spotting")
+
+
+def _few(names: tuple[str, ...] | list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
