@@ -325,6 +325,9 @@ def train(
 @setting_option("folds", "Number of folds.")
 @click.option("--fold", "chosen", type=click.IntRange(0), multiple=True, help="Only this fold, e.g. in an array job.")
 @click.option("--resume", is_flag=True, help="Continue the run, with its own settings.")
+@click.option(
+    "--plan", is_flag=True, help="Only write the folds, and print a command a fold, for array jobs or GNU parallel."
+)
 @click.option("--show-input", type=PATH, help="Only draw what the network would see to this .png.")
 @jobs_option("Folds")
 @network_options
@@ -335,6 +338,7 @@ def cv(
     chosen: tuple[int, ...],
     folds_file: Path | None,
     resume: bool,
+    plan: bool,
     show_input: Path | None,
     jobs: int | None,
     quiet: bool,
@@ -350,6 +354,7 @@ def cv(
     Example:
       mertool cv SAMM.npz --roi --frames 3 --abn
       mertool cv SAMM.npz CASME2.npz SMIC.npz --classes megc3 --protocol loso
+      mertool cv SAMM.npz --protocol loso --plan | parallel -j 4
     """
     _check_png(show_input)
     if show_input is not None:
@@ -359,7 +364,15 @@ def cv(
     from .report import load_run, render_text
     from .workers import available_cores
 
+    if plan and (chosen or jobs):
+        raise UsageError("--plan: trains nothing; leave out --fold and --jobs")
     folder, config = _begin("cv", packs, run, resume, chosen, init, quiet, given, folds_file)
+    if plan:
+        import shlex
+
+        for fold in range(config.settings.folds):
+            click.echo(shlex.join(["mertool", "cv", "-o", str(folder), "--resume", "--fold", str(fold)]))
+        return
     at_once = jobs or max(1, min(available_cores() // config.settings.threads, config.settings.folds))
     with _progress("cv", quiet) as progress:
         complete = cross_validate(folder, config, chosen or None, at_once, progress)
@@ -418,10 +431,11 @@ def predict(run: Path, pack: Path, output: Path | None, device: str, quiet: bool
     show_default=True,
     help="latex: booktabs; csv: a line a run; megc: the log of MEGC2019, of one run.",
 )
+@click.option("--command", "command_line", is_flag=True, help="Print the command that makes each run again.")
 @click.option("--audit", is_flag=True, help="Check runs for leaks and for changes since; exit with 1 if a check fails.")
 @click.option("--maps", type=PATH, help="Also draw the attention maps of one run to this .png (needs its pack).")
 @quiet_option
-def report(runs: tuple[Path, ...], style: str, audit: bool, maps: Path | None, quiet: bool) -> None:
+def report(runs: tuple[Path, ...], style: str, command_line: bool, audit: bool, maps: Path | None, quiet: bool) -> None:
     """Print results of finished runs: accuracies with intervals, baselines, confusion, and what they are worth.
 
     RUNS are folders of 'mertool cv'; without any, the newest one below ./runs.
@@ -434,6 +448,11 @@ def report(runs: tuple[Path, ...], style: str, audit: bool, maps: Path | None, q
     from . import report as reports
 
     _check_png(maps)
+    if command_line:
+        if audit or maps is not None or style != "text":
+            raise UsageError("--command: prints a command and nothing else; leave out --audit, --maps and --format")
+        _print_commands(runs or (reports.find_newest_run(Path()),))
+        return
     if audit:
         if maps is not None or style not in ("text", "json"):
             raise UsageError("--audit: prints its own table, as text or --format json; leave out --maps")
@@ -464,6 +483,13 @@ def report(runs: tuple[Path, ...], style: str, audit: bool, maps: Path | None, q
 
         draw_attention(folders[0], maps)
         _remark(f"attention maps: {maps}", quiet)
+
+
+def _print_commands(runs: tuple[Path, ...]) -> None:
+    from .runs import RunConfig, command_of
+
+    for run in runs:
+        click.echo(command_of(run, RunConfig.read(run)))
 
 
 def _audit(runs: tuple[Path, ...], style: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from .errors import UsageError
 
-__all__ = ["RECIPES", "Settings"]
+__all__ = ["RECIPES", "Settings", "option_name"]
 
 # What a recipe fixes; every value can be overridden by its own option. "paper": Table 3 of Hata et al. (SGD 1e-3,
 # batch 16, 100 epochs, ten augmented copies); the paper is silent on momentum, where 0 does not even fit the training

@@ -12,6 +12,8 @@ import hashlib
 import json
 import os
 import platform
+import shlex
+import subprocess
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -22,7 +24,7 @@ import numpy as np
 
 from . import __version__
 from .clips import show_same_moments
-from .config import Settings
+from .config import Settings, option_name
 from .datasets.labels import ClassSet, megc3_remarks, resolve_classes
 from .errors import DataError, FileError, UsageError
 from .files import file_lock, make_folder, read_json, write_json
@@ -44,6 +46,7 @@ __all__ = [
     "RunConfig",
     "begin_run",
     "class_set_of",
+    "command_of",
     "continue_run",
     "default_run",
     "locate",
@@ -323,6 +326,30 @@ def continue_run(run: Path, command: str, packs: Sequence[Path], init: Path | No
     return config
 
 
+def command_of(run: Path, config: RunConfig) -> str:
+    """The command line that makes a run again, as seen from the working folder; give it another -o.
+
+    Every setting that is not its recipe's usual one is named. Own folds are read from the run itself.
+    """
+    settings, usual = config.settings, Settings.from_recipe(config.settings.recipe)
+    words = ["mertool", config.command, *(os.path.relpath(locate(run, path)) for path, _ in config.packs)]
+    words += [f"--{settings.region}", "--classes", settings.classes]
+    words += ["--recipe", settings.recipe] if settings.recipe != "modern" else []
+    own_folds = settings.protocol == "file"
+    given_folds = settings.protocol in ("loso", "leave-dataset-out", "file")  # their number follows
+    for field in dataclasses.fields(settings):
+        value = getattr(settings, field.name)
+        if field.name in ("region", "classes", "recipe") or value == getattr(usual, field.name):
+            continue
+        if (field.name == "folds" and given_folds) or (field.name == "protocol" and own_folds):
+            continue
+        option = option_name(field.name)
+        words += [option if value else f"--no-{option[2:]}"] if isinstance(value, bool) else [option, str(value)]
+    words += ["--folds-file", os.path.relpath(run / "folds.json")] if own_folds else []
+    words += ["--init", os.path.relpath(locate(run, config.init.path))] if config.init else []
+    return shlex.join([*words, "-o", f"{os.path.relpath(run)}-again"])
+
+
 def open_samples(run: Path, config: RunConfig) -> Samples:
     """The clips of a run, from its packs.
 
@@ -451,9 +478,24 @@ def _environment(settings: Settings) -> dict[str, Any]:
         "opencv": str(cv2.__version__),
         "platform": platform.platform(),
         "cpu": _cpu_name(),
+        "threads": settings.threads,
         "device": torch.cuda.get_device_name() if settings.device == "cuda" else settings.device,
         "torch_cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "git": _git_state(),
     }
+
+
+def _git_state() -> dict[str, Any] | None:
+    """Commit of the working folder, and whether tracked files are changed; None where it is in no git checkout."""
+    words = (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
+    try:
+        commit, status = (
+            subprocess.run(["git", *part], capture_output=True, text=True, timeout=20, check=True).stdout.strip()
+            for part in words
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": commit, "changed": bool(status)}
 
 
 def _cpu_name() -> str:

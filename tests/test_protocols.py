@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,7 +15,7 @@ import pytest
 
 from mertool.folds import Folds, subject_overlap
 
-from .conftest import TINY, run
+from .conftest import COMMAND, TINY, run
 
 NETWORK = (*TINY[:-4], "--face-size", "32", "--epochs", "1")
 
@@ -77,6 +82,77 @@ def test_own_folds_are_used_as_they_are_and_an_array_joins_only_the_same(folder)
     )
     done = run("cv", "one.npz", "-o", "own", "--resume", cwd=folder)
     assert "file, 3 folds" in done.stdout
+
+
+def test_a_plan_is_a_command_a_fold_that_together_are_the_run(folder):
+    done = cv(folder, "one.npz", "--protocol", "loso", "-o", "planned runs/a b", "--plan")
+    commands = done.stdout.splitlines()
+    assert len(commands) == 6
+    assert commands[2] == "mertool cv -o 'planned runs/a b' --resume --fold 2"
+    assert Folds.load(folder / "planned runs/a b/folds.json").protocol == "loso"
+    script = "set -e\n" + "".join(f"{command} &\n" for command in commands) + "wait\n"
+    path = f"{Path(COMMAND[0]).parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(["sh", "-c", script], cwd=folder, check=True, env={**os.environ, "PATH": path}, timeout=600)
+    cv(folder, "one.npz", "--protocol", "loso", "-o", "at once")
+    for fold in range(6):
+        name = f"fold_{fold}/predictions.csv"
+        assert (folder / "planned runs/a b" / name).read_bytes() == (folder / "at once" / name).read_bytes()
+    assert (folder / "planned runs/a b/results.json").exists()
+    refused = cv(folder, "one.npz", "--plan", "--fold", 0, "-o", "x", check=False)
+    assert (refused.returncode, refused.stderr.splitlines()[-1]) == (
+        2,
+        "Error: --plan: trains nothing; leave out --fold and --jobs",
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--protocol", "group", "--folds", 2, "--seed", 3, "--no-mirror", "--arcface"),
+        ("--recipe", "paper", "--epochs", 1, "--folds", 2, "--classes", "joy,fear", "--frames", 1),
+    ],
+)
+def test_the_command_of_a_run_makes_it_again(folder, options):
+    name = f"first {options[1]}"
+    cv(folder, "one.npz", *options, "-o", name)
+    command = run("report", "--command", name, cwd=folder).stdout.strip()
+    words = shlex.split(command)
+    assert words[:3] == ["mertool", "cv", "one.npz"]
+    run(*words[1:], cwd=folder)
+    for fold in (0, 1):
+        first, again = (folder / each / f"fold_{fold}/predictions.csv" for each in (name, f"{name}-again"))
+        assert first.read_bytes() == again.read_bytes()
+    assert (folder / name / "folds.json").read_bytes() == (folder / f"{name}-again" / "folds.json").read_bytes()
+
+
+def test_the_command_of_a_run_with_own_folds_takes_them_from_it(folder):
+    cv(folder, "one.npz", "--protocol", "group", "--folds", 2, "-o", "its folds")
+    cv(folder, "one.npz", "--folds-file", "its folds/folds.json", "-o", "theirs")
+    (command,) = run("report", "theirs", "--command", cwd=folder).stdout.splitlines()
+    assert "--folds-file theirs/folds.json" in command
+    assert "--protocol" not in command
+    run(*shlex.split(command)[1:], cwd=folder)
+    assert (folder / "theirs-again" / "folds.json").read_bytes() == (folder / "theirs" / "folds.json").read_bytes()
+
+
+def test_the_environment_says_versions_threads_and_the_state_of_git(folder, tmp_path):
+    def environment():
+        run("train", folder / "one.npz", *NETWORK, "--threads", 1, "-o", "net", cwd=tmp_path)
+        values = json.loads((tmp_path / "net" / "env.json").read_text())
+        shutil.rmtree(tmp_path / "net")
+        return values
+
+    values = environment()
+    assert {"mertool", "python", "numpy", "torch", "opencv", "platform", "cpu", "threads", "device"} <= set(values)
+    assert (values["threads"], values["git"]) == (1, None)
+    (tmp_path / "notes.txt").write_text("one")
+    author = ("-c", "user.name=x", "-c", "user.email=x@example.org")
+    for words in (("init", "-q"), ("add", "notes.txt"), (*author, "commit", "-q", "-m", "one")):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=tmp_path, capture_output=True, text=True).stdout.strip()
+    assert environment()["git"] == {"commit": commit, "changed": False}
+    (tmp_path / "notes.txt").write_text("two")
+    assert environment()["git"] == {"commit": commit, "changed": True}
 
 
 def test_a_class_that_one_fold_keeps_to_itself_is_named(folder):
