@@ -1,0 +1,23 @@
+#!/bin/sh
+# Cross-validate as a Slurm array, one task a fold, and report when all are done.
+#
+#   examples/slurm/submit.sh RUN PACK... [options of mertool cv]
+#   examples/slurm/submit.sh runs/loso SAMM.npz CASME2.npz SMIC.npz --classes megc3 --protocol loso
+#
+# Submitted again with the same arguments, it continues: finished folds are not trained again. Options for sbatch, such as
+# a partition or --gres=gpu:1, go into SBATCH_OPTIONS. mertool must be on the PATH, e.g. by an active environment.
+set -eu
+[ $# -ge 2 ] || { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
+run=$1
+shift
+# Writes the folds and says how many there are; of a run that is there already it takes settings and folds from it.
+plan=$(mertool cv "$@" -o "$run" --resume --plan --quiet)
+folds=$(printf '%s\n' "$plan" | wc -l)
+mkdir -p "$run/slurm"
+array=$(sbatch --parsable --job-name=mertool --array="0-$((folds - 1))" --output="$run/slurm/%a.txt" \
+    ${SBATCH_OPTIONS:-} "$here/fold.sbatch" "$run")
+# afterany: also after a killed task, so that the report says which fold is missing.
+sbatch --parsable --job-name=mertool-report --dependency="afterany:${array%%;*}" --output="$run/slurm/report.txt" \
+    ${SBATCH_OPTIONS:-} "$here/report.sbatch" "$run"
+echo "$folds folds; the report will stand in $run/slurm/report.txt" >&2
