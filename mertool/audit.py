@@ -68,12 +68,12 @@ def audit_run(folder: Path) -> list[Check]:
     except MertoolError as error:
         gone = NOTE if isinstance(error, FileError) else FAIL
         missing = Check("pack", gone, f"not read, so pictures and networks were not checked: {error}")
-        return [*checks, missing, _statistics(), _key_frames(None)]
+        return [*checks, missing, _statistics(), Check("key frames", NOTE, run.key_frames)]
     checks += [
         *_networks(folder, config, folds, samples),
         _pictures(samples, folds),
         _statistics(),
-        _key_frames(samples),
+        Check("key frames", NOTE, run.key_frames),
     ]
     return checks
 
@@ -198,12 +198,6 @@ def _near_pairs(reduced: NDArray[np.float32]) -> Iterator[tuple[int, int]]:
 
 def _statistics() -> Check:
     return Check("statistics", PASS, "none is fitted over clips: each is normalised by its own mean and deviation")
-
-
-def _key_frames(samples: Samples | None) -> Check:
-    ways = {str(pack.meta.get("settings", {}).get("apex", "table")) for pack in samples.packs} if samples else {"table"}
-    apex = "onset and offset" if ways == {"middle"} or ways == {"difference"} else "onset, apex and offset"
-    return Check("key frames", NOTE, f"{apex} are human annotations: these are results after perfect spotting")
 
 
 def _few(names: tuple[str, ...] | list[str]) -> str:

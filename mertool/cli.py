@@ -454,8 +454,10 @@ def report(runs: tuple[Path, ...], style: str, command_line: bool, audit: bool, 
         _print_commands(runs or (reports.find_newest_run(Path()),))
         return
     if audit:
-        if maps is not None or style not in ("text", "json"):
-            raise UsageError("--audit: prints its own table, as text or --format json; leave out --maps")
+        if style not in ("text", "json"):
+            raise UsageError(f"--audit: prints text or json, got --format {style}")
+        if maps is not None:
+            raise UsageError("--audit: draws nothing; leave out --maps")
         _audit(runs or (reports.find_newest_run(Path()),), style)
         return
     for option, wanted in (("--maps", maps is not None), ("--format megc", style == "megc")):
@@ -465,7 +467,21 @@ def report(runs: tuple[Path, ...], style: str, command_line: bool, audit: bool, 
     if not folders:
         folders = [reports.find_newest_run(Path())]
         _remark(f"report of {folders[0]}", quiet)
-    loaded = [reports.load_run(folder) for folder in folders]
+    loaded, failures = [], []
+    for folder in folders:
+        if len(folders) > 1 and _is_training(folder):  # runs/* holds them too
+            _remark(f"{folder}: left out, 'mertool train' tests nothing", quiet)
+            continue
+        try:
+            loaded.append(reports.load_run(folder))
+        except MertoolError as error:
+            if len(folders) == 1:
+                raise
+            failures.append(error)
+    for failure in failures:
+        click.echo(f"Error: {failure}", err=True)
+    if not loaded:
+        raise SystemExit(1)
     if style == "megc":
         text = reports.render_megc(loaded[0])
     else:
@@ -483,6 +499,18 @@ def report(runs: tuple[Path, ...], style: str, command_line: bool, audit: bool, 
 
         draw_attention(folders[0], maps)
         _remark(f"attention maps: {maps}", quiet)
+    if failures:
+        raise SystemExit(1)
+
+
+def _is_training(folder: Path) -> bool:
+    from .files import read_json
+
+    try:
+        config = read_json(folder / "config.json")
+    except MertoolError:
+        return False
+    return isinstance(config, dict) and config.get("command") == "train"
 
 
 def _print_commands(runs: tuple[Path, ...]) -> None:

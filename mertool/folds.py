@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -329,22 +330,21 @@ def dataset_folds(ids: Sequence[str]) -> Folds:
     return Folds("leave-dataset-out", 0, tuple(tuple(datasets[name]) for name in sorted(datasets)))
 
 
-def read_folds_file(path: Path, ids: Sequence[str]) -> Folds:
+def read_folds_file(path: Path, ids: Sequence[str], outside: Collection[str] = ()) -> Folds:
     """One's own folds: a folds.json of another run, or a csv with the columns `clip` (an id) and `fold` (from 0).
 
     Args:
         path: The file.
-        ids: The clips of the run; the file must give each of them a fold, and no others.
+        ids: The clips of the run; the file must give each of them a fold.
+        outside: Clips that may be in the file as well and are left out, since they belong to none of the classes.
 
     Raises:
         FileError: The file cannot be read.
         DataError: It gives no folds, or folds of other clips.
     """
-    if path.suffix.lower() == ".csv":
-        folds = Folds("file", 0, _tests_of_csv(path))
-    else:
-        folds = Folds("file", 0, Folds.load(path).tests)
+    tests = _tests_of_csv(path) if path.suffix.lower() == ".csv" else Folds.load(path).tests
     try:
+        folds = Folds("file", 0, tuple(tuple(name for name in part if name not in outside) for part in tests))
         folds.check(ids)
     except DataError as error:
         raise DataError(f"{path}: {error}") from error
@@ -354,7 +354,10 @@ def read_folds_file(path: Path, ids: Sequence[str]) -> Folds:
 def _tests_of_csv(path: Path) -> tuple[tuple[str, ...], ...]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = [(line, row) for line, row in enumerate(csv.reader(stream), 1) if row]
+            text = stream.read()
+            delimiter = max(",;\t", key=text.partition("\n")[0].count)
+            lines = csv.reader(io.StringIO(text), delimiter=delimiter)
+            rows = [(line, row) for line, row in enumerate(lines, 1) if row]
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {reason(error)}") from error
     except (UnicodeDecodeError, csv.Error) as error:

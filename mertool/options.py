@@ -18,7 +18,9 @@ _DEFAULTS = Settings()
 
 def quiet_option(command: Callable[..., None]) -> Callable[..., None]:
     """`--quiet`."""
-    return click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks; errors only.")(command)
+    return click.option("-q", "--quiet", is_flag=True, help="No progress and no remarks; errors and failures only.")(
+        command
+    )
 
 
 def jobs_option(what: str) -> Callable[[Callable[..., None]], Callable[..., None]]:

@@ -80,6 +80,7 @@ class RunConfig:
         packs: (path relative to the run folder, sha256) of each pack.
         clips: Ids of all clips of the classes, sorted.
         init: Initial weights, or None.
+        apexes: How each pack's apexes were chosen: "table", "middle" or "difference".
     """
 
     command: str
@@ -88,6 +89,7 @@ class RunConfig:
     packs: tuple[tuple[str, str], ...]
     clips: tuple[str, ...]
     init: Init | None
+    apexes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as config.json holds them."""
@@ -98,7 +100,10 @@ class RunConfig:
             "command": self.command,
             "settings": self.settings.as_dict(),
             "classes": list(self.classes),
-            "packs": [{"name": Path(path).stem, "path": path, "sha256": digest} for path, digest in self.packs],
+            "packs": [
+                {"name": Path(path).stem, "path": path, "sha256": digest, "apex": apex}
+                for (path, digest), apex in zip(self.packs, self.apexes or ("table",) * len(self.packs), strict=True)
+            ],
             "init": init
             and {
                 "path": init.path,
@@ -134,6 +139,7 @@ class RunConfig:
                 classes=tuple(values["classes"]),
                 packs=tuple((pack["path"], pack["sha256"]) for pack in values["packs"]),
                 clips=tuple(values["clips"]),
+                apexes=tuple(str(pack.get("apex", "table")) for pack in values["packs"]),
                 init=init
                 and Init(
                     init["path"],
@@ -252,6 +258,8 @@ def begin_run(
     folds = None
     if command == "cv":  # before anything is written: what cannot be split leaves no folder behind
         folds = _make_folds(samples, settings, folds_file)
+        if folds_file is not None:
+            remarks.append(f"folds from {folds_file}, of the {len(samples.ids)} clips that belong to the classes")
         settings = dataclasses.replace(settings, folds=len(folds.tests))
         remarks += _unlearnable(samples, folds)
         for fold in only:
@@ -263,6 +271,7 @@ def begin_run(
         packs=tuple((_relative(pack.path, run), file_sha256(pack.path)) for pack in packs),
         clips=tuple(sorted(samples.ids)),
         init=start,
+        apexes=tuple(str(pack.meta.get("settings", {}).get("apex", "table")) for pack in packs),
     )
     make_folder(run)
     with file_lock(run / ".lock"):
@@ -390,7 +399,8 @@ def _weights_file(path: Path) -> Path:
 def _make_folds(samples: Samples, settings: Settings, folds_file: Path | None) -> Folds:
     labels = [samples.classes[label] for label in samples.labels]
     if folds_file is not None:
-        return read_folds_file(folds_file, samples.ids)
+        outside = {name for pack in samples.packs for name in pack.ids} - set(samples.ids)
+        return read_folds_file(folds_file, samples.ids, outside)
     if settings.protocol == "loso":
         return loso_folds(samples.ids)
     if settings.protocol == "leave-dataset-out":

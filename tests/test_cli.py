@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 
 import pytest
 
 import mertool
-from tests.conftest import COMMAND, ROOT, run
+from tests.conftest import COMMAND, ROOT, TINY, run
 
 COMMANDS = ("extract", "train", "cv", "predict", "report")
 
@@ -72,3 +73,18 @@ def test_ascii_terminals_do_not_break_it(pack_path, tmp_path):
     done = run("cv", "--show-input", "é.png", cwd=tmp_path, env={"LC_ALL": "C", "PYTHONUTF8": "0"})
     assert (tmp_path / "é.png").exists()
     assert "Traceback" not in done.stderr
+
+
+def test_a_report_over_all_runs_passes_over_trainings_and_names_the_unfinished(finished_run, pack_path, tmp_path):
+    runs = tmp_path / "runs"
+    shutil.copytree(finished_run, runs / "a")
+    shutil.copytree(finished_run, runs / "b")
+    (runs / "b" / "fold_1" / "predictions.csv").unlink()
+    run("train", pack_path, *TINY[:-4], "--face-size", 32, "--epochs", 1, "-o", runs / "train-x", cwd=tmp_path)
+    done = run("report", "runs/a", "runs/train-x", cwd=tmp_path)
+    assert "runs/train-x: left out, 'mertool train' tests nothing" in done.stderr
+    assert "majority baseline" in done.stdout
+    done = run("report", "runs/a", "runs/b", "runs/train-x", "--format", "csv", cwd=tmp_path, check=False)
+    assert (done.returncode, done.stdout.splitlines()[1].split(",")[0]) == (1, "runs/a")
+    assert "Error: report: runs/b: fold 1 has no predictions.csv" in done.stderr
+    assert run("report", "runs/train-x", cwd=tmp_path, check=False).returncode == 1

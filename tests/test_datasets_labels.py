@@ -139,7 +139,7 @@ def test_megc3_remarks_name_what_differs() -> None:
     lines = megc3_remarks([*whole[1:], ("ckplus", "S005", "negative")])
     assert lines[2:4] == [
         "megc3: samm negative 91 of 92, positive 26 of 26, surprise 15 of 15; 28 of 28 subjects",
-        "megc3: ckplus is not part of the composite",
+        "megc3: not part of the composite: ckplus",
     ]
 
 

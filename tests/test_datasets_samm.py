@@ -451,7 +451,7 @@ def test_no_table(tmp_path: Path) -> None:
     folder = make_samm(tmp_path / "x")
     (folder / TABLE).unlink()
     message = (
-        f"{folder}: no annotation table; looked in it, below it and in the 2 folders above it for {TABLE} "
+        f"{folder}: no annotation table; looked in it, below it and in the 3 folders above it for {TABLE} "
         "(or another .xlsx, .xls or .csv; above it with 'samm' in its name)"
     )
     with pytest.raises(FileError, match=re.escape(message) + "$"):

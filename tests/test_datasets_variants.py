@@ -230,6 +230,7 @@ def test_casme_squared_by_its_rules(tmp_path):
             "naming rule2 says 0401 and 0402 of anger1; keep one",
         ),
         ((), ((401, "anger1"),), "has no sheet 'naming rule1', which says whose folder is whose"),
+        (((None, "s15", 1),), (), "has no sheet 'naming rule2', which says whose video is which"),
     ],
 )
 def test_naming_rules_that_cannot_be_followed(tmp_path, rules, codes, message):
@@ -285,6 +286,14 @@ def test_casme3_however_deep(tmp_path, levels):
     place(tmp_path / "home" / levels / "spNO.1/a/color", "{}.jpg", range(1, 100))
     book(tmp_path / "home/cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx", CASME3, ["spNO.1", "A", 1, 5, 9, 4, 1, "Others"])
     assert [clip.status for clip in read_clips(tmp_path / "home").clips] == [OK]
+
+
+@pytest.mark.parametrize("inner", ["data", "data/part_A_split", "data/part_A_split/part_A"])
+def test_casme3_given_an_inner_folder_finds_its_table(tmp_path, inner):
+    place(tmp_path / "part_A/data/part_A_split/part_A/spNO.1/a/color", "{}.jpg", range(1, 100))
+    table = tmp_path / "part_A/annotation/cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx"
+    book(table, CASME3, ["spNO.1", "A", 1, 5, 9, 4, 1, "Others"])
+    assert [clip.status for clip in read_clips(tmp_path / "part_A" / inner).clips] == [OK]
 
 
 # SMIC

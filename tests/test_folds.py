@@ -336,6 +336,7 @@ IDS = ["samm/1/a", "samm/1/b", "samm/2/a"]
     "text",
     [
         "clip,fold\nsamm/1/a,0\nsamm/2/a,1\nsamm/1/b,0\n",
+        "fold;clip\n0;samm/1/a\n1;samm/2/a\n0;samm/1/b\n",
         "\ufefffold,note, Clip \r\n0,x, samm/1/a\r\n\r\n1,,samm/2/a\r\n0,y,samm/1/b\r\n",
     ],
 )
@@ -343,6 +344,14 @@ def test_own_folds_from_a_csv(tmp_path: Path, text: str) -> None:
     path = tmp_path / "folds.csv"
     path.write_text(text, encoding="utf-8")
     assert read_folds_file(path, IDS) == Folds("file", 0, (("samm/1/a", "samm/1/b"), ("samm/2/a",)))
+
+
+def test_own_folds_may_hold_clips_outside_the_classes(tmp_path: Path) -> None:
+    path = tmp_path / "folds.csv"
+    path.write_text("clip,fold\nsamm/1/a,0\nsamm/1/b,0\nsamm/2/a,1\nsamm/2/other,1\n")
+    assert read_folds_file(path, IDS, {"samm/2/other"}).tests == (("samm/1/a", "samm/1/b"), ("samm/2/a",))
+    with pytest.raises(DataError, match=r"folds\.csv: folds: clip samm/2/other is not in the pack"):
+        read_folds_file(path, IDS)
 
 
 def test_own_folds_from_another_run(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import os
+import re
 from pathlib import Path
 
 from ..clips import OK
@@ -48,6 +49,7 @@ READERS: dict[str, Reader] = {
         fourdme,
     )
 }
+_ALIASES = {"casmeii": "casme2", "ck+": "ckplus", "ck": "ckplus", "sammlongvideos": "samm-lv", "sammlv": "samm-lv"}
 _PARTS = {part: reader for reader in READERS.values() for part in reader.parts}
 
 
@@ -66,6 +68,8 @@ def read_clips(path: Path, *, dataset: str | None = None, apex: str = "table") -
         DataError: The annotation cannot be used, or no data set or several are recognised.
     """
     found = _read(path, dataset)
+    if apex != "table":
+        found = dataclasses.replace(found, notes=tuple(note for note in found.notes if note != smic.NO_APEX))
     if apex == "middle":
         clips = tuple(
             with_apex(clip, middle_of(clip.onset, max(clip.sequence.numbers, default=clip.onset)), apex)
@@ -108,7 +112,8 @@ def _reader(name: str) -> Reader:
     reader = READERS.get(name) or _PARTS.get(name)
     if reader is None:
         known = [*READERS, *_PARTS, manifest.NAME]
-        near = difflib.get_close_matches(name.lower(), known, 1)
+        plain = re.sub(r"[^a-z0-9+]", "", name.lower())
+        near = [_ALIASES[plain]] if plain in _ALIASES else difflib.get_close_matches(name.lower(), known, 1)
         hint = f", did you mean {near[0]!r}?" if near else ""
         raise UsageError(f"data set {name!r} is unknown{hint}; known are {', '.join(known)}")
     return reader

@@ -193,6 +193,11 @@ def _read(seen: Survey, part: str | None) -> Annotations:
         )
     table = find_table(seen, _OFFICIAL, READER.named, _read_table, ignored=("rule",))
     rules = _rules(table.path, seen)
+    if images.videos and not rules.codes:
+        raise DataError(
+            f"{table.path}: has no sheet 'naming rule2', which says whose video is which (401: anger1); "
+            "keep the workbook whole, or put that sheet beside it as 'naming rule2.csv'"
+        )
     wanted = part or _NAME
     join = Join(seen.root, seen.pictures, reach=1)
     rows: dict[tuple[int, str], Record] = {}

@@ -184,7 +184,7 @@ def megc3_remarks(clips: Iterable[tuple[str, str, str]]) -> list[str]:
         lines.append(f"megc3: {dataset} {what}")
     further = sorted({name for name, _, _ in listed} - set(_MEGC3_COUNTS))
     if further:
-        lines.append(f"megc3: {', '.join(further)} is not part of the composite")
+        lines.append(f"megc3: not part of the composite: {', '.join(further)}")
     n, everyone = len(listed), len({(name, subject) for name, subject, _ in listed})
     total = sum(sum(counts.values()) for counts, _ in _MEGC3_COUNTS.values())
     lines.append(f"megc3: {n} clips of {everyone} subjects; MEGC2019 has {total} of 68")

@@ -39,7 +39,7 @@ _SUFFIXES = (".xlsx", ".xls", ".csv")
 _CSV_DELIMITERS = (",", ";", "\t")  # Excel writes semicolons where the comma is the decimal mark
 _BREAKS = re.compile(r"[^\S ]+")  # line breaks, tabs, hard blanks; ordinary blanks stay, for paths hold them
 _WHOLE = re.compile(r"[+-]?[0-9]{1,12}(\.0*)?", re.ASCII)
-_LEVELS_ABOVE = 2  # SAMM/SAMM/006: given the inner folder, the table lies beside or above it
+_LEVELS_ABOVE = 3  # part_A/data/part_A_split/part_A: given the inner folder, the table lies above it
 
 
 class Line(NamedTuple):
@@ -264,9 +264,10 @@ def choose_table(
 def tables_above(folder: Path, named: Sequence[str]) -> Iterator[tuple[int, Path]]:
     """Level (1, 2) and path of the tables above a folder whose names hold one of the lower-case texts."""
     for level, parent in enumerate(absolute(folder).parents[:_LEVELS_ABOVE], 1):
-        for name in list_files(parent):
-            if is_table(name) and any(text in name.lower() for text in named):
-                yield level, parent / name
+        for place in (parent, parent / "annotation"):
+            for name in list_files(place):
+                if is_table(name) and any(text in name.lower() for text in named):
+                    yield level, place / name
 
 
 def _cause(error: Exception) -> str:

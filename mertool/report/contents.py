@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import PurePath
 
 from ..config import RECIPES, Settings
 from ..stats import FEWEST_ONE_WAY
@@ -15,7 +16,6 @@ __all__ = ["WIDTH", "blocks_of"]
 WIDTH = 96  # columns of running text, and the widest confusion matrix that still spells its columns out
 _LEVEL = 0.05
 _EPOCH_RULE = "Epoch rule: last epoch; the test fold is never looked at during training."
-_ORACLE = "Oracle key frames: onset and apex are human annotations, not found by a program."
 
 
 def blocks_of(runs: Sequence[Run]) -> list[Block]:
@@ -86,8 +86,8 @@ def _comparison_blocks(runs: Sequence[Run]) -> list[Block]:
             (
                 apart,
                 "Detectable: the true difference, in points, that such a test finds four times in five when as many "
-                f"clips differ. Less than {FEWEST_ONE_WAY} clips (here {100 * FEWEST_ONE_WAY / n:.1f} points) it never "
-                "finds.",
+                f"clips differ. Fewer than {FEWEST_ONE_WAY} clips (here {100 * FEWEST_ONE_WAY / n:.1f} points) it "
+                "never finds.",
             )
         ),
     ]
@@ -133,7 +133,7 @@ def _details(run: Run) -> list[Block]:
     blocks: list[Block] = [
         Heading(run.name),
         Facts(tuple(facts)),
-        Notes((_baseline_sentence(run), _overlap_sentence(run), _EPOCH_RULE, _ORACLE)),
+        Notes((_baseline_sentence(run), _overlap_sentence(run), _EPOCH_RULE, run.key_frames)),
         _confusion_table(run),
         _class_table(run),
     ]
@@ -155,12 +155,18 @@ def _short_settings(run: Run) -> str:
     settings = run.settings
     words = [settings.region, f"{settings.frames} frame{'s' if settings.frames > 1 else ''}"]
     words += [name for name, on in (("abn", settings.abn), ("arcface", settings.arcface)) if on]
-    return ", ".join([*words, settings.recipe, *([f"init {run.init}"] if run.init else [])])
+    return ", ".join([*words, settings.recipe, *([f"init {_init_name(run)}"] if run.init else [])])
+
+
+def _init_name(run: Run) -> str:
+    """`ckplus` for ../../ckplus/final.pt: the name that the user gave the training."""
+    path = PurePath(run.init)
+    return path.parent.name if path.name == "final.pt" and path.parent.name else path.name
 
 
 def _initial_weights(run: Run) -> str:
     loaded, not_loaded = ("; ".join(layers) or "nothing" for layers in run.init_layers)
-    return f"{run.init}: loaded {loaded}; not loaded: {not_loaded}"
+    return f"{_init_name(run)}: loaded {loaded}; not loaded: {not_loaded}"
 
 
 def _protocol(run: Run) -> str:

@@ -22,6 +22,11 @@ from .blocks import count_of
 __all__ = ["Run", "find_newest_run", "load_run"]
 
 _FORMAT = 1
+_APEXES = {
+    "table": "annotated (the middle where it is not)",
+    "middle": "the middle of the two",
+    "difference": "the frame of largest movement",
+}
 _BOOTSTRAP_SEED = 0  # the same report every time
 
 
@@ -37,6 +42,7 @@ class Run:
         init_layers: What of these weights was loaded, and what not and why.
         init_people: People of the run whom these weights have seen.
         packs: Names of its packs.
+        apexes: How their apexes were chosen, see `mertool.runs.RunConfig`.
         folds: Which clips were tested in which fold.
         predictions: One row for each of those clips.
         metrics: `mertool.metrics.evaluate(predictions)`.
@@ -52,12 +58,27 @@ class Run:
     init_layers: tuple[tuple[str, ...], tuple[str, ...]]
     init_people: tuple[str, ...]
     packs: tuple[str, ...]
+    apexes: tuple[str, ...]
     folds: Folds
     predictions: Predictions
     metrics: Metrics
     interval: tuple[float, float]
     by_people: dict[str, tuple[float, float]]
     overlap: tuple[Overlap, ...]
+
+    @property
+    def key_frames(self) -> str:
+        """Where onset, apex and offset come from, in a sentence."""
+        ways = {_APEXES[apex] for apex in self.apexes if apex in _APEXES and apex != "table"}
+        if "table" in self.apexes or not ways:
+            datasets = set(self.predictions.dataset)
+            without = {name for name in datasets if name.startswith("smic-")}
+            ways |= {_APEXES["table"]} if datasets - without else set()
+            ways |= {f"{_APEXES['middle']} in {', '.join(sorted(without))}"} if without else set()
+        return (
+            "Oracle key frames: where an expression begins and ends is annotated or cut by hand, not found by a "
+            f"program; its apex is {' or '.join(sorted(ways))}."
+        )
 
     @property
     def shared_subjects(self) -> tuple[str, ...]:
@@ -102,6 +123,7 @@ def load_run(folder: Path) -> Run:
         init_layers=(tuple(map(str, init.get("loaded") or ())), tuple(map(str, init.get("not_loaded") or ()))),
         init_people=tuple(map(str, init.get("people") or ())),
         packs=packs,
+        apexes=tuple(sorted({str(pack.get("apex", "table")) for pack in config["packs"]})),
         folds=folds,
         predictions=predictions,
         metrics=metrics,
