@@ -9,8 +9,9 @@ import errno
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -18,10 +19,6 @@ from .clips import OK, person_of
 from .errors import DataError, FileError, MertoolError, UsageError
 from .files import reason
 from .options import PATH, jobs_option, network_options, quiet_option, setting_option
-
-if TYPE_CHECKING:
-    from .config import Settings
-    from .runs import RunConfig
 
 __all__ = ["main"]
 
@@ -305,9 +302,10 @@ def train(
       mertool train CKplus.npz --roi --abn -o ckplus
       mertool cv SAMM.npz --roi --abn --init ckplus
     """
+    from .begin import begin
     from .crossval import train_run
 
-    folder, config = _begin("train", packs, run, resume, (), init, quiet, given)
+    folder, config = begin("train", packs, run, given, partial(_remark, quiet=quiet), resume=resume, init=init)
     with _progress("train", quiet) as progress:
         train_run(folder, config, progress)
     _remark(f"{folder}: trained on {len(config.clips)} clips", quiet)
@@ -360,13 +358,24 @@ def cv(
     if show_input is not None:
         _draw_input(packs, show_input, quiet, given)
         return
+    from .begin import begin
     from .crossval import cross_validate
     from .report import load_run, render_text
     from .workers import available_cores
 
     if plan and (chosen or jobs):
         raise UsageError("--plan: trains nothing; leave out --fold and --jobs")
-    folder, config = _begin("cv", packs, run, resume, chosen, init, quiet, given, folds_file)
+    folder, config = begin(
+        "cv",
+        packs,
+        run,
+        given,
+        partial(_remark, quiet=quiet),
+        resume=resume,
+        init=init,
+        folds=chosen,
+        folds_file=folds_file,
+    )
     if plan:
         import shlex
 
@@ -383,13 +392,14 @@ def cv(
 
 
 def _draw_input(packs: tuple[Path, ...], path: Path, quiet: bool, given: dict[str, Any]) -> None:
+    from .begin import choose_packs, settings_of
     from .inputs import load_samples
     from .pack import load_pack
     from .runs import class_set_of
     from .sheets import input_sheet
 
-    opened = [load_pack(pack) for pack in _packs(packs, quiet)]
-    settings = _settings(given, opened)
+    opened = [load_pack(pack) for pack in choose_packs(packs, partial(_remark, quiet=quiet))]
+    settings = settings_of(given, opened)
     input_sheet(load_samples(opened, class_set_of(opened, settings), settings), settings, path)
     _remark(f"network input: {path}", quiet)
 
@@ -536,94 +546,3 @@ def _audit(runs: tuple[Path, ...], style: str) -> None:
                 click.echo(f"  {check.verdict}  {check.name:15}  {check.detail}")
     if any(check.verdict == FAIL for checks in found.values() for check in checks):
         raise SystemExit(1)
-
-
-# What cv and train share: from options to a begun run.
-
-
-def _packs(packs: tuple[Path, ...], quiet: bool) -> list[Path]:
-    if packs:
-        return list(packs)
-    found = sorted(Path().glob("*.npz"))
-    if len(found) != 1:
-        seen = ", ".join(path.name for path in found) or "none"
-        raise UsageError(f"which pack? expected one .npz in this folder, found {seen}; name it: mertool cv SAMM.npz")
-    _remark(f"pack {found[0]}", quiet)
-    return found
-
-
-def _given(given: dict[str, Any]) -> dict[str, Any]:
-    """The settings that were really asked for, with numbers as numbers."""
-    numbers = ("frames", "stem_kernel", "stem_stride", "map_kernel")
-    said = {name: value for name, value in given.items() if value is not None and value != "auto"}
-    said |= {name: int(said[name]) for name in numbers if name in said}
-    if "classes" in said:
-        said["classes"] = said["classes"].strip().lower()
-    return said
-
-
-def _usual_classes(packs: list[Any]) -> str:
-    """The class set of the packs' data sets; "" where these differ."""
-    from .datasets.labels import default_classes
-
-    usual = {default_classes(name) for pack in packs for name in pack.dataset}
-    return usual.pop() if len(usual) == 1 else ""
-
-
-def _settings(given: dict[str, Any], packs: list[Any]) -> Settings:
-    from .config import Settings
-    from .engine import choose_device
-
-    said = _given(given)
-    said["device"] = choose_device(said.get("device", "auto"))
-    said.setdefault("precision", "fp32")
-    said.setdefault("classes", _usual_classes(packs))
-    if not said["classes"]:
-        names = sorted({name for pack in packs for name in pack.dataset})
-        raise UsageError(f"--classes: the packs hold {', '.join(names)}, whose class sets differ; name one")
-    return Settings.from_recipe(**said)
-
-
-def _protocol_option(protocol: str) -> str:
-    return "--folds-file" if protocol == "file" else f"--protocol {protocol}"
-
-
-def _begin(
-    command: str,
-    packs: tuple[Path, ...],
-    run: Path | None,
-    resume: bool,
-    folds: tuple[int, ...],
-    init: Path | None,
-    quiet: bool,
-    given: dict[str, Any],
-    folds_file: Path | None = None,
-) -> tuple[Path, RunConfig]:
-    from .pack import load_pack
-    from .runs import begin_run, continue_run, default_run
-
-    if folds_file is not None:
-        if given.get("protocol") is not None:
-            raise UsageError("--folds-file: is a protocol of its own; leave out --protocol")
-        given["protocol"] = "file"
-    if given.get("folds") is not None and given.get("protocol") in ("loso", "leave-dataset-out", "file"):
-        what = {"loso": "every subject is a fold", "file": "the file says them"}
-        reason_why = what.get(given["protocol"], "every data set is a fold")
-        raise UsageError(f"--folds: with {_protocol_option(given['protocol'])} {reason_why}; leave it out")
-    if resume and run is not None and (run / "config.json").exists():
-        return run, continue_run(run, command, packs, init, _given(given))
-    chosen = _packs(packs, quiet)
-    opened = [load_pack(path) for path in chosen]
-    settings = _settings(given, opened)
-    folder = run or default_run(command, chosen, settings, init, _usual_classes(opened))
-    if resume and (folder / "config.json").exists():
-        return folder, continue_run(folder, command, packs, init, _given(given))
-    if resume:
-        _remark(f"{folder}: nothing to continue yet; beginning", quiet)
-    undecided = {"device", "precision"} - set(_given(given))
-    config, remarks = begin_run(
-        folder, command, opened, settings, init, only=folds, folds_file=folds_file, undecided=undecided
-    )
-    for remark in remarks:
-        _remark(remark, quiet)
-    return folder, config

@@ -11,9 +11,7 @@ import dataclasses
 import hashlib
 import json
 import os
-import platform
 import shlex
-import subprocess
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ from . import __version__
 from .clips import show_same_moments
 from .config import Settings, option_name
 from .datasets.labels import ClassSet, megc3_remarks, resolve_classes
+from .environment import describe_environment
 from .errors import DataError, FileError, UsageError
 from .files import file_lock, make_folder, read_json, write_json
 from .folds import (
@@ -293,7 +292,7 @@ def begin_run(
             raise FileError(f"{run}: not empty and not a run (it holds {strangers[0]}); name another folder with -o")
         if folds is not None:
             folds.save(run / "folds.json")
-        write_json(run / "env.json", _environment(settings))
+        write_json(run / "env.json", describe_environment(settings))
         write_json(run / "config.json", wanted.as_dict())
     return wanted, remarks
 
@@ -474,43 +473,3 @@ def _open_init(path: Path, run: Path, command: str, samples: Samples, settings: 
             "clips: results are subject-dependent"
         )
     return init, remarks
-
-
-def _environment(settings: Settings) -> dict[str, Any]:
-    import cv2
-    import torch
-
-    return {
-        "mertool": __version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "torch": str(torch.__version__),
-        "opencv": str(cv2.__version__),
-        "platform": platform.platform(),
-        "cpu": _cpu_name(),
-        "threads": settings.threads,
-        "device": torch.cuda.get_device_name() if settings.device == "cuda" else settings.device,
-        "torch_cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "git": _git_state(),
-    }
-
-
-def _git_state() -> dict[str, Any] | None:
-    """Commit of the working folder, and whether tracked files are changed; None where it is in no git checkout."""
-    words = (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
-    try:
-        commit, status = (
-            subprocess.run(["git", *part], capture_output=True, text=True, timeout=20, check=True).stdout.strip()
-            for part in words
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return {"commit": commit, "changed": bool(status)}
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
