@@ -281,7 +281,7 @@ def begin_run(
             adopted = {name: getattr(existing.settings, name) for name in undecided}
             wanted = dataclasses.replace(wanted, settings=dataclasses.replace(settings, **adopted))
             differing = wanted.differences(existing)
-            if folds is not None and Folds.load(run / "folds.json").tests != folds.tests:
+            if not differing and folds is not None and Folds.load(run / "folds.json").tests != folds.tests:
                 differing.append("other folds")
             if differing:
                 raise UsageError(f"{run}: its settings differ ({'; '.join(differing)}); name another folder with -o")
