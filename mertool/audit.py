@@ -15,18 +15,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .crossval import finished_marks, predict_again
+from .crossval import Again, finished_marks, predict_again
 from .errors import DataError, FileError, MertoolError
-from .folds import Folds
+from .folds import Folds, inner_split
 from .inputs import Samples
 from .pack import file_sha256
 from .report import Run, load_run
-from .runs import RunConfig, open_samples
+from .runs import RunConfig, fingerprint, open_samples
 
 __all__ = ["FAIL", "NOTE", "PASS", "Check", "audit_run"]
 
 PASS, NOTE, FAIL = "pass", "note", "fail"
 SAME = 1e-3  # probabilities that differ by more are not the same network's, on whatever machine
+_LOSS_SAME = 1e-2  # the same of mean cross-entropies, which are logarithms
 NEAR = 0.5  # grey levels: mean difference of reduced frames below which two clips are one picture, encoded twice
 _SIDE = 16
 _MOST = 4000  # clips that are compared pair by pair; beyond it only equal ones are found
@@ -57,7 +58,7 @@ def audit_run(folder: Path) -> list[Check]:
             f'{folder}: made by "mertool {config.command}", which tests nothing; audit a run of "mertool cv"'
         )
     folds = Folds.load(folder / "folds.json")
-    checks = [_files(folder, config, len(folds.tests))]
+    checks = [_files(folder, len(folds.tests))]
     try:
         run = load_run(folder)
     except MertoolError as error:
@@ -78,7 +79,7 @@ def audit_run(folder: Path) -> list[Check]:
     return checks
 
 
-def _files(folder: Path, config: RunConfig, n_folds: int) -> Check:
+def _files(folder: Path, n_folds: int) -> Check:
     """The hashes that each fold left behind when it was done."""
     changed, without = [], []
     for fold in range(n_folds):
@@ -91,7 +92,7 @@ def _files(folder: Path, config: RunConfig, n_folds: int) -> Check:
                 changed.append(f"fold_{fold}/{name} (gone)")
         if not marks.run:
             without.append(fold)
-        elif marks.run != config.fingerprint(folder):
+        elif marks.run != fingerprint(folder):
             changed.append(f"folds.json or config.json, since fold {fold} was done")
     if changed:
         return Check("files", FAIL, f"changed since they were written: {', '.join(changed)}")
@@ -129,6 +130,8 @@ def _networks(folder: Path, config: RunConfig, folds: Folds, samples: Samples) -
     """What the networks have seen, for how long they were trained, and whether the predictions are theirs."""
     leaks: list[str] = []
     apart: list[str] = []
+    wrong: list[str] = []
+    chosen: list[int] = []
     epochs = set()
     for fold, ids in enumerate(folds.tests):
         try:
@@ -138,6 +141,8 @@ def _networks(folder: Path, config: RunConfig, folds: Folds, samples: Samples) -
             return
         leaks += sorted(set(ids) & set(again.seen))
         epochs.add(again.epochs)
+        chosen.append(again.epoch)
+        wrong += _epoch_faults(folder, fold, again, samples, folds, config)
         apart += again.differing(SAME)
     yield (
         Check("clips", FAIL, f"networks have seen clips that they were tested on: {_few(leaks)}")
@@ -151,8 +156,39 @@ def _networks(folder: Path, config: RunConfig, folds: Folds, samples: Samples) -
         yield Check("epoch", FAIL, f"logs of {_few(sorted(map(str, epochs)))} epochs, expected {wanted}")
     elif apart:
         yield Check("epoch", FAIL, f"not what the final weights predict: {len(apart)} clips, {_few(apart)}")
+    elif wrong:
+        yield Check("epoch", FAIL, "; ".join(wrong))
     else:
-        yield Check("epoch", PASS, f"last of {wanted}; the final weights predict the same once more")
+        rule = f"last of {wanted}"
+        if config.settings.select == "inner":
+            rule = f"best of {wanted} on people kept out of the training part: {', '.join(map(str, chosen))}"
+        yield Check("epoch", PASS, f"{rule}; the final weights predict the same once more")
+
+
+def _epoch_faults(
+    folder: Path, fold: int, again: Again, samples: Samples, folds: Folds, config: RunConfig
+) -> Iterator[str]:
+    """Whether a fold's epoch was chosen as its settings say."""
+    said = finished_marks(folder, fold).epoch
+    if said is not None and said != again.epoch:
+        yield f"fold {fold}: done.json says epoch {said}, its weights are those of {again.epoch}"
+    if config.settings.select == "last":
+        if again.epoch != config.settings.epochs:
+            yield f"fold {fold} has the weights of epoch {again.epoch}, expected the last, {config.settings.epochs}"
+        return
+    class_of = {name: samples.classes[label] for name, label in zip(samples.ids, samples.labels, strict=True)}
+    training = folds.training(fold)
+    _, validating = inner_split(training, [class_of[name] for name in training], config.settings.split_seed)
+    if again.inner != validating:
+        yield f"fold {fold} chose its epoch on other clips than the inner part of its training part"
+    elif again.scores is None or not 1 <= again.epoch <= len(again.logged):
+        yield f"fold {fold} has the weights of epoch {again.epoch}, of which its log has no scores"
+    else:
+        logged = again.logged[again.epoch - 1]
+        if abs(logged.loss - again.scores.loss) > _LOSS_SAME:
+            yield f"fold {fold}: its weights do not score on its inner part as its log says of epoch {again.epoch}"
+        if (logged.uf1, -logged.loss) < max((one.uf1, -one.loss) for one in again.logged):
+            yield f"fold {fold} has the weights of epoch {again.epoch}, which was not the best on its inner part"
 
 
 def _pictures(samples: Samples, folds: Folds) -> Check:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,21 @@ from typing import Any
 from .config import Settings
 from .datasets.labels import default_classes
 from .engine import choose_device
-from .errors import UsageError
+from .errors import DataError, UsageError
+from .files import file_lock
 from .pack import Pack, load_pack
-from .runs import RunConfig, begin_run, continue_run, default_run
+from .runs import (
+    RunConfig,
+    begin_run,
+    continue_run,
+    default_run,
+    initial_weights,
+    locate,
+    move_packs,
+    open_packs,
+)
 
-__all__ = ["begin", "choose_packs", "settings_of"]
+__all__ = ["begin", "begin_repeats", "choose_packs", "settings_of"]
 
 Remark = Callable[[str], None]
 
@@ -80,6 +91,7 @@ def begin(
     resume: bool,
     init: Path | None,
     folds: tuple[int, ...] = (),
+    repeats: tuple[int, ...] = (),
     folds_file: Path | None = None,
 ) -> tuple[Path, RunConfig]:
     """Begin a run, join it, or continue it with its own settings.
@@ -93,6 +105,7 @@ def begin(
         resume: Continue the run if there is one.
         init: `--init`.
         folds: `--fold`.
+        repeats: `--repeat`.
         folds_file: `--folds-file`.
 
     Raises:
@@ -106,20 +119,80 @@ def begin(
         what = {"loso": "every subject is a fold", "file": "the file says them"}
         why = what.get(given["protocol"], "every data set is a fold")
         raise UsageError(f"--folds: with {_protocol_option(given['protocol'])} {why}; leave it out")
+    if given.get("new_splits") and given.get("protocol") in ("loso", "leave-dataset-out", "file"):
+        raise UsageError(f"--new-splits: {_protocol_option(given['protocol'])} leaves nothing to split anew")
+
+    def go_on(folder: Path) -> tuple[Path, RunConfig]:
+        config = continue_run(folder, command, packs, init, _given(given))
+        _check_repeats(repeats, config.settings)
+        return folder, config
+
     if resume and run is not None and (run / "config.json").exists():
-        return run, continue_run(run, command, packs, init, _given(given))
+        return go_on(run)
     chosen = choose_packs(packs, remark)
     opened = [load_pack(path) for path in chosen]
     settings = settings_of(given, opened)
     folder = run or default_run(command, chosen, settings, init, _usual_classes(opened))
     if resume and (folder / "config.json").exists():
-        return folder, continue_run(folder, command, packs, init, _given(given))
+        return go_on(folder)
+    _check_repeats(repeats, settings)
     if resume:
         remark(f"{folder}: nothing to continue yet; beginning")
     undecided = {"device", "precision"} - set(_given(given))
     config, remarks = begin_run(
-        folder, command, opened, settings, init, only=folds, folds_file=folds_file, undecided=undecided
+        folder,
+        command,
+        opened,
+        settings,
+        init,
+        only=folds,
+        join=bool(folds or repeats),
+        folds_file=folds_file,
+        undecided=undecided,
     )
     for text in remarks:
         remark(text)
     return folder, config
+
+
+def _check_repeats(chosen: tuple[int, ...], settings: Settings) -> None:
+    if settings.new_splits and settings.repeats < 2:
+        raise UsageError("--new-splits: of repeats; add --repeats 5")
+    for number in chosen:
+        if number >= settings.repeats:
+            raise UsageError(f"--repeat: expected 0 to {settings.repeats - 1}, got {number}")
+
+
+def begin_repeats(run: Path, config: RunConfig) -> list[tuple[Path, RunConfig]]:
+    """A begun run and its repeats, each a complete run in `RUN/repeat_K`, which are begun or joined.
+
+    Repeat K has the seed `seed + K`, and the folds of the run or, with `new_splits`, those of `split_seed + K`.
+
+    Args:
+        run: The run's folder.
+        config: Its configuration.
+
+    Raises:
+        MertoolError: As `mertool.runs.begin_run`; or what the run was made from has changed.
+    """
+    runs = [(run, config)]
+    settings = config.settings
+    if settings.repeats == 1:
+        return runs
+    packs: list[Pack] = []
+    with file_lock(run / ".repeats"):  # an array's jobs begin them together
+        for number in range(1, settings.repeats):
+            folder = run / f"repeat_{number}"
+            wanted = settings.of_repeat(number)
+            if (folder / "config.json").exists():
+                found = RunConfig.read(folder)
+                differing = dataclasses.replace(config, settings=wanted).differences(found)
+                if differing:
+                    raise DataError(f"{folder}: is no repeat of {run} ({'; '.join(differing)}); move it away")
+                found = move_packs(folder, found, [locate(run, path) for path, _ in config.packs])
+            else:
+                packs = packs or open_packs(run, config)
+                own = run / "folds.json" if settings.protocol == "file" else None
+                found, _ = begin_run(folder, "cv", packs, wanted, initial_weights(run, config), folds_file=own)
+            runs.append((folder, found))
+    return runs

@@ -47,7 +47,7 @@ class Checkpoint:
         settings: Of the training that wrote it.
         classes: Emotion of each output, in order.
         weights: Name -> tensor on the CPU, as `Network.state_dict`.
-        state: What training needs to go on (`last.pt`); empty in `final.pt`.
+        state: What training needs to go on (`last.pt`); of `final.pt` the epoch, from 1, whose weights it has.
         seen: Ids of all clips that the weights have seen, also by way of `--init`.
     """
 
@@ -57,6 +57,12 @@ class Checkpoint:
     weights: dict[str, Tensor]
     state: dict[str, Any]
     seen: tuple[str, ...]
+
+    @property
+    def epoch(self) -> int:
+        """Of `final.pt` the epoch, from 1, whose weights it has; older ones do not say it and have the last."""
+        found = self.state.get("epoch")
+        return found if type(found) is int else self.settings.epochs
 
 
 @dataclass
@@ -88,7 +94,7 @@ def save_checkpoint(
         settings: Of the training.
         classes: Emotion of each output, in order.
         weights: `Network.state_dict()`, on any device.
-        state: Plain containers and tensors that training needs to go on.
+        state: Plain containers and tensors beside the weights, such as what training needs to go on.
         seen: Ids of all clips that the weights have seen.
 
     Raises:
@@ -137,7 +143,7 @@ def load_weights(path: Path, way_out: str = "give another checkpoint") -> Checkp
             f"{path}: checkpoint format {version!r}, this mertool reads up to {VERSION}; update mertool, or {way_out}"
         )
     try:
-        settings = Settings.from_dict(content["settings"])
+        settings = Settings.from_file(content["settings"])
         classes = tuple(str(name) for name in content["classes"])
         weights, state = dict(content["weights"]), dict(content["state"])
         seen = tuple(str(name) for name in content["seen"])

@@ -134,7 +134,9 @@ def _print_layout(ctx: click.Context, _parameter: click.Parameter, value: str | 
     callback=_print_layout,
     help="Show the folders and table columns that a data set's reader looks for, and exit.",
 )
-@click.option("-o", "--output", type=PATH, help="Pack to write.  [default: SOURCE's name with .npz, in this folder]")
+@click.option(
+    "-o", "--output", type=PATH, help="Pack to write.  [default: SOURCE's name (and --jitter), in this folder]"
+)
 @click.option(
     "--dataset",
     metavar="NAME",
@@ -164,6 +166,15 @@ def _print_layout(ctx: click.Context, _parameter: click.Parameter, value: str | 
     help="Apex as annotated (the middle of onset..offset where it is not), always the middle, or the frame that has "
     "moved most against the onset.",
 )
+@click.option(
+    "--jitter",
+    metavar="FRAMES",
+    type=click.IntRange(0, 1000),
+    default=0,
+    show_default=True,
+    help="Then move onset and apex of every clip at random by up to this many frames: does cv's result hang on them?",
+)
+@click.option("--jitter-seed", type=click.IntRange(0), help="Other seeds move them otherwise.  [default: 0]")
 @click.option("--sheet", type=PATH, help="Draw every clip with landmarks and regions to this .png.")
 @click.option("--overwrite", is_flag=True, help="Extract again even if nothing has changed.")
 @click.option("--strict", is_flag=True, help="Exit with 1 if any clip is left out.")
@@ -181,6 +192,8 @@ def extract(
     aligned: bool,
     sequence: int | None,
     apex: str,
+    jitter: int,
+    jitter_seed: int | None,
     sheet: Path | None,
     overwrite: bool,
     strict: bool,
@@ -201,12 +214,16 @@ def extract(
     from .datasets import read_clips
 
     if verify:
-        if output or sheet or sequence or overwrite or apex != "table":
-            raise UsageError("--verify: extracts nothing; leave out -o, --sheet, --sequence, --apex and --overwrite")
+        if output or sheet or sequence or overwrite or apex != "table" or jitter:
+            raise UsageError(
+                "--verify: extracts nothing; leave out -o, --sheet, --sequence, --apex, --jitter and --overwrite"
+            )
         _verify(source, dataset, as_json)
         return
     if as_json:
         raise UsageError("--json: goes with --verify")
+    if jitter_seed is not None and not jitter:
+        raise UsageError("--jitter-seed: goes with --jitter FRAMES")
     _check_png(sheet)
     model = None
     if aligned:
@@ -222,11 +239,13 @@ def extract(
         _remark(note, quiet)
 
     from .datasets.annotations import BY_APEX
+    from .datasets.jitter import BY_JITTER, jitter_remark
     from .extract import extract as run
     from .workers import available_cores
 
     given = source if source.name not in ("", "..") else source.resolve()  # the name as given, also that of a link
-    target = output or Path(f"{given.name if source.is_dir() else given.stem}.npz")
+    jittered = f"-jitter{jitter}" + (f"-seed{jitter_seed}" if jitter_seed else "") if jitter else ""
+    target = output or Path(f"{given.name if source.is_dir() else given.stem}{jittered}.npz")
     if target.suffix != ".npz":
         raise UsageError(f"-o: a pack's name ends in .npz, got {target.name!r}")
     with _progress("extract", quiet) as progress:
@@ -238,18 +257,25 @@ def extract(
             aligned=aligned,
             sequence=sequence or 0,
             apex=apex,
+            jitter=jitter,
+            jitter_seed=jitter_seed or 0,
             landmarks=model,
             jobs=jobs or available_cores(),
             overwrite=overwrite,
             progress=progress,
         )
     for row in done.rows:
-        # The apex that --apex chose is no news of a single clip.
-        detail = "; ".join(part for part in row["detail"].split("; ") if BY_APEX not in part or row["status"] != OK)
-        if detail:
-            _remark(f"{row['subject']}/{row['clip']}: {row['status']}: {detail}", quiet)
+        # What --apex and --jitter chose is no news of a single clip.
+        parts = row["detail"].split("; ")
+        if row["status"] == OK:
+            parts = [part for part in parts if BY_APEX not in part and BY_JITTER not in part]
+        if any(parts):
+            _remark(f"{row['subject']}/{row['clip']}: {row['status']}: {'; '.join(parts)}", quiet)
     if apex != "table":
         _remark(f"--apex {apex}: the apex of each clip stands in {target.with_suffix('.clips.csv')}", quiet)
+    if jitter:
+        said = jitter_remark(done.rows, jitter, jitter_seed or 0)
+        _remark(f"{said}; each clip's moves stand in {target.with_suffix('.clips.csv')}", quiet)
     state = "" if done.fresh else " (unchanged, nothing to do; --overwrite makes it again)"
     people = len(set(map(person_of, done.pack.dataset, done.pack.subject)))
     _remark(f"{target}: {len(done.pack.ids)} of {len(done.rows)} clips, {people} subjects{state}", quiet)
@@ -321,7 +347,11 @@ def train(
 )
 @click.option("--folds-file", type=PATH, help="Own folds: a run's folds.json, or a csv with the columns clip and fold.")
 @setting_option("folds", "Number of folds.")
+@setting_option("split_seed", "Seed of the folds; runs of other --seed share them.")
+@setting_option("repeats", "Runs with the seeds --seed, --seed + 1, ..., for the spread that chance alone makes.")
+@setting_option("new_splits", "Repeats have other folds as well.")
 @click.option("--fold", "chosen", type=click.IntRange(0), multiple=True, help="Only this fold, e.g. in an array job.")
+@click.option("--repeat", "chosen_repeats", type=click.IntRange(0), multiple=True, help="Only this repeat, from 0.")
 @click.option("--resume", is_flag=True, help="Continue the run, with its own settings.")
 @click.option(
     "--plan", is_flag=True, help="Only write the folds, and print a command a fold, for array jobs or GNU parallel."
@@ -334,6 +364,7 @@ def cv(
     packs: tuple[Path, ...],
     run: Path | None,
     chosen: tuple[int, ...],
+    chosen_repeats: tuple[int, ...],
     folds_file: Path | None,
     resume: bool,
     plan: bool,
@@ -358,13 +389,13 @@ def cv(
     if show_input is not None:
         _draw_input(packs, show_input, quiet, given)
         return
-    from .begin import begin
-    from .crossval import cross_validate
+    from .begin import begin, begin_repeats
+    from .crossval import cross_validate, is_complete
     from .report import load_run, render_text
     from .workers import available_cores
 
-    if plan and (chosen or jobs):
-        raise UsageError("--plan: trains nothing; leave out --fold and --jobs")
+    if plan and (chosen or chosen_repeats or jobs):
+        raise UsageError("--plan: trains nothing; leave out --fold, --repeat and --jobs")
     folder, config = begin(
         "cv",
         packs,
@@ -374,21 +405,28 @@ def cv(
         resume=resume,
         init=init,
         folds=chosen,
+        repeats=chosen_repeats,
         folds_file=folds_file,
     )
+    repeats = begin_repeats(folder, config)
     if plan:
         import shlex
 
-        for fold in range(config.settings.folds):
-            click.echo(shlex.join(["mertool", "cv", "-o", str(folder), "--resume", "--fold", str(fold)]))
+        for number, (_, repeat) in enumerate(repeats):
+            which = ["--repeat", str(number)] if len(repeats) > 1 else []
+            for fold in range(repeat.settings.folds):
+                click.echo(shlex.join(["mertool", "cv", "-o", str(folder), "--resume", *which, "--fold", str(fold)]))
         return
-    at_once = jobs or max(1, min(available_cores() // config.settings.threads, config.settings.folds))
+    wanted = [repeats[number] for number in dict.fromkeys(chosen_repeats)] or repeats
+    at_once = jobs or max(1, min(available_cores() // config.settings.threads, config.settings.folds * len(wanted)))
     with _progress("cv", quiet) as progress:
-        complete = cross_validate(folder, config, chosen or None, at_once, progress)
-    if complete:
+        cross_validate(wanted, chosen or None, at_once, progress)
+    if all(is_complete(*repeat) for repeat in repeats):
         click.echo(render_text([load_run(folder)]).rstrip("\n"))
     else:
-        _remark(f"{folder}: fold {', '.join(map(str, chosen))} done; others are still to do", quiet)
+        done = [("repeat", chosen_repeats), ("fold", chosen)]
+        what = ", ".join(f"{name} {', '.join(map(str, numbers))}" for name, numbers in done if numbers)
+        _remark(f"{folder}: {what} done; others are still to do", quiet)
 
 
 def _draw_input(packs: tuple[Path, ...], path: Path, quiet: bool, given: dict[str, Any]) -> None:
@@ -436,16 +474,39 @@ def predict(run: Path, pack: Path, output: Path | None, device: str, quiet: bool
 @click.option(
     "--format",
     "style",
-    type=click.Choice(["text", "md", "latex", "csv", "json", "megc"]),
+    type=click.Choice(["text", "md", "latex", "csv", "json", "html", "megc"]),
     default="text",
     show_default=True,
-    help="latex: booktabs; csv: a line a run; megc: the log of MEGC2019, of one run.",
+    help="latex: booktabs; csv: a line a run; html: one file with charts, pictures and audit; megc: the log of "
+    "MEGC2019, of one run.",
+)
+@click.option("-o", "--output", type=PATH, help="Folder for the report.  [default: standard output]")
+@click.option(
+    "--no-faces",
+    is_flag=True,
+    help="With html: no pictures of the recordings (the licences of SAMM, CASME II and others restrict publishing "
+    "their faces); attention is drawn over a line drawing.",
+)
+@click.option(
+    "--layout",
+    type=click.Choice(["paper"]),
+    help="paper: the paper's Tables 5 and 6, filled with these runs, beside the paper's own figures.",
 )
 @click.option("--command", "command_line", is_flag=True, help="Print the command that makes each run again.")
 @click.option("--audit", is_flag=True, help="Check runs for leaks and for changes since; exit with 1 if a check fails.")
 @click.option("--maps", type=PATH, help="Also draw the attention maps of one run to this .png (needs its pack).")
 @quiet_option
-def report(runs: tuple[Path, ...], style: str, command_line: bool, audit: bool, maps: Path | None, quiet: bool) -> None:
+def report(
+    runs: tuple[Path, ...],
+    style: str,
+    output: Path | None,
+    no_faces: bool,
+    layout: str | None,
+    command_line: bool,
+    audit: bool,
+    maps: Path | None,
+    quiet: bool,
+) -> None:
     """Print results of finished runs: accuracies with intervals, baselines, confusion, and what they are worth.
 
     RUNS are folders of 'mertool cv'; without any, the newest one below ./runs.
@@ -453,57 +514,77 @@ def report(runs: tuple[Path, ...], style: str, command_line: bool, audit: bool, 
     \b
     Example:
       mertool report runs/* --format md > results.md
+      mertool report runs/* --format html -o report
+      mertool report runs/* --layout paper
       mertool report --audit runs/SAMM-roi-3f-abn
     """
-    from . import report as reports
+    given = {
+        "--command": command_line,
+        "--audit": audit,
+        "--layout": layout is not None,
+        "--maps": maps is not None,
+        "--no-faces": no_faces,
+        "-o": output is not None,
+        f"--format {style}": style != "text",
+    }
 
-    _check_png(maps)
-    if command_line:
-        if audit or maps is not None or style != "text":
-            raise UsageError("--command: prints a command and nothing else; leave out --audit, --maps and --format")
-        _print_commands(runs or (reports.find_newest_run(Path()),))
-        return
-    if audit:
-        if style not in ("text", "json"):
-            raise UsageError(f"--audit: prints text or json, got --format {style}")
-        if maps is not None:
-            raise UsageError("--audit: draws nothing; leave out --maps")
-        _audit(runs or (reports.find_newest_run(Path()),), style)
-        return
+    def alone(option: str, does: str, *beside: str) -> None:
+        unfit = [other for other, there in given.items() if there and other not in (option, *beside)]
+        if given[option] and unfit:
+            raise UsageError(f"{option}: {does}; leave out {', '.join(unfit)}")
+
+    alone("--command", "prints a command and nothing else")
+    alone("--audit", "prints text or json and nothing else", "--format json")
+    formats = [f"--format {name}" for name in ("text", "md", "latex", "csv", "json", "html")]
+    alone("--layout", "prints tables", "-o", "--no-faces", *formats)
+    if no_faces and style != "html":
+        raise UsageError("--no-faces: goes with --format html")
     for option, wanted in (("--maps", maps is not None), ("--format megc", style == "megc")):
         if wanted and len(runs) > 1:
             raise UsageError(f"{option}: takes one run, got {len(runs)}")
+    _check_png(maps)
     folders = list(runs)
     if not folders:
-        folders = [reports.find_newest_run(Path())]
+        from .report import find_newest_run
+
+        folders = [find_newest_run(Path())]
         _remark(f"report of {folders[0]}", quiet)
-    loaded, failures = [], []
-    for folder in folders:
-        if len(folders) > 1 and _is_training(folder):  # runs/* holds them too
-            _remark(f"{folder}: left out, 'mertool train' tests nothing", quiet)
-            continue
-        try:
-            loaded.append(reports.load_run(folder))
-        except MertoolError as error:
-            if len(folders) == 1:
-                raise
-            failures.append(error)
+    if command_line:
+        _print_commands(folders)
+    elif audit:
+        _audit(folders, style)
+    else:
+        _report(folders, style, output, layout, not no_faces, maps, quiet)
+
+
+def _report(
+    folders: list[Path],
+    style: str,
+    output: Path | None,
+    layout: str | None,
+    faces: bool,
+    maps: Path | None,
+    quiet: bool,
+) -> None:
+    from .files import make_folder, write_text
+    from .reporting import SUFFIXES, compose, load_runs
+
+    loaded, failures = load_runs(folders, partial(_remark, quiet=quiet))
     for failure in failures:
         click.echo(f"Error: {failure}", err=True)
     if not loaded:
+        if not failures:
+            raise DataError("report: no run of 'mertool cv' among these; name one, such as runs/SAMM-roi-3f-abn")
         raise SystemExit(1)
-    if style == "megc":
-        text = reports.render_megc(loaded[0])
+    with _progress("report", quiet or style != "html") as progress:
+        text = compose(loaded, style, layout, faces, progress)
+    if output is None:
+        click.echo(text.rstrip("\n"))
     else:
-        renderers = {
-            "text": reports.render_text,
-            "md": reports.render_markdown,
-            "latex": reports.render_latex,
-            "csv": reports.render_csv,
-            "json": reports.render_json,
-        }
-        text = renderers[style](loaded)
-    click.echo(text.rstrip("\n"))
+        make_folder(output)
+        path = output / f"report.{SUFFIXES[style]}"
+        write_text(path, text)
+        _remark(f"report: {path}", quiet)
     if maps is not None:
         from .crossval import draw_attention
 
@@ -513,27 +594,18 @@ def report(runs: tuple[Path, ...], style: str, command_line: bool, audit: bool, 
         raise SystemExit(1)
 
 
-def _is_training(folder: Path) -> bool:
-    from .files import read_json
-
-    try:
-        config = read_json(folder / "config.json")
-    except MertoolError:
-        return False
-    return isinstance(config, dict) and config.get("command") == "train"
-
-
-def _print_commands(runs: tuple[Path, ...]) -> None:
+def _print_commands(runs: list[Path]) -> None:
     from .runs import RunConfig, command_of
 
     for run in runs:
         click.echo(command_of(run, RunConfig.read(run)))
 
 
-def _audit(runs: tuple[Path, ...], style: str) -> None:
-    from .audit import FAIL, audit_run
+def _audit(runs: list[Path], style: str) -> None:
+    from .audit import FAIL
+    from .reporting import audit_repeats
 
-    found = {run.as_posix(): audit_run(run) for run in runs}
+    found = {place: checks for run in runs for place, checks in audit_repeats(run).items()}
     if style == "json":
         import json
 

@@ -42,6 +42,7 @@ _CHOICES = {
     "optimizer": ("adamw", "sgd"),
     "schedule": ("cosine", "constant"),
     "protocol": ("stratified", "group", "loso", "leave-dataset-out", "file"),
+    "select": ("last", "inner"),
     "device": ("cpu", "cuda", "mps"),
     "precision": ("fp32", "bf16"),
     "stem_kernel": (3, 5, 7),
@@ -70,7 +71,9 @@ _RANGES: dict[str, tuple[float, float]] = {
     "gain": (0.0, 0.9),
     "bias": (0.0, 128.0),
     "folds": (2, 100_000),
-    "seed": (0, 2**63 - 1),
+    "repeats": (1, 1000),
+    "seed": (0, 2**62),
+    "split_seed": (0, 2**62),
     "threads": (1, 1024),
 }
 
@@ -127,7 +130,11 @@ class Settings:
     # Evaluation
     protocol: str = "stratified"  # the paper's; "loso" is the field's standard (reference/evaluation.md, section 1)
     folds: int = 5  # paper, section 4; under loso, leave-dataset-out and --folds-file what these give
-    seed: int = 0
+    select: str = "last"  # or "inner": the best epoch on people kept out of the training part; never on the test part
+    seed: int = 0  # of weights, copies and dropout
+    split_seed: int = 0  # of the folds: runs of several seeds share them, and so compare clip by clip
+    repeats: int = 1  # runs with the seeds seed, seed + 1, ...
+    new_splits: bool = False  # repeats have other folds as well: split_seed, split_seed + 1, ...
     # Arithmetic: these change the last digits, so they are settings too
     threads: int = 1
     device: str = "cpu"
@@ -176,6 +183,25 @@ class Settings:
                 hint = f"; did you mean {near[0]!r}?" if near else "; was it written by a newer mertool?"
                 raise UsageError(f"settings: unknown name {name!r}{hint}")
         return cls(**values)
+
+    @classmethod
+    def from_file(cls, values: dict[str, Any]) -> Settings:
+        """Settings as a file has them: of older ones, without `split_seed`, the folds are those of `seed`.
+
+        Raises:
+            UsageError: As `from_dict`.
+        """
+        return cls.from_dict({"split_seed": values["seed"], **values} if "seed" in values else values)
+
+    def of_repeat(self, number: int) -> Settings:
+        """The settings of repeat `number`, a run of its own: other weights and, with `new_splits`, other folds."""
+        return dataclasses.replace(
+            self,
+            seed=self.seed + number,
+            split_seed=self.split_seed + (number if self.new_splits else 0),
+            repeats=1,
+            new_splits=False,
+        )
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values in the order of the fields."""

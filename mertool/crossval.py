@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,24 +13,28 @@ from numpy.typing import NDArray
 
 from .errors import DataError
 from .files import atomic_file, file_lock, make_folder, read_json, write_json
+from .folds import inner_split
 from .inputs import Copies, Samples, batch_plan, draw_copies, render, steps_per_epoch
 from .metrics import evaluate
 from .pack import file_sha256
-from .predictions import Predictions
-from .runs import RunConfig, locate, open_samples, read_folds
+from .predictions import NO_FOLD, Predictions
+from .runs import RunConfig, fingerprint, initial_weights, open_samples, read_folds
 from .workers import run_each
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from .engine import Fitted, Validation
     from .model import Network
 
 __all__ = [
     "Again",
     "FoldMarks",
+    "attention_of",
     "cross_validate",
     "draw_attention",
     "finished_marks",
+    "is_complete",
     "plain_batches",
     "predict_again",
     "train_run",
@@ -39,33 +45,36 @@ _PREDICT_BATCH = 32  # clips rendered at once: memory stays small
 Progress = Callable[[int, int], None]
 
 
-def cross_validate(run: Path, config: RunConfig, folds: Sequence[int] | None, jobs: int, progress: Progress) -> bool:
-    """Train and test the folds of a run that are not done yet.
+def cross_validate(
+    runs: Sequence[tuple[Path, RunConfig]], folds: Sequence[int] | None, jobs: int, progress: Progress
+) -> None:
+    """Train and test the folds of runs that are not done yet, and write results.json of each run that is then complete.
 
     Args:
-        run: A folder begun by `mertool.runs.begin_run`.
-        config: Its configuration.
-        folds: Which folds; None for all.
+        runs: Folders begun by `mertool.runs.begin_run` with their configurations: a run and its repeats.
+        folds: Which folds of each; None for all.
         jobs: Folds at once.
         progress: Called with (epochs done, epochs in all).
-
-    Returns:
-        Whether every fold of the run is done; results.json is then written.
 
     Raises:
         MertoolError: A fold failed; finished folds stay finished.
     """
-    every = range(config.settings.folds)
-    chosen = list(every if folds is None else dict.fromkeys(folds))
-    todo = [fold for fold in chosen if not _is_done(run, fold)]
-    _run_all(
-        _work_on_fold, [(run, fold) for fold in todo], [_folder(run, fold) for fold in todo], config, jobs, progress
-    )
-    if not all(_is_done(run, fold) for fold in every):
-        return False
-    with file_lock(run / ".lock"):  # the last two of an array of jobs may end together
-        _write_results(run, config)
-    return True
+    todo = [
+        (run, fold)
+        for run, config in runs
+        for fold in (range(config.settings.folds) if folds is None else dict.fromkeys(folds))
+        if not _is_done(run, fold)
+    ]
+    _run_all(_work_on_fold, todo, [_folder(*where) for where in todo], runs[0][1], jobs, progress)
+    for run, config in runs:
+        if is_complete(run, config):
+            with file_lock(run / ".lock"):  # the last two of an array of jobs may end together
+                _write_results(run, config)
+
+
+def is_complete(run: Path, config: RunConfig) -> bool:
+    """Whether every fold of a run is done."""
+    return all(_is_done(run, fold) for fold in range(config.settings.folds))
 
 
 def _write_results(run: Path, config: RunConfig) -> None:
@@ -94,10 +103,17 @@ def plain_batches(samples: Samples, rows: NDArray[np.int64], config: RunConfig) 
 
 
 class FoldMarks(NamedTuple):
-    """What a fold left when it was done: hashes of its files by name, and the run's fingerprint ("" in old runs)."""
+    """What a fold left when it was done.
+
+    Attributes:
+        files: Hashes of its files by name.
+        run: The run's fingerprint; "" in old runs.
+        epoch: The epoch, from 1, that its network has the weights of; None in old runs.
+    """
 
     files: dict[str, str]
     run: str
+    epoch: int | None
 
 
 def finished_marks(run: Path, fold: int) -> FoldMarks:
@@ -113,7 +129,7 @@ def finished_marks(run: Path, fold: int) -> FoldMarks:
     files = values.get("sha256") if isinstance(values, dict) else None
     if not isinstance(files, dict) or not all(isinstance(value, str) for value in files.values()):
         raise DataError(f"{path}: damaged; expected the hashes of the fold's files")
-    return FoldMarks(files, str(values.get("run", "")))
+    return FoldMarks(files, str(values.get("run", "")), values.get("epoch"))
 
 
 class Again(NamedTuple):
@@ -122,11 +138,20 @@ class Again(NamedTuple):
     Attributes:
         seen: Ids of the clips that the network has seen.
         epochs: Rows of its log.
-        written, now: Probabilities as predictions.csv has them and as the final weights give them, by clip.
+        epoch: The epoch, from 1, whose weights it has.
+        inner: Ids of the clips that chose this epoch; empty where the last one counts.
+        logged: The scores on these after each epoch, as log.csv has them.
+        scores: The scores on these that the final weights give; None where there are no such clips.
+        written, now: Probabilities of test and inner clips, as the csv files have them and as the final weights give
+            them, by clip.
     """
 
     seen: tuple[str, ...]
     epochs: int
+    epoch: int
+    inner: tuple[str, ...]
+    logged: tuple[Validation, ...]
+    scores: Validation | None
     written: dict[str, NDArray[np.float64]]
     now: dict[str, NDArray[np.float64]]
 
@@ -149,15 +174,27 @@ def predict_again(run: Path, config: RunConfig, samples: Samples, fold: int, ids
     folder = _folder(run, fold)
     checkpoint = load_weights(folder / "final.pt")
     torch.set_num_threads(config.settings.threads)
-    names = sorted(ids)
+    written = Predictions.read(folder / "predictions.csv")
+    parts = [written]
+    if config.settings.select == "inner":
+        parts.append(Predictions.read(folder / "inner.csv"))
+        if parts[1].classes != config.classes or not parts[1].clip:
+            raise DataError(f"{folder / 'inner.csv'}: expected clips of {', '.join(config.classes)}; was it edited?")
+    inner = tuple(sorted(clip for part in parts[1:] for clip in part.clip))
+    names = sorted({*ids, *inner})
     batches = plain_batches(samples, samples.rows_of(names), config)
     probabilities, _ = predict(restore(checkpoint), batches, config.settings)
-    written = Predictions.read(folder / "predictions.csv")
+    now = dict(zip(names, np.asarray(probabilities, np.float64), strict=True))
+    rows = samples.rows_of(inner)
     return Again(
         checkpoint.seen,
         _epochs_logged(folder),
-        dict(zip(written.clip, written.probabilities, strict=True)),
-        dict(zip(names, np.asarray(probabilities, np.float64), strict=True)),
+        checkpoint.epoch,
+        inner,
+        _validations_logged(folder),
+        _score(samples, rows, config, np.stack([now[clip] for clip in inner])) if inner else None,
+        {clip: values for part in parts for clip, values in zip(part.clip, part.probabilities, strict=True)},
+        now,
     )
 
 
@@ -172,17 +209,36 @@ def draw_attention(run: Path, path: Path) -> None:
     config = RunConfig.read(run)
     if not config.settings.abn:
         raise DataError(f"{run}: was trained without attention branch, so there are no maps; run cv with --abn")
+    ids, maps = attention_of(run, config)
     samples = open_samples(run, config)
+    attention_sheet(samples, samples.rows_of(ids), maps, config.settings, path)
+
+
+def attention_of(run: Path, config: RunConfig) -> tuple[list[str], NDArray[np.float32]]:
+    """Clip ids of a finished run with attention branch, and their maps, each by the network that did not see the clip.
+
+    Returns:
+        N ids, and (N, h, w) float32 in 0..1.
+
+    Raises:
+        DataError: A fold has no maps, or not one a clip.
+    """
     ids: list[str] = []
     maps = []
     for fold in range(config.settings.folds):
         folder = _folder(run, fold)
         try:
-            maps.append(np.load(folder / "attention.npy", allow_pickle=False))
+            found = np.load(folder / "attention.npy", allow_pickle=False)
         except (OSError, ValueError) as error:
             raise DataError(f'{folder}: no attention maps ({error}); run "mertool cv -o {run} --resume"') from error
-        ids += sorted(Predictions.read(folder / "predictions.csv").clip)
-    attention_sheet(samples, samples.rows_of(ids), np.concatenate(maps), config.settings, path)
+        names = sorted(Predictions.read(folder / "predictions.csv").clip)
+        if found.ndim != 3 or len(found) != len(names):
+            raise DataError(
+                f"{folder}: attention.npy: expected a map for each of {len(names)} clips, got {found.shape}"
+            )
+        maps.append(np.asarray(found, np.float32))
+        ids += names
+    return ids, np.concatenate(maps)
 
 
 def _folder(run: Path, fold: int) -> Path:
@@ -212,6 +268,18 @@ def _epochs_logged(folder: Path) -> int:
         return 0
 
 
+def _validations_logged(folder: Path) -> tuple[Validation, ...]:
+    """The scores of each epoch in a fold's log.csv; empty where one has none."""
+    from .engine import Validation
+
+    try:
+        with (folder / "log.csv").open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+            return tuple(Validation(float(row["loss_validation"]), float(row["uf1_validation"])) for row in rows)
+    except (OSError, KeyError, TypeError, ValueError, csv.Error):
+        return ()
+
+
 # In the worker processes.
 
 
@@ -225,10 +293,15 @@ def _work_on_fold(run: Path, fold: int) -> None:
         config = RunConfig.read(run)
         samples = open_samples(run, config)
         folds = read_folds(run, samples)
-        model = _fit(samples, samples.rows_of(folds.training(fold)), config, run, folder)
+        mark = fingerprint(run)  # of what this fold was made from, also if someone edits it meanwhile
+        model, epoch = _fit(samples, samples.rows_of(folds.training(fold)), config, run, folder, fold)
         test = samples.rows_of(sorted(folds.tests[fold]))
-        _predict(model, samples, test, config, folder, fold)
-        _finish(folder, ("predictions.csv", "final.pt"), config.fingerprint(run))
+        maps = _predict(model, samples, test, config, folder / "predictions.csv", fold)
+        if maps is not None:
+            with atomic_file(folder / "attention.npy") as stream:  # one map a row of predictions.csv
+                np.save(stream, maps, allow_pickle=False)
+        inner = ("inner.csv",) if config.settings.select == "inner" else ()
+        _finish(folder, ("predictions.csv", "final.pt", *inner), mark, epoch)
 
 
 def _work_on_training(run: Path) -> None:
@@ -237,17 +310,17 @@ def _work_on_training(run: Path) -> None:
     ):
         config = RunConfig.read(run)
         samples = open_samples(run, config)
-        _fit(samples, samples.rows_of(sorted(samples.ids)), config, run, run)
-        _finish(run, ("final.pt",), "")
+        _, epoch = _fit(samples, samples.rows_of(sorted(samples.ids)), config, run, run, NO_FOLD)
+        _finish(run, ("final.pt",), "", epoch)
 
 
-def _finish(folder: Path, names: Sequence[str], fingerprint: str) -> None:
-    write_json(
-        folder / "done.json", {"sha256": {name: file_sha256(folder / name) for name in names}, "run": fingerprint}
-    )
+def _finish(folder: Path, names: Sequence[str], mark: str, epoch: int) -> None:
+    digests = {name: file_sha256(folder / name) for name in names}
+    write_json(folder / "done.json", {"sha256": digests, "run": mark, "epoch": epoch})
 
 
-def _fit(samples: Samples, rows: NDArray[np.int64], config: RunConfig, run: Path, folder: Path) -> Network:
+def _fit(samples: Samples, rows: NDArray[np.int64], config: RunConfig, run: Path, folder: Path, fold: int) -> Fitted:
+    """Train a network on these rows; with `--select inner` a part of them validates, and leaves inner.csv."""
     import torch
 
     from .checkpoint import load_weights, transfer
@@ -256,6 +329,14 @@ def _fit(samples: Samples, rows: NDArray[np.int64], config: RunConfig, run: Path
 
     settings = config.settings
     torch.set_num_threads(settings.threads)
+    everything = sorted(samples.ids[row] for row in rows)
+    validate: Callable[[Network], Validation] | None = None
+    held = rows[:0]
+    if settings.select == "inner":
+        names = [samples.classes[label] for label in samples.labels[samples.rows_of(everything)]]
+        kept, validating = inner_split(everything, names, settings.split_seed)
+        rows, held = samples.rows_of(kept), samples.rows_of(validating)
+        validate = partial(_validate, samples, held, config)
     ids = [samples.ids[row] for row in rows]
     labels = samples.labels[rows]
 
@@ -267,28 +348,51 @@ def _fit(samples: Samples, rows: NDArray[np.int64], config: RunConfig, run: Path
 
     initial: dict[str, Tensor] | None = None
     seen: tuple[str, ...] = ()
-    if config.init is not None:
-        path = locate(run, config.init.path)
-        if file_sha256(path) != config.init.sha256:
-            raise DataError(f"{path}: the initial weights changed since {run} was begun; begin anew with another -o")
+    path = initial_weights(run, config)
+    if path is not None:
         model = build_model(settings, len(config.classes), settings.seed)
         start = load_weights(path)
         transfer(model, settings, config.classes, start)
         initial, seen = model.state_dict(), start.seen
     steps = steps_per_epoch(len(rows), settings)
-    return fit(settings, config.classes, batches, steps, folder, initial, sorted({*seen, *ids}))
+    seen = tuple(sorted({*seen, *everything}))  # what an epoch was chosen on counts as seen
+    fitted = fit(settings, config.classes, batches, steps, folder, initial, seen, validate)
+    if len(held):
+        _predict(fitted.model, samples, held, config, folder / "inner.csv", fold)
+    return fitted
+
+
+def _validate(samples: Samples, rows: NDArray[np.int64], config: RunConfig, model: Network) -> Validation:
+    from .engine import predict
+
+    probabilities, _ = predict(model, plain_batches(samples, rows, config), config.settings)
+    return _score(samples, rows, config, probabilities)
+
+
+def _score(
+    samples: Samples, rows: NDArray[np.int64], config: RunConfig, probabilities: NDArray[np.float64]
+) -> Validation:
+    from .engine import Validation
+
+    found = _predictions(samples, rows, config, probabilities, NO_FOLD)
+    of_truth = found.probabilities[np.arange(len(rows)), samples.labels[rows]]
+    return Validation(float(-np.log(np.maximum(of_truth, 1e-12)).mean()), evaluate(found)["uf1"])
 
 
 def _predict(
-    model: Network, samples: Samples, rows: NDArray[np.int64], config: RunConfig, folder: Path, fold: int
-) -> None:
+    model: Network, samples: Samples, rows: NDArray[np.int64], config: RunConfig, path: Path, fold: int
+) -> NDArray[np.float32] | None:
+    """Write predictions of these rows to `path`; gives their attention maps."""
     from .engine import predict
 
     probabilities, maps = predict(model, plain_batches(samples, rows, config), config.settings)
+    _predictions(samples, rows, config, probabilities, fold).write(path)
+    return maps
+
+
+def _predictions(
+    samples: Samples, rows: NDArray[np.int64], config: RunConfig, probabilities: NDArray[np.float64], fold: int
+) -> Predictions:
     clips = tuple(samples.ids[row] for row in rows)
     truth = tuple(samples.classes[label] for label in samples.labels[rows])
-    predictions = Predictions(clips, (fold,) * len(rows), truth, probabilities, config.classes)
-    predictions.write(folder / "predictions.csv")
-    if maps is not None:
-        with atomic_file(folder / "attention.npy") as stream:  # one map a row of predictions.csv
-            np.save(stream, maps, allow_pickle=False)
+    return Predictions(clips, (fold,) * len(rows), truth, probabilities, config.classes)

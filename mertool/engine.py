@@ -14,7 +14,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -31,6 +31,8 @@ from .model import CosineHead, Network, build_model
 
 __all__ = [
     "LOG_COLUMNS",
+    "Fitted",
+    "Validation",
     "arc_margin",
     "choose_device",
     "fit",
@@ -39,7 +41,7 @@ __all__ = [
     "predict",
 ]
 
-# Columns of log.csv; those of the attention branch are empty without it.
+# Columns of log.csv; those of the attention branch are empty without it, those of validation without `--select inner`.
 LOG_COLUMNS = (
     "epoch",
     "loss",
@@ -50,9 +52,25 @@ LOG_COLUMNS = (
     "lr",
     "seconds",
     "images_per_s",
+    "loss_validation",
+    "uf1_validation",
 )
 
 _PREDICT_BATCH = 16  # one size always: arithmetic libraries choose their kernels, and so the last digits, by size
+
+
+class Validation(NamedTuple):
+    """How a network does on clips kept out of its training: mean cross-entropy, and UF1 (0..1)."""
+
+    loss: float
+    uf1: float
+
+
+class Fitted(NamedTuple):
+    """A trained network in evaluation mode, and the epoch (from 1) whose weights it has."""
+
+    model: Network
+    epoch: int
 
 
 def fit(
@@ -63,7 +81,8 @@ def fit(
     folder: Path,
     initial: dict[str, Tensor] | None = None,
     seen: Sequence[str] = (),
-) -> Network:
+    validate: Callable[[Network], Validation] | None = None,
+) -> Fitted:
     """Train one network, going on where a killed call on the same folder stopped.
 
     After every epoch `folder/last.pt` (all that going on needs) and `folder/log.csv` (`LOG_COLUMNS`, a row an epoch,
@@ -81,9 +100,11 @@ def fit(
         initial: Complete weights to start from (a `state_dict` of the same network, e.g. after
             `mertool.checkpoint.transfer`) instead of fresh ones; ignored when going on from `last.pt`.
         seen: Ids of all clips that the weights will have seen, those of `initial` included; kept in the checkpoints.
+        validate: Called after every epoch; the epoch with the highest UF1 then counts, of equals the one with the
+            lowest loss (a dozen clips tie often), of these the first. None: the last epoch counts.
 
     Returns:
-        The trained network on `settings.device`, in evaluation mode.
+        The trained network on `settings.device`, and its epoch.
 
     Raises:
         DataError: The loss is no longer finite; a batch holds one clip; `last.pt` or `final.pt` is damaged or belongs
@@ -93,23 +114,44 @@ def fit(
     """
     device = torch.device(choose_device(settings.device))
     if (folder / "final.pt").exists():
-        return _to_device(restore(_load_own(folder / "final.pt", settings, classes)), device)
+        final = _load_own(folder / "final.pt", settings, classes)
+        return Fitted(_to_device(restore(final), device), final.epoch)
     with _arithmetic():
         model = build_model(settings, len(classes), settings.seed)
         if initial is not None:
             model.load_state_dict(initial)
         _to_device(model, device)
         optimizer = make_optimizer(model, settings)
-        rows = _resume(folder, model, optimizer, settings, classes)
+        rows, best = _resume(folder, model, optimizer, settings, classes, validate is not None)
         for epoch in range(len(rows) + 1, settings.epochs + 1):
             rows.append(_train_epoch(model, optimizer, batches(epoch), settings, epoch, steps_per_epoch))
-            state = {"optimizer": optimizer.state_dict(), "log": rows}
+            state: dict[str, Any] = {"optimizer": optimizer.state_dict(), "log": rows}
+            if validate is not None:
+                _check_finite(model, settings)
+                scores = validate(model)
+                rows[-1] |= {"loss_validation": scores.loss, "uf1_validation": scores.uf1}
+                if _chosen_epoch(rows) == epoch:
+                    best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
+                state["best"] = best
             save_checkpoint(folder / "last.pt", settings, classes, model.state_dict(), state, seen)
             _write_log(folder, rows)
-        if not all(bool(p.isfinite().all()) for p in model.parameters()):
-            raise DataError(f"the last step left weights that are no numbers; lower --lr (now {settings.lr:g})")
-        save_checkpoint(folder / "final.pt", settings, classes, model.state_dict(), seen=seen)
-    return model.eval()
+        if validate is not None:
+            model.load_state_dict(best)
+        _check_finite(model, settings)
+        chosen = settings.epochs if validate is None else _chosen_epoch(rows)
+        save_checkpoint(folder / "final.pt", settings, classes, model.state_dict(), {"epoch": chosen}, seen)
+    return Fitted(model.eval(), chosen)
+
+
+def _check_finite(model: Network, settings: Settings) -> None:
+    if not all(bool(p.isfinite().all()) for p in model.parameters()):
+        raise DataError(f"the last step left weights that are no numbers; lower --lr (now {settings.lr:g})")
+
+
+def _chosen_epoch(rows: Sequence[dict[str, float]]) -> int:
+    """The epoch, from 1, with the highest UF1, of equals the lowest loss, of these the first."""
+    best = max(range(len(rows)), key=lambda k: (rows[k]["uf1_validation"], -rows[k]["loss_validation"], -k))
+    return best + 1
 
 
 def predict(
@@ -284,20 +326,28 @@ def _resume(
     optimizer: torch.optim.Optimizer,
     settings: Settings,
     classes: tuple[str, ...],
-) -> list[dict[str, float]]:
-    """Load `last.pt`, if there is one, into model and optimizer; the log rows of the epochs done."""
+    validating: bool,
+) -> tuple[list[dict[str, float]], dict[str, Tensor]]:
+    """Load `last.pt`, if there is one, into model and optimizer; the log rows of the epochs done, and the best weights.
+
+    The best weights are those of `_chosen_epoch`; empty where the last epoch counts.
+    """
     path = folder / "last.pt"
     if not path.exists():
-        return []
+        return [], {}
     checkpoint = _load_own(path, settings, classes)
     try:
-        model.load_state_dict(checkpoint.weights)
         optimizer.load_state_dict(checkpoint.state["optimizer"])
         rows = [dict(row) for row in checkpoint.state["log"]]
+        best = dict(checkpoint.state["best"]) if validating else {}
+        if validating:  # both are needed at the end only: better refused now
+            _chosen_epoch(rows)
+            model.load_state_dict(best)
+        model.load_state_dict(checkpoint.weights)
     except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: its content does not fit this training; {_way_out(path)}") from error
     _write_log(folder, rows)  # A kill between the two files left the log one row short
-    return rows
+    return rows, best
 
 
 def _load_own(path: Path, settings: Settings, classes: tuple[str, ...]) -> Checkpoint:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ from .apex import ApexFinder
 from .clips import NO_FACE, OK, UNREADABLE, Clip
 from .datasets import Annotations
 from .datasets.annotations import with_apex
+from .datasets.frames import Frames, index_frames
+from .datasets.jitter import around, with_jitter
 from .errors import DataError, MertoolError
 from .files import check_writable, write_text
 from .pack import Pack, file_sha256, load_pack, save_pack
@@ -48,6 +51,8 @@ class Options:
         sequence: Frames of the optional sequence; 0 for none.
         apex: "table" or "middle" (both are settled when the annotation is read), or "difference": the frame of
             largest movement against the onset.
+        jitter: Move onset and apex of every clip at random by up to this many frames, after `apex` is settled; 0: not.
+        jitter_seed: Of these moves.
     """
 
     size: int
@@ -55,6 +60,8 @@ class Options:
     aligned: bool
     sequence: int
     apex: str
+    jitter: int
+    jitter_seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +90,7 @@ class _Result:
     detail: str
     digests: tuple[str, ...]
     arrays: dict[str, NDArray[Any]] | None = None
-    clip: Clip | None = None  # as it was used, where that is not as it was annotated (--apex difference)
+    clip: Clip | None = None  # as it was used, where the pictures decided that (--apex difference)
 
 
 def extract(
@@ -95,6 +102,8 @@ def extract(
     aligned: bool = False,
     sequence: int = 0,
     apex: str = "table",
+    jitter: int = 0,
+    jitter_seed: int = 0,
     landmarks: Path | None = None,
     jobs: int = 1,
     overwrite: bool = False,
@@ -105,17 +114,19 @@ def extract(
     Args:
         annotations: What a reader of `mertool.datasets` found.
         output: The pack's path, NAME.npz.
-        size, align, aligned, sequence, apex: See `Options`.
+        size, align, aligned, sequence, apex, jitter, jitter_seed: See `Options`.
         landmarks: The 68-point model; not needed with `aligned`.
         jobs: Worker processes.
         overwrite: Make the pack again even if it is there and nothing has changed.
         progress: Called with (clips done, clips in all).
 
     Raises:
-        DataError: Not one clip could be used; an older pack is kept.
+        DataError: Not one clip could be used, or jittered; an older pack is kept.
         FileError: The output cannot be written.
     """
-    options = Options(size, align, aligned, sequence, apex)
+    options = Options(size, align, aligned, sequence, apex, jitter, jitter_seed if jitter else 0)
+    if jitter:
+        annotations = dataclasses.replace(annotations, clips=_jittered(annotations.clips, options))
     settings = {**dataclasses.asdict(options), "landmark_model": file_sha256(landmarks) if landmarks else None}
     settings["versions"] = _versions(aligned)
     table = "+".join(file_sha256(path) for path in annotations.tables)
@@ -234,6 +245,26 @@ class _Store:
         return {name: array[: len(indices)] for name, array in self._arrays.items()}
 
 
+def _jittered(clips: Sequence[Clip], options: Options) -> tuple[Clip, ...]:
+    """The usable clips with onset and apex moved; where their apex is still to be found, they are only checked."""
+    usable = [clip for clip in clips if clip.status == OK]
+    if usable and not any(len(clip.sequence) for clip in usable):
+        raise DataError(
+            f"extract: --jitter moves onset and apex to other frames, but none of {len(usable)} clips has numbered "
+            "frames; leave it out (a manifest may give frames, onset and apex)"
+        )
+    if options.apex == "difference":
+        return tuple(clips)
+    index = lru_cache(maxsize=1)(index_frames)  # of a long video come many clips, one after the other
+    return tuple(_jitter(clip, options, index) if clip.status == OK else clip for clip in clips)
+
+
+def _jitter(clip: Clip, options: Options, index: Callable[[Path], Frames] = index_frames) -> Clip:
+    folder = clip.sequence.folder
+    frames = Frames(Path(), {}, {}) if folder is None else index(folder)
+    return with_jitter(clip, frames, options.jitter, options.jitter_seed)
+
+
 # Whether the pack on disk is what this run would make: same settings, same table, same bytes of every picture used.
 
 
@@ -244,10 +275,14 @@ def _unchanged(
         pack = load_pack(output)
     except MertoolError:
         return None
-    if pack.meta.get("settings") != settings:
+    stored = pack.meta.get("settings")
+    if not isinstance(stored, dict) or {**_NO_JITTER, **stored} != settings:
         return None
     digests = [_read_all(clip, options)[1] for clip in annotations.clips]
     return pack if pack.meta.get("source") == _digest(table, annotations.clips, digests) else None
+
+
+_NO_JITTER = {"jitter": 0, "jitter_seed": 0}  # of packs made before there was any
 
 
 def _digest(table: str, clips: Sequence[Clip], digests: Sequence[tuple[str, ...]]) -> str:
@@ -266,7 +301,11 @@ def _sequence_files(clip: Clip, length: int) -> list[Path]:
 
 def _files(clip: Clip, options: Options) -> list[Path]:
     """Every picture that a clip uses."""
-    searched = [path for _, path in clip.sequence] if options.apex == "difference" else []
+    searched: list[Path] = []
+    if options.apex == "difference":
+        searched = [path for _, path in clip.sequence]
+        if options.jitter and clip.sequence.folder is not None:
+            searched += around(clip, index_frames(clip.sequence.folder), options.jitter)
     return [*clip.key_frames, *_sequence_files(clip, options.sequence), *searched]
 
 
@@ -346,6 +385,8 @@ def _extract_clip(clip: Clip) -> _Result:
             clip = found
             if clip.status != OK:
                 return _Result(clip.status, "", digests, clip=clip)
+            if _options.jitter:
+                clip = _jitter(clip, _options)
         result = _extract_frames(clip, data, digests)
     except MertoolError as error:
         return _Result(UNREADABLE, str(error), digests)

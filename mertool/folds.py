@@ -27,6 +27,7 @@ __all__ = [
     "Overlap",
     "dataset_folds",
     "group_folds",
+    "inner_split",
     "loso_folds",
     "person_of_id",
     "read_folds_file",
@@ -36,6 +37,7 @@ __all__ = [
 ]
 
 _FORMAT = 1
+_INNER_PARTS = 5  # a fifth of the training part: about twenty clips of a hundred
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +266,38 @@ def group_folds(ids: Sequence[str], labels: Sequence[str], n_folds: int, seed: i
         for fold in range(n_folds)
     ]
     return Folds("group", seed, tuple(tuple(sorted(part)) for part in tests))
+
+
+def inner_split(ids: Sequence[str], labels: Sequence[str], seed: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Divide the clips of a training part into a smaller one and a validation part of other people.
+
+    The training part is split into five `group_folds` (fewer where there are fewer people); of these the one whose
+    classes come nearest to their even share validates.
+
+    Args:
+        ids: Clip ids of the training part, each once.
+        labels: Class of each clip.
+        seed: Other seeds give other parts.
+
+    Returns:
+        The clips left to train on, and those to validate on; both sorted.
+
+    Raises:
+        DataError: Fewer than two people.
+    """
+    people = {person_of_id(clip_id) for clip_id in ids}
+    if len(people) < 2:
+        raise DataError(
+            f"--select inner: a training part holds the clips of {len(people)} person; it needs two or more, so that "
+            "one can validate"
+        )
+    parts = group_folds(ids, labels, min(_INNER_PARTS, len(people)), seed)
+    label_of = dict(zip(ids, labels, strict=True))
+    kinds = sorted(set(labels))
+    counts = np.array([[sum(label_of[i] == kind for i in part) for kind in kinds] for part in parts.tests])
+    share = counts.sum(0) / len(counts)
+    chosen = int(((counts - share) ** 2 / share).sum(1).round(9).argmin())
+    return parts.training(chosen), parts.tests[chosen]
 
 
 def _even_out(counts: NDArray[np.int64], n_folds: int) -> list[int]:

@@ -13,12 +13,20 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from .clips import person_of
+from .clips import natural_key, person_of
 from .errors import DataError
 from .predictions import Predictions
 from .stats import stratified_random
 
-__all__ = ["ClassScores", "DatasetScores", "Metrics", "confusions_by_person", "count_confusions", "evaluate"]
+__all__ = [
+    "ClassScores",
+    "DatasetScores",
+    "Metrics",
+    "confusions_by_person",
+    "count_confusions",
+    "evaluate",
+    "hits_by_person",
+]
 
 
 class ClassScores(TypedDict):
@@ -141,6 +149,17 @@ def confusions_by_person(predictions: Predictions) -> NDArray[np.int64]:
     rows = ([place[name] for name in people], [number[t] for t in predictions.truth])
     np.add.at(counts, (*rows, [number[name] for name in predictions.prediction]), 1)
     return counts
+
+
+def hits_by_person(predictions: Predictions) -> dict[str, tuple[int, int]]:
+    """Person -> (clips right, clips), in the order of their names."""
+    found: dict[str, tuple[int, int]] = {}
+    rows = zip(predictions.dataset, predictions.subject, predictions.truth, predictions.prediction, strict=True)
+    for dataset, subject, truth, prediction in rows:
+        name = person_of(dataset, subject)
+        hits, n = found.get(name, (0, 0))
+        found[name] = (hits + (truth == prediction), n + 1)
+    return dict(sorted(found.items(), key=lambda item: natural_key(item[0])))
 
 
 def _class_scores(confusion: NDArray[np.int64], classes: Sequence[str]) -> dict[str, ClassScores]:

@@ -99,7 +99,12 @@ _NETWORK = (
     ),
     setting_option("tile", "Side of a region in pixels."),
     setting_option("face_size", "Side of the face in pixels."),
-    setting_option("seed", "Seed of folds, weights and copies."),
+    setting_option(
+        "select",
+        "Which epoch counts: the last, or the best on people kept out of the training part (inner).",
+        type=click.Choice(["last", "inner"]),
+    ),
+    setting_option("seed", "Seed of weights and copies."),
     setting_option("threads", "Threads of a training process; other numbers change the last digits."),
     click.option(
         "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to compute.  [default: auto]"

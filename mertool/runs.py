@@ -31,6 +31,7 @@ from .folds import (
     Folds,
     dataset_folds,
     group_folds,
+    inner_split,
     loso_folds,
     person_of_id,
     read_folds_file,
@@ -48,7 +49,11 @@ __all__ = [
     "command_of",
     "continue_run",
     "default_run",
+    "fingerprint",
+    "initial_weights",
     "locate",
+    "move_packs",
+    "open_packs",
     "open_samples",
     "read_folds",
 ]
@@ -134,7 +139,7 @@ class RunConfig:
             init = values["init"]
             return cls(
                 command=values["command"],
-                settings=Settings.from_dict(values["settings"]),
+                settings=Settings.from_file(values["settings"]),
                 classes=tuple(values["classes"]),
                 packs=tuple((pack["path"], pack["sha256"]) for pack in values["packs"]),
                 clips=tuple(values["clips"]),
@@ -151,21 +156,6 @@ class RunConfig:
         except (KeyError, TypeError, UsageError) as error:
             raise DataError(f"{path}: damaged configuration ({error}); start the run again with another -o") from error
 
-    def fingerprint(self, run: Path) -> str:
-        """Hash of all that decides the run's results: its folds, settings, classes, clips, packs and initial weights.
-
-        Paths are no part of it: packs may move.
-
-        Raises:
-            FileError: folds.json is gone.
-        """
-        values = self.as_dict()
-        del values["mertool"]  # the version that reads it now
-        values["packs"] = [digest for _, digest in self.packs]
-        values["init"] = self.init and self.init.sha256
-        values["folds"] = file_sha256(run / "folds.json")
-        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
     def differences(self, other: RunConfig) -> list[str]:
         """What differs between two configurations, in words; empty when they describe the same run."""
         texts = self.settings.differences(other.settings)
@@ -176,6 +166,27 @@ class RunConfig:
         if self.command != other.command:
             texts.append(f"command {self.command} here, {other.command} there")
         return texts
+
+
+def fingerprint(run: Path) -> str:
+    """Hash of all that decides a run's results: its folds, settings, classes, clips, packs and initial weights.
+
+    Paths are no part of it: packs may move. It is made from config.json as it stands, so that settings which a newer
+    mertool adds change nothing.
+
+    Raises:
+        FileError: A file is gone.
+        DataError: config.json is damaged.
+    """
+    values = read_json(run / "config.json")
+    try:
+        hashed = {name: values[name] for name in ("format", "command", "settings", "classes", "clips")}
+        hashed["packs"] = [pack["sha256"] for pack in values["packs"]]
+        hashed["init"] = values["init"] and values["init"]["sha256"]
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{run / 'config.json'}: damaged configuration ({error}); start the run again") from error
+    hashed["folds"] = file_sha256(run / "folds.json")
+    return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
 
 
 def default_run(command: str, packs: Sequence[Path], settings: Settings, init: Path | None, usual_classes: str) -> Path:
@@ -213,6 +224,7 @@ def begin_run(
     init: Path | None = None,
     *,
     only: Collection[int] = (),
+    join: bool = False,
     folds_file: Path | None = None,
     undecided: Collection[str] = (),
 ) -> tuple[RunConfig, list[str]]:
@@ -224,7 +236,8 @@ def begin_run(
         packs: Where the clips come from.
         settings: All settings.
         init: Weights to begin with.
-        only: The folds to work on (`--fold K`). The folder may then hold a run with equal settings already: join it.
+        only: The folds to work on (`--fold K`).
+        join: The folder may hold a run with equal settings already, which is then joined (`--fold K`, `--repeat K`).
         folds_file: One's own folds (protocol "file").
         undecided: Settings that the machine decided and not the user; joining takes those of the run.
 
@@ -263,6 +276,11 @@ def begin_run(
         remarks += _unlearnable(samples, folds)
         for fold in only:
             folds.training(fold)  # refuses one that is not there
+        parts = [folds.training(fold) for fold in range(len(folds.tests))]
+    else:
+        parts = [tuple(sorted(samples.ids))]
+    if settings.select == "inner":
+        remarks += _inner_unlearnable(samples, parts, settings.split_seed)
     wanted = RunConfig(
         command=command,
         settings=settings,
@@ -275,7 +293,7 @@ def begin_run(
     make_folder(run)
     with file_lock(run / ".lock"):
         if (run / "config.json").exists():
-            if not only:
+            if not join:
                 raise FileError(f"{run}: holds a run already; --resume continues it, -o names another folder")
             existing = RunConfig.read(run)
             adopted = {name: getattr(existing.settings, name) for name in undecided}
@@ -322,16 +340,23 @@ def continue_run(run: Path, command: str, packs: Sequence[Path], init: Path | No
         texts.append("other packs")
     if init is not None and (config.init is None or file_sha256(_weights_file(init)) != config.init.sha256):
         texts.append("other initial weights (--init)")
-    if packs and not texts:  # they may have been moved since
-        places = tuple((_relative(path, run), digest) for path, (_, digest) in zip(packs, config.packs, strict=True))
-        if places != config.packs:
-            config = dataclasses.replace(config, packs=places)
-            write_json(run / "config.json", config.as_dict())
     if texts:
         raise UsageError(
             f"{run}: --resume takes the run's own settings, but {'; '.join(texts)}; leave these options out"
         )
-    return config
+    return move_packs(run, config, packs) if packs else config
+
+
+def move_packs(run: Path, config: RunConfig, packs: Sequence[Path]) -> RunConfig:
+    """The configuration of a run whose packs now lie at `packs`; config.json is written anew where they have moved."""
+    places = tuple((_relative(path, run), digest) for path, (_, digest) in zip(packs, config.packs, strict=True))
+    if places == config.packs:
+        return config
+    written = read_json(run / "config.json")  # all else stays as the mertool that began the run wrote it
+    for pack, (path, _) in zip(written["packs"], places, strict=True):
+        pack |= {"name": Path(path).stem, "path": path}
+    write_json(run / "config.json", written)
+    return dataclasses.replace(config, packs=places)
 
 
 def command_of(run: Path, config: RunConfig) -> str:
@@ -365,13 +390,39 @@ def open_samples(run: Path, config: RunConfig) -> Samples:
         FileError: A pack is gone.
         DataError: A pack is not the one the run began with.
     """
+    packs = open_packs(run, config)
+    return load_samples(packs, class_set_of(packs, config.settings), config.settings)
+
+
+def open_packs(run: Path, config: RunConfig) -> list[Pack]:
+    """The packs of a run.
+
+    Raises:
+        FileError: A pack is gone.
+        DataError: A pack is not the one the run began with.
+    """
     packs = []
     for relative, digest in config.packs:
         path = locate(run, relative)
         if file_sha256(path) != digest:
             raise DataError(f"{path}: changed since {run} was begun; extract it with the old settings or begin anew")
         packs.append(load_pack(path))
-    return load_samples(packs, class_set_of(packs, config.settings), config.settings)
+    return packs
+
+
+def initial_weights(run: Path, config: RunConfig) -> Path | None:
+    """The file of a run's initial weights; None where they are random.
+
+    Raises:
+        FileError: It is gone.
+        DataError: It is not the one the run began with.
+    """
+    if config.init is None:
+        return None
+    path = locate(run, config.init.path)
+    if file_sha256(path) != config.init.sha256:
+        raise DataError(f"{path}: the initial weights changed since {run} was begun; begin anew with another -o")
+    return path
 
 
 def read_folds(run: Path, samples: Samples) -> Folds:
@@ -405,7 +456,7 @@ def _make_folds(samples: Samples, settings: Settings, folds_file: Path | None) -
     if settings.protocol == "leave-dataset-out":
         return dataset_folds(samples.ids)
     make = group_folds if settings.protocol == "group" else stratified_folds
-    return make(samples.ids, labels, settings.folds, settings.seed)
+    return make(samples.ids, labels, settings.folds, settings.split_seed)
 
 
 def _unlearnable(samples: Samples, folds: Folds) -> list[str]:
@@ -420,6 +471,21 @@ def _unlearnable(samples: Samples, folds: Folds) -> list[str]:
     return [
         f"class {samples.classes[label]} cannot be learned in fold {where[0]}, which tests all its clips"
         for label, where in sorted(alone.items())
+    ]
+
+
+def _inner_unlearnable(samples: Samples, parts: Sequence[tuple[str, ...]], seed: int) -> list[str]:
+    """A remark on each class that `--select inner` takes away from a training part; refuses parts of one person."""
+    class_of = {name: samples.classes[label] for name, label in zip(samples.ids, samples.labels, strict=True)}
+    lost: dict[str, list[int]] = {}
+    for fold, ids in enumerate(parts):
+        kept, _ = inner_split(ids, [class_of[name] for name in ids], seed)
+        for name in sorted({class_of[i] for i in ids} - {class_of[i] for i in kept}):
+            lost.setdefault(name, []).append(fold)
+    where = {name: f" in fold {', '.join(map(str, some))}" if len(parts) > 1 else "" for name, some in lost.items()}
+    return [
+        f"--select inner: class {name} cannot be learned{place}: all its clips there validate"
+        for name, place in where.items()
     ]
 
 

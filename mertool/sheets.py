@@ -13,15 +13,27 @@ from .config import Settings
 from .inputs import Copies, Samples, draw_copies, render
 from .pack import Pack
 from .pictures import write_png
-from .regions import GRID, region_squares
+from .regions import GRID, region_squares, region_transforms
 
-__all__ = ["attention_sheet", "contact_sheet", "input_sheet"]
+__all__ = ["attention_sheet", "contact_sheet", "face_heat", "input_heat", "input_sheet", "on_face", "sketch"]
 
 Image = NDArray[np.uint8]
 
 _WHITE, _INK, _LINE, _DOT = (255, 255, 255), (40, 40, 40), (80, 200, 80), (60, 60, 255)
 _CAPTION_PX = 18
 _CLIPS_A_SHEET = 180  # about 1500 x 10,000 pixels
+# First landmark, the one after the last, closed: jaw, brows, nose, eyes, lips (the 300-W numbering).
+_CONTOURS = (
+    (0, 17, False),
+    (17, 22, False),
+    (22, 27, False),
+    (27, 31, False),
+    (31, 36, False),
+    (36, 42, True),
+    (42, 48, True),
+    (48, 60, True),
+    (60, 68, True),
+)
 
 
 def contact_sheet(pack: Pack, path: Path) -> list[Path]:
@@ -102,8 +114,8 @@ def attention_sheet(
             continue
         mean = pictures[members].mean(0).round().astype(np.uint8)
         average = maps[members].mean(0)
-        parts = [_heat(mean, average, settings)]
-        parts += [_heat(pictures[k], maps[k], settings) for k in members[:examples]]
+        parts = [input_heat(mean, average, settings)]
+        parts += [input_heat(pictures[k], maps[k], settings) for k in members[:examples]]
         span = f"map {average.min():.2f} to {average.max():.2f}"
         cells.append(_captioned(_row(parts), f"{name}: mean of {len(members)} clips ({span}), then single clips"))
     write_png(path, _grid(cells, 1))
@@ -127,14 +139,65 @@ def _stack(picture: Image) -> Image:
     return np.ascontiguousarray(picture[::-1].transpose(1, 2, 0))  # OpenCV writes blue first
 
 
-def _heat(picture: Image, attention: NDArray[np.float32], settings: Settings) -> Image:
-    """A picture under its map, coloured from the map's lowest to its highest value, with the tiles outlined."""
+def sketch(landmarks: NDArray[np.floating], size: int) -> Image:
+    """(size, size, 3) line drawing of 68 landmarks given in its pixels: a face's place without anybody's face."""
+    image = np.full((size, size, 3), 235, np.uint8)
+    points = np.round(np.asarray(landmarks) * 8).astype(np.int32)
+    for start, end, closed in _CONTOURS:
+        cv2.polylines(image, [points[start:end]], closed, (120, 120, 120), 1, cv2.LINE_AA, 3)
+    return image
+
+
+def on_face(
+    landmarks: NDArray[np.floating], attention: NDArray[np.float32], tile: int, size: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Attention over the mosaic, put back where the regions lie on a face; where they overlap, the mean.
+
+    Args:
+        landmarks: (68, 2) in pixels of the face's picture.
+        attention: (h, w) map over the mosaic.
+        tile: Side of a region in the mosaic in pixels.
+        size: Side of the picture.
+
+    Returns:
+        (size, size) attention, 0 outside all regions, and (size, size) number of regions that cover a pixel, which
+        fades out at their edges.
+    """
+    mosaic = cv2.resize(attention, (GRID[1] * tile, GRID[0] * tile), interpolation=cv2.INTER_LINEAR)
+    total, weight = np.zeros((size, size), np.float32), np.zeros((size, size), np.float32)
+    for region, transform in enumerate(region_transforms(np.asarray(landmarks)[None], tile)[0]):
+        top, left = region // GRID[1] * tile, region % GRID[1] * tile
+        part = np.ascontiguousarray(mosaic[top : top + tile, left : left + tile])
+        total += cv2.warpAffine(part, transform, (size, size))
+        weight += cv2.warpAffine(np.ones_like(part), transform, (size, size))
+    return np.asarray(total / np.maximum(weight, 1e-6), np.float32), weight
+
+
+def face_heat(
+    face: Image, landmarks: NDArray[np.floating], attention: NDArray[np.float32], settings: Settings
+) -> Image:
+    """(S, S, 3) picture of a face, (S, S) grey or (S, S, 3), under the map over its mosaic (see `on_face`).
+
+    Coloured from the map's lowest to its highest value.
+    """
+    relative, weight = on_face(landmarks, _relative(attention), settings.tile, face.shape[0])
+    colours = cv2.applyColorMap(np.round(255 * relative).clip(0, 255).astype(np.uint8), cv2.COLORMAP_VIRIDIS)
+    plain = face if face.ndim == 3 else cv2.cvtColor(face, cv2.COLOR_GRAY2BGR)
+    share = (0.55 * np.minimum(weight, 1))[..., None]
+    return np.asarray(np.round((1 - share) * plain + share * colours), np.uint8)
+
+
+def _relative(attention: NDArray[np.float32]) -> NDArray[np.float32]:
+    low, high = float(attention.min()), float(attention.max())
+    return np.asarray((attention - low) / max(high - low, 1e-6), np.float32)
+
+
+def input_heat(picture: Image, attention: NDArray[np.float32], settings: Settings) -> Image:
+    """A (H, W) input under its map, coloured from the map's lowest to its highest value, with the tiles outlined."""
     height, width = picture.shape
     scale = max(1, round(320 / width))
     size = (width * scale, height * scale)
-    low, high = float(attention.min()), float(attention.max())
-    relative = (attention - low) / max(high - low, 1e-6)
-    colours = cv2.applyColorMap(np.round(255 * relative).astype(np.uint8), cv2.COLORMAP_VIRIDIS)
+    colours = cv2.applyColorMap(np.round(255 * _relative(attention)).astype(np.uint8), cv2.COLORMAP_VIRIDIS)
     colours = cv2.resize(colours, size, interpolation=cv2.INTER_LINEAR)
     grey = cv2.cvtColor(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR), cv2.COLOR_GRAY2BGR)
     image = cv2.addWeighted(grey, 0.5, colours, 0.5, 0)

@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 __all__ = [
     "FEWEST_ONE_WAY",
     "Paired",
+    "Spread",
     "bootstrap_intervals",
     "compare_paired",
     "holm",
     "mcnemar_exact",
     "minimal_detectable",
+    "spread",
     "stratified_random",
     "wilson",
 ]
@@ -43,6 +45,26 @@ class Paired(NamedTuple):
     only_second: int
     difference: float
     p: float
+
+
+class Spread(NamedTuple):
+    """A score over repeats: mean, sample standard deviation (n - 1), lowest and highest."""
+
+    mean: float
+    sd: float
+    low: float
+    high: float
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """How much a score varies between repeats.
+
+    Args:
+        values: Two or more.
+    """
+    if len(values) < 2:
+        raise ValueError(f"spread: expected two values or more, got {len(values)}")
+    return Spread(float(np.mean(values)), float(np.std(values, ddof=1)), float(min(values)), float(max(values)))
 
 
 def wilson(hits: int, n: int, confidence: float = 0.95) -> tuple[float, float]:

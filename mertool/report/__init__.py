@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
-from .formats import render_csv, render_json, render_latex, render_markdown, render_megc, render_text
+from .contents import blocks_of as report_blocks
+from .formats import (
+    BLOCK_FORMATS,
+    render_csv,
+    render_json,
+    render_latex,
+    render_markdown,
+    render_megc,
+    render_text,
+)
+from .page import Findings, Gallery, Picture, render_html
+from .paper import fill_tables, paper_blocks, render_paper
 from .run import Run, find_newest_run, load_run
 
 __all__ = [
+    "BLOCK_FORMATS",
+    "Findings",
+    "Gallery",
+    "Picture",
     "Run",
+    "fill_tables",
     "find_newest_run",
     "load_run",
+    "paper_blocks",
     "render_csv",
+    "render_html",
     "render_json",
     "render_latex",
     "render_markdown",
     "render_megc",
+    "render_paper",
     "render_text",
+    "report_blocks",
 ]

@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import PurePath
 
 from ..config import RECIPES, Settings
-from ..stats import FEWEST_ONE_WAY
+from ..stats import FEWEST_ONE_WAY, spread
 from .blocks import Block, Facts, Heading, Notes, Table, column_widths, count_of
 from .compare import compare_runs, labels_of
 from .run import Run
 
-__all__ = ["WIDTH", "blocks_of"]
+__all__ = ["CONFUSION", "WIDTH", "blocks_of", "details_of", "summary_of"]
+
+CONFUSION = "Confusion matrix: rows = truth, columns = prediction"
 
 WIDTH = 96  # columns of running text, and the widest confusion matrix that still spells its columns out
 _LEVEL = 0.05
-_EPOCH_RULE = "Epoch rule: last epoch; the test fold is never looked at during training."
+_SCORES = (
+    ("accuracy", "accuracy, pooled, %", 100),
+    ("fold_accuracy_mean", "accuracy, mean of folds, %", 100),
+    ("uf1", "UF1", 1),
+    ("uar", "UAR", 1),
+)
 
 
 def blocks_of(runs: Sequence[Run]) -> list[Block]:
     """With several runs a summary and comparisons first, then each run."""
-    blocks: list[Block] = _summary(runs) if len(runs) > 1 else []
+    blocks: list[Block] = summary_of(runs) if len(runs) > 1 else []
     for run in runs:
-        blocks += _details(run)
+        blocks += details_of(run)
     return blocks
 
 
-def _summary(runs: Sequence[Run]) -> list[Block]:
+def summary_of(runs: Sequence[Run]) -> list[Block]:
+    """A heading, a line a run, and each further run against the first."""
+    repeated = any(run.repeats for run in runs)
     header = ("run", "settings", "hits/N", "mean of folds (sd)", "pooled [95 %]", "UF1", "UAR", "majority")
+    seeds = ("pooled, mean of seeds (sd)",) if repeated else ()
     rows = []
     for run in runs:
         scores = run.metrics
@@ -42,11 +51,12 @@ def _summary(runs: Sequence[Run]) -> list[Block]:
                 f"{scores['uf1']:.4f}",
                 f"{scores['uar']:.4f}",
                 _percent(scores["majority"]),
+                *([_over_seeds(run)] if repeated else []),
             )
         )
     blocks: list[Block] = [
         Heading("Summary"),
-        Table("Accuracies in %", header, tuple(rows), n_left=2),
+        Table("Accuracies in %", (*header, *seeds), tuple(rows), n_left=2),
         *_comparison_blocks(runs),
     ]
     if any(labels_of(run) != labels_of(runs[0]) for run in runs):
@@ -54,6 +64,13 @@ def _summary(runs: Sequence[Run]) -> list[Block]:
     elif any(set(map(frozenset, run.folds.tests)) != set(map(frozenset, runs[0].folds.tests)) for run in runs):
         blocks.append(Notes(("These runs split the clips into different folds.",)))
     return blocks
+
+
+def _over_seeds(run: Run) -> str:
+    if not run.repeats:
+        return "-"
+    found = spread(run.over_seeds("accuracy"))
+    return f"{_percent(found.mean)} ({_percent(found.sd)}), {len(run.repeats) + 1} seeds"
 
 
 def _comparison_blocks(runs: Sequence[Run]) -> list[Block]:
@@ -97,7 +114,8 @@ def _p(value: float) -> str:
     return "<0.0001" if value < 0.0001 else f"{value:.4f}"
 
 
-def _details(run: Run) -> list[Block]:
+def details_of(run: Run) -> list[Block]:
+    """A heading and all that is to be said of one run in words and numbers."""
     scores = run.metrics
     low, high = run.interval
     people = scores["n_subjects"]
@@ -133,7 +151,8 @@ def _details(run: Run) -> list[Block]:
     blocks: list[Block] = [
         Heading(run.name),
         Facts(tuple(facts)),
-        Notes((_baseline_sentence(run), _overlap_sentence(run), _EPOCH_RULE, run.key_frames)),
+        *_seed_blocks(run),
+        Notes((_baseline_sentence(run), _overlap_sentence(run), _epoch_rule(run), run.key_frames)),
         _confusion_table(run),
         _class_table(run),
     ]
@@ -146,6 +165,32 @@ def _details(run: Run) -> list[Block]:
     return blocks
 
 
+def _seed_blocks(run: Run) -> list[Block]:
+    """What the seed alone makes of the result, where the run has repeats."""
+    if not run.repeats:
+        return []
+    rows = []
+    for name, label, factor in _SCORES:
+        found = spread([factor * value for value in run.over_seeds(name)])
+        rows.append((label, *(f"{value:.{2 if factor == 100 else 4}f}" for value in found)))
+    seeds = len(run.repeats) + 1
+    splits = "each with folds of its own" if run.settings.new_splits else "over the same folds"
+    return [
+        Table(f"Over {seeds} seeds, {splits}", ("score", "mean", "sd", "lowest", "highest"), tuple(rows)),
+        Notes((f"All else here is of the first of them, seed {run.settings.seed}.",)),
+    ]
+
+
+def _epoch_rule(run: Run) -> str:
+    if run.settings.select == "last":
+        return "Epoch rule: last epoch; the test fold is never looked at during training."
+    chosen = f": {', '.join(map(str, run.epochs))} of {run.settings.epochs}" if run.epochs else ""
+    return (
+        f"Epoch rule: in each fold the best on people kept out of its training part (about a fifth){chosen}; the test "
+        "fold is never looked at during training."
+    )
+
+
 def _ends(run: Run, score: str, factor: int, digits: int) -> str:
     low, high = run.by_people[score]
     return f"{factor * low:.{digits}f} to {factor * high:.{digits}f}"
@@ -155,28 +200,23 @@ def _short_settings(run: Run) -> str:
     settings = run.settings
     words = [settings.region, f"{settings.frames} frame{'s' if settings.frames > 1 else ''}"]
     words += [name for name, on in (("abn", settings.abn), ("arcface", settings.arcface)) if on]
-    return ", ".join([*words, settings.recipe, *([f"init {_init_name(run)}"] if run.init else [])])
-
-
-def _init_name(run: Run) -> str:
-    """`ckplus` for ../../ckplus/final.pt: the name that the user gave the training."""
-    path = PurePath(run.init)
-    return path.parent.name if path.name == "final.pt" and path.parent.name else path.name
+    return ", ".join([*words, settings.recipe, *([f"init {run.init_name}"] if run.init else [])])
 
 
 def _initial_weights(run: Run) -> str:
     loaded, not_loaded = ("; ".join(layers) or "nothing" for layers in run.init_layers)
-    return f"{_init_name(run)}: loaded {loaded}; not loaded: {not_loaded}"
+    return f"{run.init_name}: loaded {loaded}; not loaded: {not_loaded}"
 
 
 def _protocol(run: Run) -> str:
-    drawn = "" if run.folds.protocol == "loso" else f", seed {run.folds.seed}"
+    drawn = f", split seed {run.folds.seed}" if run.folds.protocol in ("stratified", "group") else ""
     return f"{run.folds.protocol}, {len(run.folds.tests)} folds{drawn}"
 
 
 def _overrides(settings: Settings) -> str:
     """Settings that neither the recipe nor another line of the report tells."""
-    told = {"classes", "region", "frames", "abn", "arcface", "recipe", "protocol", "folds", "seed"}
+    told = {"classes", "region", "frames", "abn", "arcface", "recipe", "protocol", "folds", "seed", "split_seed"}
+    told |= {"select", "repeats", "new_splits"}
     recipe = Settings.from_dict({**RECIPES[settings.recipe], "recipe": settings.recipe}).as_dict()
     changed = [
         f"{name} {value}" for name, value in settings.as_dict().items() if value != recipe[name] and name not in told
@@ -213,7 +253,7 @@ def _overlap_sentence(run: Run) -> str:
 def _confusion_table(run: Run) -> Table:
     classes, confusion = run.metrics["classes"], run.metrics["confusion"]
     rows = [(name, *map(str, counts), str(sum(counts))) for name, counts in zip(classes, confusion, strict=True)]
-    table = Table("Confusion matrix: rows = truth, columns = prediction", ("truth", *classes, "all"), tuple(rows))
+    table = Table(CONFUSION, ("truth", *classes, "all"), tuple(rows))
     if sum(width + 2 for width in column_widths(table)) <= WIDTH + 2:
         return table
     numbered = tuple((f"{number} {row[0]}", *row[1:]) for number, row in enumerate(rows, 1))

@@ -7,28 +7,64 @@ import io
 import json
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..clips import natural_key
 from ..errors import DataError
 from ..folds import split_id
+from ..metrics import hits_by_person
+from ..stats import spread
 from .blocks import Block, Facts, Heading, Notes, Table, column_widths, display_width
 from .compare import compare_runs
 from .contents import WIDTH, blocks_of
 from .run import Run
 
-__all__ = ["render_csv", "render_json", "render_latex", "render_markdown", "render_megc", "render_text"]
+__all__ = [
+    "BLOCK_FORMATS",
+    "blocks_latex",
+    "blocks_markdown",
+    "blocks_text",
+    "render_csv",
+    "render_json",
+    "render_latex",
+    "render_markdown",
+    "render_megc",
+    "render_text",
+]
+
+
+def blocks_text(blocks: Sequence[Block]) -> str:
+    """Blocks for a terminal: aligned columns, sentences wrapped."""
+    return "\n\n".join(map(_block_text, blocks)) + "\n"
+
+
+def blocks_markdown(blocks: Sequence[Block]) -> str:
+    """Blocks as GitHub-flavoured Markdown."""
+    return "\n\n".join(map(_block_markdown, blocks)) + "\n"
+
+
+def blocks_latex(blocks: Sequence[Block]) -> str:
+    """Blocks for a paper: tables of the package booktabs; put \\usepackage{booktabs} into the preamble."""
+    return "\n\n".join(["% needs \\usepackage{booktabs}", *map(_block_latex, blocks)]) + "\n"
+
+
+# By the names of --format: what any list of blocks can be written as.
+BLOCK_FORMATS: dict[str, Callable[[Sequence[Block]], str]] = {
+    "text": blocks_text,
+    "md": blocks_markdown,
+    "latex": blocks_latex,
+}
 
 
 def render_text(runs: Sequence[Run]) -> str:
     """Tables for a terminal: with several runs a summary first, then each run."""
-    return "\n\n".join(_block_text(block) for block in blocks_of(runs)) + "\n"
+    return blocks_text(blocks_of(runs))
 
 
 def render_markdown(runs: Sequence[Run]) -> str:
     """The same as GitHub-flavoured Markdown."""
-    return "\n\n".join(_block_markdown(block) for block in blocks_of(runs)) + "\n"
+    return blocks_markdown(blocks_of(runs))
 
 
 def render_json(runs: Sequence[Run]) -> str:
@@ -44,8 +80,8 @@ def render_json(runs: Sequence[Run]) -> str:
 
 
 def render_latex(runs: Sequence[Run]) -> str:
-    """The same for a paper: tables of the package booktabs; put \\usepackage{booktabs} into the preamble."""
-    return "\n\n".join(["% needs \\usepackage{booktabs}", *map(_block_latex, blocks_of(runs))]) + "\n"
+    """The same for a paper, see `blocks_latex`."""
+    return blocks_latex(blocks_of(runs))
 
 
 def render_csv(runs: Sequence[Run]) -> str:
@@ -59,7 +95,15 @@ def render_csv(runs: Sequence[Run]) -> str:
         ends = {"accuracy_low": run.interval[0], "accuracy_high": run.interval[1]}
         for name, (low, high) in run.by_people.items():
             ends |= {f"{name}_people_low": low, f"{name}_people_high": high}
-        cells = {**values, **ends, "classes": " ".join(run.metrics["classes"]), "packs": " ".join(run.packs)}
+        for name, found in values["over_seeds"].items():
+            ends |= {f"{name}_seeds_mean": found["mean"], f"{name}_seeds_sd": found["sd"]}
+        cells = {
+            **dict.fromkeys(_CSV_SCORES),
+            **values,
+            **ends,
+            "classes": " ".join(run.metrics["classes"]),
+            "packs": " ".join(run.packs),
+        }
         chosen = run.settings.as_dict()
         writer.writerow([*(_plain(cells[name]) for name in _CSV_SCORES), *(_plain(chosen[name]) for name in settings)])
     return stream.getvalue()
@@ -102,6 +146,7 @@ def _plain(value: object) -> str:
     return "" if value is None else str(value)
 
 
+_SEED_SCORES = ("accuracy", "fold_accuracy_mean", "uf1", "uar")
 _MEGC_CODES = ("negative", "positive", "surprise")
 _CSV_SCORES = (
     "run",
@@ -121,6 +166,13 @@ _CSV_SCORES = (
     "uar_people_high",
     "fold_accuracy_mean",
     "fold_accuracy_sd",
+    "n_seeds",
+    "accuracy_seeds_mean",
+    "accuracy_seeds_sd",
+    "uf1_seeds_mean",
+    "uf1_seeds_sd",
+    "uar_seeds_mean",
+    "uar_seeds_sd",
     "majority",
     "random",
     "subject_independent",
@@ -147,6 +199,15 @@ def _run_values(run: Run) -> dict[str, Any]:
         "init_loaded": list(run.init_layers[0]),
         "init_not_loaded": list(run.init_layers[1]),
         "n_subjects_seen_by_init": len(run.init_people),
+        "per_person": {name: list(pair) for name, pair in hits_by_person(run.predictions).items()},
+        "epochs": list(run.epochs),
+        "n_seeds": len(run.repeats) + 1,
+        "over_seeds": {name: spread(run.over_seeds(name))._asdict() for name in _SEED_SCORES if run.repeats},
+        "repeats": [
+            {"run": one.name, "seed": one.settings.seed, "split_seed": one.settings.split_seed}
+            | {name: one.metrics[name] for name in ("hits", *_SEED_SCORES)}  # type: ignore[literal-required]
+            for one in run.repeats
+        ],
         "settings": run.settings.as_dict(),
     }
 

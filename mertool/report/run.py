@@ -6,8 +6,9 @@ reads results.json.
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from ..config import Settings
@@ -36,6 +37,7 @@ class Run:
 
     Attributes:
         name: The run folder as it was given.
+        folder: Where it lies.
         version: mertool's version that made it.
         settings: All its settings.
         init: Where its first weights came from (`--init`); "" for random ones.
@@ -43,15 +45,19 @@ class Run:
         init_people: People of the run whom these weights have seen.
         packs: Names of its packs.
         apexes: How their apexes were chosen, see `mertool.runs.RunConfig`.
+        jitters: By up to how many frames each pack's onsets and apexes were moved at random (`extract --jitter`).
         folds: Which clips were tested in which fold.
         predictions: One row for each of those clips.
         metrics: `mertool.metrics.evaluate(predictions)`.
         interval: 95 % Wilson interval of the pooled accuracy, 0..1.
         by_people: 95 % intervals of "accuracy", "uf1" and "uar" over resampled people.
         overlap: `mertool.folds.subject_overlap(folds)`.
+        epochs: The epoch of each fold's weights, from 1; empty where unknown.
+        repeats: The same run with other seeds (`--repeats`), this one excluded.
     """
 
     name: str
+    folder: Path
     version: str
     settings: Settings
     init: str
@@ -59,12 +65,41 @@ class Run:
     init_people: tuple[str, ...]
     packs: tuple[str, ...]
     apexes: tuple[str, ...]
+    jitters: tuple[int, ...]
     folds: Folds
     predictions: Predictions
     metrics: Metrics
     interval: tuple[float, float]
     by_people: dict[str, tuple[float, float]]
     overlap: tuple[Overlap, ...]
+    epochs: tuple[int, ...]
+    repeats: tuple[Run, ...]
+
+    @property
+    def init_name(self) -> str:
+        """`ckplus` for ../../ckplus/final.pt: the name that the user gave the training; "" for random weights."""
+        path = PurePath(self.init)
+        return path.parent.name if path.name == "final.pt" and path.parent.name else path.name
+
+    def over_seeds(self, score: str) -> list[float]:
+        """A score of `metrics` of this run and of each repeat."""
+        found = [run.metrics[score] for run in (self, *self.repeats)]  # type: ignore[literal-required]
+        return [float(value) for value in found]
+
+    def read_logs(self) -> list[dict[str, list[float]]]:
+        """Of each fold the columns of log.csv that have a number in every epoch; empty unless all folds have a log."""
+        logs = []
+        for fold in range(len(self.folds.tests)):
+            try:
+                with (self.folder / f"fold_{fold}" / "log.csv").open(encoding="utf-8", newline="") as stream:
+                    rows = list(csv.DictReader(stream))
+                names = [name for name in rows[0] if name and all(row.get(name) for row in rows)]
+                if not {"loss_perception", "accuracy"} <= set(names):
+                    return []
+                logs.append({name: [float(row[name]) for row in rows] for name in names})
+            except (OSError, ValueError, TypeError, IndexError, csv.Error):
+                return []
+        return logs
 
     @property
     def key_frames(self) -> str:
@@ -77,8 +112,18 @@ class Run:
             ways |= {f"{_APEXES['middle']} in {', '.join(sorted(without))}"} if without else set()
         return (
             "Oracle key frames: where an expression begins and ends is annotated or cut by hand, not found by a "
-            f"program; its apex is {' or '.join(sorted(ways))}."
+            f"program; its apex is {' or '.join(sorted(ways))}{self._jitter}."
         )
+
+    @property
+    def _jitter(self) -> str:
+        """What `extract --jitter` did to the key frames, as the end of a sentence."""
+        if not any(self.jitters):
+            return ""
+        amounts = [f"by up to {count_of(jitter, 'frame')}" for jitter in self.jitters]
+        if len(set(amounts)) > 1:
+            amounts = [f"{amount} in {name}" for amount, name in zip(amounts, self.packs, strict=True)]
+        return f"; onset and apex moved at random {', '.join(dict.fromkeys(amounts))}"
 
     @property
     def shared_subjects(self) -> tuple[str, ...]:
@@ -117,6 +162,7 @@ def load_run(folder: Path) -> Run:
     init = init if isinstance(init, dict) else {"path": init}
     return Run(
         name=name,
+        folder=folder,
         version=str(config.get("mertool", "")),
         settings=settings,
         init=str(init.get("path", "")),
@@ -124,13 +170,30 @@ def load_run(folder: Path) -> Run:
         init_people=tuple(map(str, init.get("people") or ())),
         packs=packs,
         apexes=tuple(sorted({str(pack.get("apex", "table")) for pack in config["packs"]})),
+        jitters=tuple(pack.get("jitter", 0) for pack in config["packs"]),  # older runs have none
         folds=folds,
         predictions=predictions,
         metrics=metrics,
         interval=wilson(metrics["hits"], metrics["n"]),
         by_people=bootstrap_intervals(confusions_by_person(predictions), _BOOTSTRAP_SEED),
         overlap=tuple(subject_overlap(folds)),
+        epochs=_epochs(folder, len(folds.tests)),
+        repeats=tuple(_repeat(folder, number, settings, predictions, where) for number in range(1, settings.repeats)),
     )
+
+
+def _repeat(folder: Path, number: int, settings: Settings, predictions: Predictions, where: str) -> Run:
+    """Repeat `number` of a run with these settings and predictions."""
+    part = folder / f"repeat_{number}"
+    if not (part / "config.json").is_file():
+        raise DataError(f'{where}: no {part.name} yet; run "mertool cv -o {folder.as_posix()} --resume"')
+    repeat = load_run(part)
+    differing = settings.of_repeat(number).differences(repeat.settings)
+    if set(repeat.predictions.clip) != set(predictions.clip):
+        differing.append("other clips")
+    if differing:
+        raise DataError(f"{where}: {part.name} is no repeat of it ({'; '.join(differing)}); move it away")
+    return repeat
 
 
 def find_newest_run(folder: Path) -> Path:
@@ -140,10 +203,27 @@ def find_newest_run(folder: Path) -> Path:
         FileError: There is none.
     """
     runs = folder / "runs"
-    found = [path for path in runs.rglob("config.json") if (path.parent / "folds.json").is_file()]
+    found = [
+        path
+        for path in runs.rglob("config.json")
+        if (path.parent / "folds.json").is_file() and not (path.parents[1] / "config.json").is_file()  # a repeat
+    ]
     if not found:
         raise FileError(f'report: no run below {runs}; make one with "mertool cv" or name its folder')
     return max(found, key=lambda path: (path.stat().st_mtime_ns, path)).parent
+
+
+def _epochs(folder: Path, n_folds: int) -> tuple[int, ...]:
+    """The epoch of each fold's weights; empty where a fold does not say it."""
+    found = []
+    for fold in range(n_folds):
+        path = folder / f"fold_{fold}" / "done.json"
+        values = read_json(path) if path.is_file() else None
+        epoch = values.get("epoch") if isinstance(values, dict) else None
+        if type(epoch) is not int:
+            return ()
+        found.append(epoch)
+    return tuple(found)
 
 
 def _read_config(config: dict[str, Any], where: str) -> tuple[Settings, tuple[str, ...], tuple[str, ...]]:
@@ -153,10 +233,11 @@ def _read_config(config: dict[str, Any], where: str) -> tuple[Settings, tuple[st
         not isinstance(values, dict)
         or not (isinstance(classes, list) and all(isinstance(name, str) for name in classes))
         or not (isinstance(packs, list) and all(isinstance(pack, dict) for pack in packs))
+        or not all(type(pack.get("jitter", 0)) is int for pack in packs)
     ):
         raise DataError(f"{where}: config.json: expected settings, a list of classes and one of packs; was it edited?")
     try:
-        settings = Settings.from_dict(values)
+        settings = Settings.from_file(values)
     except MertoolError as error:
         raise DataError(f"{where}: config.json: {error}") from error
     return settings, tuple(classes), tuple(str(pack.get("name", "")) for pack in packs)

@@ -1,0 +1,185 @@
+"""Pictures for the report of a run: where the attention branch looks, and the clips it was surest and least sure of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from .crossval import attention_of
+from .errors import MertoolError
+from .inputs import Copies, Samples, render
+from .predictions import Predictions
+from .regions import REGIONS, face_transforms, invert
+from .report import Gallery, Picture, Run
+from .runs import RunConfig, open_samples
+from .sheets import face_heat, input_heat, sketch
+
+__all__ = ["draw_gallery"]
+
+Image = NDArray[np.uint8]
+
+_CLIPS = 3  # of each kind: what a reader looks at, not a contact sheet
+_FRAME_PX, _FACE_PX, _MOSAIC_HEIGHT_PX = 112, 256, 192
+_GAIN = 4  # times which the difference between apex and onset is drawn: a micro-expression moves a few grey levels
+_QUALITY = 85
+_LICENCES = "The licences of SAMM, CASME II and others restrict publishing their faces (--no-faces leaves them out)."
+
+
+def draw_gallery(run: Run, faces: bool) -> Gallery:
+    """Draw a finished run's pictures.
+
+    Args:
+        run: The run.
+        faces: Show the recordings; False draws attention over line drawings and leaves out single clips.
+
+    Returns:
+        The pictures; where the packs are gone or changed, none and the reason.
+    """
+    config = RunConfig.read(run.folder)
+    try:
+        samples = open_samples(run.folder, config)
+        maps = attention_of(run.folder, config) if config.settings.abn else None
+    except MertoolError as error:
+        return Gallery((), (), f"No pictures: {error}")
+    notes = []
+    if maps is None:
+        notes.append("No attention maps: the run has no attention branch.")
+    if not faces:
+        notes.append("Faces are left out (--no-faces): attention is drawn over a line drawing.")
+        return Gallery(_class_maps(samples, maps, config, faces), (), " ".join(notes))
+    notes.append(_LICENCES)
+    shown = tuple(
+        (title, tuple(_clip(samples, maps, config, run.predictions, row) for row in rows))
+        for title, rows in choose_clips(run.predictions).items()
+    )
+    return Gallery(_class_maps(samples, maps, config, faces), shown, " ".join(notes))
+
+
+def choose_clips(predictions: Predictions) -> dict[str, list[int]]:
+    """Rows of the clips to show, by title; none of them twice."""
+    sure = predictions.probabilities.max(1)
+    found: dict[str, list[int]] = {}
+    for name, right in (("right", True), ("wrong", False)):
+        rows = [
+            row
+            for row in range(len(predictions.clip))
+            if (predictions.truth[row] == predictions.prediction[row]) == right
+        ]
+        rows.sort(key=lambda row: (-sure[row], predictions.clip[row]))
+        most = rows[:_CLIPS]
+        least = rows[len(most) :][::-1][:_CLIPS]
+        for title, chosen in ((f"Surest, and {name}", most), (f"Least sure, and {name}", least)):
+            if chosen:
+                found[title] = chosen
+    return found
+
+
+def _class_maps(
+    samples: Samples, maps: tuple[list[str], NDArray[np.float32]] | None, config: RunConfig, faces: bool
+) -> tuple[Picture, ...]:
+    """The mean map of each class over the input, and over a face where the input is the mosaic."""
+    if maps is None:
+        return ()
+    settings = config.settings
+    rows, attention = samples.rows_of(maps[0]), maps[1]
+    shown = []
+    for label, name in enumerate(samples.classes):
+        members = np.flatnonzero(samples.labels[rows] == label)
+        if len(members) == 0:
+            continue
+        mean = attention[members].mean(0)
+        input_mean = _mean_input(samples, rows[members], config)
+        landmarks = _mean_landmarks(samples, rows[members])
+        span = f"map {mean.min():.2f} to {mean.max():.2f}"
+        if settings.region == "roi":
+            picture = input_mean if faces else np.full_like(input_mean, 235)
+            image = _scaled(input_heat(picture, mean, settings), _MOSAIC_HEIGHT_PX)
+            shown.append(Picture(_jpeg(image), f"{name}, mean of {len(members)} clips, {span}; over the mosaic"))
+            size = samples.packs[0].frames.shape[-1]
+            face = _mean_face(samples, rows[members]) if faces else sketch(landmarks, size)
+            image = _scaled(face_heat(face, landmarks, mean, settings), _FACE_PX)
+            shown.append(Picture(_jpeg(image), f"{name}, the same over a face"))
+        else:
+            picture = input_mean if faces else _face_sketch(landmarks, settings.face_size)
+            image = _scaled(input_heat(picture, mean, settings), _FACE_PX)
+            shown.append(Picture(_jpeg(image), f"{name}, mean of {len(members)} clips, {span}"))
+    if settings.region == "roi" and shown:
+        order = ", ".join(region.name for region in REGIONS)
+        shown[0] = Picture(shown[0].data, f"{shown[0].caption}, whose regions are, line by line: {order}")
+    return tuple(shown)
+
+
+def _clip(
+    samples: Samples,
+    maps: tuple[list[str], NDArray[np.float32]] | None,
+    config: RunConfig,
+    predictions: Predictions,
+    row: int,
+) -> Picture:
+    """A clip's onset, middle and apex, what moved, and where the network looked."""
+    name = predictions.clip[row]
+    place = samples.rows_of([name])
+    pack, at = samples.place[place[0]]
+    frames = np.asarray(samples.packs[pack].frames[at])
+    moved = np.clip(128 + _GAIN * (frames[2].astype(np.int16) - frames[0]), 0, 255).astype(np.uint8)
+    tiles = [_scaled(cv2.cvtColor(part, cv2.COLOR_GRAY2BGR), _FRAME_PX) for part in (*frames, moved)]
+    words = f"onset, middle, apex; apex less onset, times {_GAIN}"
+    if maps is not None:
+        apex = np.asarray(render(samples, place, Copies.plain(1), config.settings, "uint8")[0, -1], np.uint8)
+        tiles.append(_scaled(input_heat(apex, maps[1][maps[0].index(name)], config.settings), _FRAME_PX))
+        words += "; attention"
+    truth, answer = predictions.truth[row], predictions.prediction[row]
+    said = f"{answer} {100 * predictions.probabilities[row].max():.1f} %"
+    said += "" if truth == answer else f", truth {truth}"
+    gap = np.full((_FRAME_PX, 2, 3), 255, np.uint8)
+    strip = np.concatenate([part for tile in tiles for part in (tile, gap)][:-1], 1)
+    return Picture(_jpeg(strip), f"{name}: {said}. {words}")
+
+
+def _mean_input(samples: Samples, rows: NDArray[np.int64], config: RunConfig) -> Image:
+    pictures = render(samples, rows, Copies.plain(len(rows)), config.settings, "uint8")[:, -1]
+    return np.asarray(pictures.mean(0).round(), np.uint8)
+
+
+def _mean_face(samples: Samples, rows: NDArray[np.int64]) -> Image:
+    """Mean of the apex crops; of several packs with crops of different sizes, of those of the first one's size."""
+    size = samples.packs[0].frames.shape[-1]
+    total, count = np.zeros((size, size)), 0
+    for pack, at in samples.place[rows]:
+        frame = samples.packs[pack].frames[at, 2]
+        if frame.shape[-1] == size:
+            total += frame
+            count += 1
+    return np.asarray((total / max(count, 1)).round(), np.uint8)
+
+
+def _mean_landmarks(samples: Samples, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(68, 2) mean of the onset landmarks, in pixels of the first pack's crop."""
+    size = samples.packs[0].frames.shape[-1]
+    scaled = [
+        samples.packs[pack].landmarks[at, 0] * (size / samples.packs[pack].frames.shape[-1])
+        for pack, at in samples.place[rows]
+    ]
+    return np.asarray(np.mean(scaled, 0), np.float64)
+
+
+def _face_sketch(landmarks: NDArray[np.float64], side: int) -> Image:
+    """(side, side) grey line drawing in the place of the face picture; empty for packs without landmarks."""
+    if np.isnan(landmarks).any():
+        return np.full((side, side), 235, np.uint8)
+    inward = invert(np.asarray(face_transforms(landmarks[None], side)[0, 0], np.float64))
+    return np.ascontiguousarray(sketch(landmarks @ inward[:, :2].T + inward[:, 2], side)[..., 0])
+
+
+def _scaled(image: Image, height: int) -> Image:
+    width = round(image.shape[1] * height / image.shape[0])
+    how = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (width, height), interpolation=how), np.uint8)
+
+
+def _jpeg(image: Image) -> bytes:
+    encoded: Sequence[object] = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    return np.asarray(encoded[1], np.uint8).tobytes()
