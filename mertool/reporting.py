@@ -23,6 +23,7 @@ from .report import (
     render_paper,
     report_blocks,
 )
+from .runs import RunConfig
 
 __all__ = ["SUFFIXES", "audit_repeats", "compose", "load_runs"]
 
@@ -64,7 +65,7 @@ def load_runs(folders: Sequence[Path], remark: Callable[[str], None]) -> tuple[l
 def audit_repeats(folder: Path) -> dict[str, list[Check]]:
     """`mertool.audit.audit_run` of a run and of each of its repeats, by the place of each."""
     found = {folder.as_posix(): audit_run(folder)}
-    for number in range(1, load_run(folder).settings.repeats):
+    for number in range(1, RunConfig.read(folder).settings.repeats):
         repeat = folder / f"repeat_{number}"
         found[repeat.as_posix()] = audit_run(repeat)
     return found

@@ -6,7 +6,7 @@ Everything is for paired or pooled results of cross-validation: runs are compare
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import comb, sqrt
+from math import comb, log, log1p, sqrt
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -211,12 +211,20 @@ def minimal_detectable(n: int, discordant: int, alpha: float = 0.05, power: floa
             "minimal_detectable: expected 0 <= discordant <= n and alpha, power between 0 and 1, "
             f"got {discordant}, {n}, {alpha}, {power}"
         )
-    rejected = [k for k in range(discordant + 1) if mcnemar_exact(k, discordant - k) <= alpha]
-    if not rejected:
+    most, tail, ways = 0, 0, 1  # the test rejects up to `most` - 1 clips on one side; `ways` is discordant over `most`
+    while 2 * most < discordant and 2 * (tail + ways) / 2**discordant <= alpha:
+        tail += ways
+        ways = ways * (discordant - most) // (most + 1)
+        most += 1
+    if most == 0:
         return None
+    k = np.arange(most)
+    log_ways = np.concatenate([[0.0], np.cumsum(np.log((discordant - k[:-1]) / (k[:-1] + 1.0)))])
 
     def found(share: float) -> float:
-        return float(sum(comb(discordant, k) * share**k * (1 - share) ** (discordant - k) for k in rejected))
+        fewer = log_ways + k * log(share) + (discordant - k) * log1p(-share) if share < 1 else np.full(most, -np.inf)
+        more = log_ways + (discordant - k) * log(share) + (k * log1p(-share) if share < 1 else np.where(k, -np.inf, 0))
+        return float(np.exp(fewer).sum() + np.exp(more).sum())
 
     low, high = 0.5, 1.0  # share of the discordant clips that the better run gets right
     for _ in range(40):
