@@ -27,9 +27,8 @@ if [ SAMM.npz -nt run/config.json ]; then
 fi
 # Shorter than the default, so that the whole demonstration takes minutes.
 "$bin/mertool" cv SAMM.npz --roi --frames 3 --abn --epochs 15 -o run --resume
-"$bin/mertool" report run --format md --maps attention.png > report.md
+"$bin/mertool" report run --format html -o .
 echo
-echo "Report:          $demo/report.md"
-echo "Attention maps:  $demo/attention.png"
+echo "Report:          $demo/report.html"
 echo "Contact sheet:   $demo/contact.png"
 echo "mertool itself:  $bin/mertool"

@@ -27,7 +27,6 @@ __all__ = ["FAIL", "NOTE", "PASS", "Check", "audit_run"]
 
 PASS, NOTE, FAIL = "pass", "note", "fail"
 SAME = 1e-3  # probabilities that differ by more are not the same network's, on whatever machine
-_LOSS_SAME = 1e-2  # the same of mean cross-entropies, which are logarithms
 NEAR = 0.5  # grey levels: mean difference of reduced frames below which two clips are one picture, encoded twice
 _SIDE = 16
 _MOST = 4000  # clips that are compared pair by pair; beyond it only equal ones are found
@@ -185,7 +184,7 @@ def _epoch_faults(
         yield f"fold {fold} has the weights of epoch {again.epoch}, of which its log has no scores"
     else:
         logged = again.logged[again.epoch - 1]
-        if abs(logged.loss - again.scores.loss) > _LOSS_SAME:
+        if abs(logged.loss - again.scores.loss) > SAME:
             yield f"fold {fold}: its weights do not score on its inner part as its log says of epoch {again.epoch}"
         if (logged.uf1, -logged.loss) < max((one.uf1, -one.loss) for one in again.logged):
             yield f"fold {fold} has the weights of epoch {again.epoch}, which was not the best on its inner part"

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .errors import DataError
 from .files import atomic_file, file_lock, make_folder, read_json, write_json
-from .folds import inner_split
+from .folds import Folds, inner_split
 from .inputs import Copies, Samples, batch_plan, draw_copies, render, steps_per_epoch
 from .metrics import evaluate
 from .pack import file_sha256
@@ -80,7 +80,9 @@ def is_complete(run: Path, config: RunConfig) -> bool:
 def _write_results(run: Path, config: RunConfig) -> None:
     every = range(config.settings.folds)
     parts = [Predictions.read(_folder(run, fold) / "predictions.csv") for fold in every]
-    write_json(run / "results.json", {"settings": config.settings.as_dict(), **evaluate(Predictions.join(parts))})
+    joined = Predictions.join(parts)
+    Folds.load(run / "folds.json").check(joined.clip)  # a finished fold may have been edited since
+    write_json(run / "results.json", {"settings": config.settings.as_dict(), **evaluate(joined)})
 
 
 def train_run(run: Path, config: RunConfig, progress: Progress) -> None:

@@ -47,6 +47,8 @@ def draw_gallery(run: Run, faces: bool) -> Gallery:
     notes = []
     if maps is None:
         notes.append("No attention maps: the run has no attention branch.")
+    elif config.settings.region == "roi":
+        notes.append(f"The mosaic's regions, line by line: {', '.join(region.name for region in REGIONS)}.")
     if not faces:
         notes.append("Faces are left out (--no-faces): attention is drawn over a line drawing.")
         return Gallery(_class_maps(samples, maps, config, faces), (), " ".join(notes))
@@ -106,9 +108,6 @@ def _class_maps(
             picture = input_mean if faces else _face_sketch(landmarks, settings.face_size)
             image = _scaled(input_heat(picture, mean, settings), _FACE_PX)
             shown.append(Picture(_jpeg(image), f"{name}, mean of {len(members)} clips, {span}"))
-    if settings.region == "roi" and shown:
-        order = ", ".join(region.name for region in REGIONS)
-        shown[0] = Picture(shown[0].data, f"{shown[0].caption}, whose regions are, line by line: {order}")
     return tuple(shown)
 
 

@@ -85,6 +85,7 @@ class RunConfig:
         clips: Ids of all clips of the classes, sorted.
         init: Initial weights, or None.
         apexes: How each pack's apexes were chosen: "table", "middle" or "difference".
+        jitters: By up to how many frames each pack's onsets and apexes were moved at random (`extract --jitter`).
     """
 
     command: str
@@ -94,6 +95,7 @@ class RunConfig:
     clips: tuple[str, ...]
     init: Init | None
     apexes: tuple[str, ...] = ()
+    jitters: tuple[int, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as config.json holds them."""
@@ -105,8 +107,13 @@ class RunConfig:
             "settings": self.settings.as_dict(),
             "classes": list(self.classes),
             "packs": [
-                {"name": Path(path).stem, "path": path, "sha256": digest, "apex": apex}
-                for (path, digest), apex in zip(self.packs, self.apexes or ("table",) * len(self.packs), strict=True)
+                {"name": Path(path).stem, "path": path, "sha256": digest, "apex": apex, "jitter": jitter}
+                for (path, digest), apex, jitter in zip(
+                    self.packs,
+                    self.apexes or ("table",) * len(self.packs),
+                    self.jitters or (0,) * len(self.packs),
+                    strict=True,
+                )
             ],
             "init": init
             and {
@@ -144,6 +151,7 @@ class RunConfig:
                 packs=tuple((pack["path"], pack["sha256"]) for pack in values["packs"]),
                 clips=tuple(values["clips"]),
                 apexes=tuple(str(pack.get("apex", "table")) for pack in values["packs"]),
+                jitters=tuple(pack.get("jitter", 0) for pack in values["packs"]),
                 init=init
                 and Init(
                     init["path"],
@@ -289,6 +297,7 @@ def begin_run(
         clips=tuple(sorted(samples.ids)),
         init=start,
         apexes=tuple(str(pack.meta.get("settings", {}).get("apex", "table")) for pack in packs),
+        jitters=tuple(pack.meta.get("settings", {}).get("jitter", 0) for pack in packs),
     )
     make_folder(run)
     with file_lock(run / ".lock"):

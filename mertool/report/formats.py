@@ -101,7 +101,7 @@ def render_csv(runs: Sequence[Run]) -> str:
             **dict.fromkeys(_CSV_SCORES),
             **values,
             **ends,
-            "classes": " ".join(run.metrics["classes"]),
+            "class_counts": ", ".join(f"{name} {part['support']}" for name, part in run.metrics["per_class"].items()),
             "packs": " ".join(run.packs),
         }
         chosen = run.settings.as_dict()
@@ -153,6 +153,7 @@ _CSV_SCORES = (
     "hits",
     "n",
     "n_subjects",
+    "class_counts",
     "accuracy",
     "accuracy_low",
     "accuracy_high",
@@ -195,6 +196,7 @@ def _run_values(run: Run) -> dict[str, Any]:
         "n_subjects_shared": len(run.shared_subjects),
         "overlap": overlap,
         "packs": list(run.packs),
+        "key_frames": run.key_frames,
         "init": run.init,
         "init_loaded": list(run.init_layers[0]),
         "init_not_loaded": list(run.init_layers[1]),
