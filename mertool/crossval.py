@@ -78,11 +78,16 @@ def is_complete(run: Path, config: RunConfig) -> bool:
 
 
 def _write_results(run: Path, config: RunConfig) -> None:
-    every = range(config.settings.folds)
-    parts = [Predictions.read(_folder(run, fold) / "predictions.csv") for fold in every]
-    joined = Predictions.join(parts)
-    Folds.load(run / "folds.json").check(joined.clip)  # a finished fold may have been edited since
-    write_json(run / "results.json", {"settings": config.settings.as_dict(), **evaluate(joined)})
+    parts = []
+    for fold, ids in enumerate(Folds.load(run / "folds.json").tests):
+        path = _folder(run, fold) / "predictions.csv"
+        parts.append(Predictions.read(path))
+        if set(parts[-1].clip) != set(ids):
+            raise DataError(
+                f"{path}: its clips are not those that folds.json tests in fold {fold}; was it edited? "
+                f"Delete {path.parent} to train that fold again"
+            )
+    write_json(run / "results.json", {"settings": config.settings.as_dict(), **evaluate(Predictions.join(parts))})
 
 
 def train_run(run: Path, config: RunConfig, progress: Progress) -> None:

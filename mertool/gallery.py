@@ -21,7 +21,7 @@ __all__ = ["draw_gallery"]
 
 Image = NDArray[np.uint8]
 
-_CLIPS = 3  # of each kind: what a reader looks at, not a contact sheet
+_CLIPS = 4  # of each kind: what a reader looks at, not a contact sheet
 _FRAME_PX, _FACE_PX, _MOSAIC_HEIGHT_PX = 112, 256, 192
 _GAIN = 4  # times which the difference between apex and onset is drawn: a micro-expression moves a few grey levels
 _QUALITY = 85
@@ -47,7 +47,9 @@ def draw_gallery(run: Run, faces: bool) -> Gallery:
     notes = []
     if maps is None:
         notes.append("No attention maps: the run has no attention branch.")
-    elif config.settings.region == "roi":
+    else:
+        notes.append("Each map is coloured from its own lowest (violet) to its highest value (yellow).")
+    if maps is not None and config.settings.region == "roi":
         notes.append(f"The mosaic's regions, line by line: {', '.join(region.name for region in REGIONS)}.")
     if not faces:
         notes.append("Faces are left out (--no-faces): attention is drawn over a line drawing.")

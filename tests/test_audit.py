@@ -14,7 +14,7 @@ from mertool.audit import FAIL, NOTE, PASS, audit_run
 from mertool.crossval import finished_marks
 from mertool.files import write_json
 from mertool.pack import file_sha256
-from mertool.runs import RunConfig
+from mertool.runs import RunConfig, fingerprint
 
 from .conftest import TINY, run
 
@@ -44,7 +44,7 @@ def sign_again(folder):
         part = folder / f"fold_{fold}"
         names = finished_marks(folder, fold).files
         digests = {name: file_sha256(part / name) for name in names}
-        write_json(part / "done.json", {"sha256": digests, "run": config.fingerprint(folder)})
+        write_json(part / "done.json", {"sha256": digests, "run": fingerprint(folder)})
 
 
 def test_an_honest_run_passes_with_two_notes(copy):

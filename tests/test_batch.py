@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -33,7 +34,8 @@ def make_pack(home, people):
 
 
 def predictions(folder):
-    return {path.parent.name: path.read_bytes() for path in folder.glob("fold_*/predictions.csv")}
+    """Of all folds, those of repeats included."""
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("predictions.csv")}
 
 
 def script(name, *arguments, cwd, **environment):
@@ -78,6 +80,75 @@ def test_a_wrong_option_ends_the_submission_before_anything_is_queued(tmp_path):
     assert done.returncode != 0
     assert "'best' is not one of" in done.stderr
     assert not (tmp_path / "queued").exists()
+
+
+SBATCH = """#!/bin/sh
+# Stands for sbatch: does at once, and one after the other, what is submitted; all words of it go into `submitted`.
+set -eu
+printf '%s\\n' "$*" >>submitted
+last=0
+while :; do
+    case $1 in
+        --array=0-*) last=${1#--array=0-} ;;
+        --output=*) output=${1#--output=} ;;
+        --*) ;;
+        *) break ;;
+    esac
+    shift
+done
+for task in $(seq 0 "$last"); do
+    case " ${LOST:-} " in *" $task "*) continue ;; esac
+    SLURM_ARRAY_TASK_ID=$task sh "$@" >"$(printf '%s' "$output" | sed "s/%a/$task/")" 2>&1 || true
+done
+echo "17;cluster"
+"""
+
+
+def test_the_array_runs_the_lines_of_the_plan(tmp_path):
+    """Repeats, in a folder whose name a shell has to be told with care; a task is lost and its fold made later."""
+    home = tmp_path / "a é"
+    home.mkdir()
+    make_pack(home, 3)
+    (home / "bin").mkdir()
+    (home / "bin/sbatch").write_text(SBATCH)
+    (home / "bin/sbatch").chmod(0o755)
+    path = f"{home / 'bin'}{os.pathsep}{PATH}"
+    run_folder = "runs/it's $HOME; `x` 'ö"
+    network = (*NETWORK[:-2], "--folds", "2", "--repeats", "2")
+    submit = ("slurm/submit.sh", run_folder, "noise.npz", *network)
+    done = script(*submit, cwd=home, PATH=path, LOST="2", SBATCH_OPTIONS="--partition=short --time=1")
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == f"4 folds; the report will stand in {run_folder}/slurm/report.txt\n"
+    slurm_folder = home / run_folder / "slurm"
+    plan = (slurm_folder / "plan.txt").read_text().splitlines()
+    assert [shlex.split(line)[-5:] for line in plan] == [
+        ["--resume", "--repeat", repeat, "--fold", fold] for repeat in "01" for fold in "01"
+    ]
+    assert not list(slurm_folder.glob("plan.txt.*"))
+    array, report = (home / "submitted").read_text().splitlines()
+    assert "--array=0-3 " in array
+    assert "--partition=short --time=1 " in array
+    assert "--dependency=afterany:17 " in report
+    found = {str(name) for name in predictions(home / run_folder)}
+    assert found == {"fold_0/predictions.csv", "fold_1/predictions.csv", "repeat_1/fold_1/predictions.csv"}
+    report_text = (slurm_folder / "report.txt").read_text()
+    assert "repeat_1: fold 0 has no predictions.csv" in report_text
+    again = script(*submit, cwd=home, PATH=path, LOST="")
+    assert (again.returncode, again.stderr) == (0, done.stderr)
+    assert "Over 2 seeds, over the same folds" in (slurm_folder / "report.txt").read_text()
+    assert (slurm_folder / "report.txt").read_text().count("pass  epoch") == 2
+    run("cv", "noise.npz", *network, "-o", "at once", cwd=home)
+    assert len(predictions(home / "at once")) == 4
+    assert predictions(home / run_folder) == predictions(home / "at once")
+    alone = subprocess.run(
+        ["sh", str(ROOT / "examples/slurm/fold.sbatch"), run_folder],
+        cwd=home,
+        env={**os.environ, "PATH": PATH, "SLURM_ARRAY_TASK_ID": "4"},
+        capture_output=True,
+        text=True,
+    )
+    assert (alone.returncode, alone.stdout) == (1, "")
+    assert alone.stderr == f"{run_folder}/slurm/plan.txt has no line 5; submit again\n"
 
 
 # A real Slurm
@@ -140,16 +211,19 @@ def wait_until_empty(environment):
 
 
 @pytest.mark.full
-def test_an_array_over_62_subjects_with_three_killed_tasks_is_the_run_in_one_process(cluster, tmp_path):
+@pytest.mark.parametrize(("people", "repeats", "n_kills"), [(62, 1, 3), (4, 2, 1)])
+def test_an_array_with_killed_tasks_is_the_run_in_one_process(cluster, tmp_path, people, repeats, n_kills):
     home = tmp_path / "a é"
     home.mkdir()
-    make_pack(home, 62)
-    submit = ("slurm/submit.sh", "runs/array", "noise.npz", *NETWORK)
+    make_pack(home, people)
+    network = (*NETWORK, "--repeats", repeats)
+    n_folds = people * repeats
+    submit = ("slurm/submit.sh", "runs/array", "noise.npz", *network)
     done = script(*submit, cwd=home, **cluster)
     assert done.returncode == 0, done.stderr
-    assert "62 folds; the report will stand in runs/array/slurm/report.txt" in done.stderr
+    assert f"{n_folds} folds; the report will stand in runs/array/slurm/report.txt" in done.stderr
     killed: set[str] = set()
-    while len(killed) < 3:
+    while len(killed) < n_kills:
         running = set(slurm(cluster, "squeue", "-h", "-r", "-t", "R", "-n", "mertool", "-o", "%i").split()) - killed
         for task in sorted(running)[:1]:
             slurm(cluster, "scancel", "--signal=KILL", "--full", task)
@@ -157,14 +231,14 @@ def test_an_array_over_62_subjects_with_three_killed_tasks_is_the_run_in_one_pro
         time.sleep(1)
     wait_until_empty(cluster)
     report = home / "runs/array/slurm/report.txt"
-    left = 62 - len(list((home / "runs/array").glob("fold_*/done.json")))
-    assert 1 <= left <= 3
+    left = n_folds - len(list((home / "runs/array").rglob("done.json")))
+    assert 1 <= left <= n_kills
     assert "has no predictions.csv" in report.read_text() or "have no predictions.csv" in report.read_text()
     assert script(*submit, cwd=home, **cluster).returncode == 0
     wait_until_empty(cluster)
-    assert "loso, 62 folds" in report.read_text()
-    assert "pass  epoch" in report.read_text()
-    run("cv", "noise.npz", *NETWORK, "-o", "at once", cwd=home)
-    assert len(predictions(home / "at once")) == 62
+    assert f"loso, {people} folds" in report.read_text()
+    assert report.read_text().count("pass  epoch") == repeats
+    run("cv", "noise.npz", *network, "-o", "at once", cwd=home)
+    assert len(predictions(home / "at once")) == n_folds
     assert predictions(home / "runs/array") == predictions(home / "at once")
     assert (home / "runs/array/results.json").read_bytes() == (home / "at once/results.json").read_bytes()

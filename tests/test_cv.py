@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -200,6 +201,22 @@ def test_a_changed_pack_is_noticed(pack_path, tmp_path):
     done = run("cv", "-o", "run", "--resume", cwd=tmp_path, check=False)
     assert done.returncode == 1
     assert "changed since run was begun" in done.stderr
+
+
+def test_an_edited_fold_makes_no_results(finished_run, tmp_path):
+    home = tmp_path / "home"
+    shutil.copytree(finished_run.parent, home, ignore=shutil.ignore_patterns("SAMM*"))
+    before = (home / "finished" / "results.json").read_bytes()
+    path = home / "finished" / "fold_1" / "predictions.csv"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[:-1]))
+    done = run("cv", "-o", home / "finished", "--resume", cwd=tmp_path, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"Error: {path}: its clips are not those that folds.json tests in fold 1; was it edited? Delete {path.parent} "
+        "to train that fold again\n"
+    )
+    assert (home / "finished" / "results.json").read_bytes() == before
 
 
 def test_the_only_pack_and_the_default_name_are_found(pack_path, tmp_path):

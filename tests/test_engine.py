@@ -79,7 +79,7 @@ def log(folder: Path) -> list[dict[str, str]]:
 def test_overfits_eight_samples(tmp_path: Path, fields: dict[str, Any]) -> None:
     settings = tiny(epochs=20, lr=5e-3, weight_decay=0.0, **fields)
     batches = made_up(0, settings.frames)
-    model = fit(settings, CLASSES, lambda _: batches, STEPS, tmp_path)
+    model = fit(settings, CLASSES, lambda _: batches, STEPS, tmp_path).model
     rows = log(tmp_path)
     assert float(rows[-1]["accuracy"]) == 1.0
     assert float(rows[-1]["loss_perception"]) < 0.5 * float(rows[0]["loss_perception"])
@@ -107,14 +107,15 @@ def test_killed_and_continued_equals_undisturbed(tmp_path: Path, fields: dict[st
     whole.mkdir()
     broken.mkdir()
     torch.manual_seed(1)
-    undisturbed = fit(settings, CLASSES, made_up, STEPS, whole)
+    undisturbed = fit(settings, CLASSES, made_up, STEPS, whole).model
     torch.manual_seed(2)
     with pytest.raises(KilledError):
         fit(settings, CLASSES, stopping(epoch, step), STEPS, broken)
     assert (broken / "last.pt").exists() is (epoch > 1)
     torch.manual_seed(3)
     continued = fit(settings, CLASSES, made_up, STEPS, broken)
-    assert same(undisturbed, continued)
+    assert continued.epoch == settings.epochs
+    assert same(undisturbed, continued.model)
     timeless = [
         [{k: v for k, v in row.items() if k not in ("seconds", "images_per_s")} for row in log(f)]
         for f in (whole, broken)
@@ -150,8 +151,9 @@ def test_kill_between_checkpoint_and_log_leaves_no_gap_and_no_double_row(
 @pytest.mark.parametrize("frames", [1, 3])
 def test_finished_training_is_returned_at_once(tmp_path: Path, frames: int) -> None:
     settings = tiny(epochs=2, frames=frames, abn=True)
-    model = fit(settings, CLASSES, lambda epoch: made_up(epoch, frames), STEPS, tmp_path)
-    again = fit(settings, CLASSES, stopping(1, 0), STEPS, tmp_path)
+    model = fit(settings, CLASSES, lambda epoch: made_up(epoch, frames), STEPS, tmp_path).model
+    again, epoch = fit(settings, CLASSES, stopping(1, 0), STEPS, tmp_path)
+    assert epoch == 2
     assert same(model, again)
     assert not again.training
     assert {path.name for path in tmp_path.iterdir()} == {"final.pt", "last.pt", "log.csv"}
@@ -163,7 +165,7 @@ def test_finished_training_is_returned_at_once(tmp_path: Path, frames: int) -> N
 def test_other_processes_and_random_states_change_nothing(tmp_path: Path) -> None:
     settings = tiny(epochs=2, abn=True, dropout=0.5)
     torch.manual_seed(99)
-    ours = fit(settings, CLASSES, made_up, STEPS, tmp_path)
+    ours = fit(settings, CLASSES, made_up, STEPS, tmp_path).model
     (tmp_path / "other").mkdir()
     code = (
         "import sys; from pathlib import Path; from test_engine import *; torch.set_num_threads(1); torch.rand(5);"
@@ -185,7 +187,7 @@ def test_seed_matters_and_initial_weights_are_used(tmp_path: Path) -> None:
         ("c", tiny(epochs=1), build_model(tiny(), 4, 1).state_dict()),
     ):
         (tmp_path / name).mkdir()
-        results.append(fit(settings, CLASSES, made_up, STEPS, tmp_path / name, initial))
+        results.append(fit(settings, CLASSES, made_up, STEPS, tmp_path / name, initial).model)
     assert not same(results[0], results[1])
     assert same(results[1], results[2])  # seed 1 differs by its first weights only: nothing else is random here
 
@@ -200,7 +202,8 @@ def test_log_has_its_columns(tmp_path: Path) -> None:
         assert [row["epoch"] for row in rows] == ["1", "2"]
         for row in rows:
             empty = {name for name, value in row.items() if value == ""}
-            assert empty == (set() if abn else {"loss_attention", "accuracy_attention"})
+            without = set() if abn else {"loss_attention", "accuracy_attention"}
+            assert empty == without | {"loss_validation", "uf1_validation"}
             attention = float(row["loss_attention"] or 0)
             assert float(row["loss"]) == pytest.approx(float(row["loss_perception"]) + attention, rel=1e-4)
         assert float(rows[1]["lr"]) == pytest.approx(learning_rate(tiny(epochs=2), 3, 4), rel=1e-5)
@@ -314,7 +317,7 @@ def test_adamw_equals_the_textbook_step(tmp_path: Path) -> None:
     """One step at rate lr moves every weight by lr (sign of its gradient) after decay: the fused update is AdamW."""
     settings = tiny(epochs=1, warmup=0.0, schedule="constant", lr=1e-3, weight_decay=0.1, clip_norm=0.0)
     start = build_model(settings, 4, 0).state_dict()
-    model = fit(settings, CLASSES, lambda e: made_up(e)[:1], 1, tmp_path)
+    model = fit(settings, CLASSES, lambda e: made_up(e)[:1], 1, tmp_path).model
     for name in ("stage2.0.conv1.weight", "head.weight"):
         moved = model.state_dict()[name] - start[name] * (1 - 1e-3 * 0.1)
         assert moved.abs().median().item() == pytest.approx(1e-3, rel=1e-2)
@@ -327,7 +330,7 @@ def test_clipping_bounds_the_step(tmp_path: Path) -> None:
         (tmp_path / text).mkdir()
         start = build_model(settings, 4, 0)
         clipped = Settings(**{**settings.as_dict(), "clip_norm": norm})
-        model = fit(clipped, CLASSES, lambda e: made_up(e)[:1], 1, tmp_path / text)
+        model = fit(clipped, CLASSES, lambda e: made_up(e)[:1], 1, tmp_path / text).model
         pairs = zip(model.parameters(), start.parameters(), strict=True)
         moved = torch.cat([(a - b).flatten() for a, b in pairs]).norm().item()
         assert moved == pytest.approx(0.01, rel=1e-3) if norm else moved > 0.1

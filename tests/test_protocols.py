@@ -47,7 +47,7 @@ def test_group_keeps_people_whole(folder):
     assert (folds.protocol, len(folds.tests)) == ("group", 3)
     assert not any(part.n_shared for part in subject_overlap(folds))
     assert "Subject-independent: none of 6 subjects has clips in both training and test parts." in done.stdout
-    assert "group, 3 folds, seed 0" in done.stdout
+    assert "group, 3 folds, split seed 0" in done.stdout
     assert json.loads((folder / "group" / "config.json").read_text())["settings"]["folds"] == 3
 
 
@@ -101,14 +101,14 @@ def test_a_plan_is_a_command_a_fold_that_together_are_the_run(folder):
     refused = cv(folder, "one.npz", "--plan", "--fold", 0, "-o", "x", check=False)
     assert (refused.returncode, refused.stderr.splitlines()[-1]) == (
         2,
-        "Error: --plan: trains nothing; leave out --fold and --jobs",
+        "Error: --plan: trains nothing; leave out --fold, --repeat and --jobs",
     )
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        ("--protocol", "group", "--folds", 2, "--seed", 3, "--no-mirror", "--arcface"),
+        ("--protocol", "group", "--folds", 2, "--seed", 3, "--split-seed", 4, "--no-mirror", "--arcface"),
         ("--recipe", "paper", "--epochs", 1, "--folds", 2, "--classes", "joy,fear", "--frames", 1),
     ],
 )

@@ -104,7 +104,7 @@ def test_text(run_folder: Path) -> None:
     assert not text.endswith("\n\n")
     for line in (
         "beyond the recipe        nothing",
-        "protocol                 stratified, 2 folds, seed 0",
+        "protocol                 stratified, 2 folds, split seed 0",
         "packs                    SAMM.npz",
         "clips                    7 of 3 subjects",
         "classes                  anger 3, fear 2, joy 2",

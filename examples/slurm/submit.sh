@@ -1,5 +1,5 @@
 #!/bin/sh
-# Cross-validate as a Slurm array, one task a fold, and report when all are done.
+# Cross-validate as a Slurm array, one task a fold (of each repeat), and report when all are done.
 #
 #   examples/slurm/submit.sh RUN PACK... [options of mertool cv]
 #   examples/slurm/submit.sh runs/loso SAMM.npz CASME2.npz SMIC.npz --classes megc3 --protocol loso
@@ -11,10 +11,13 @@ set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 run=$1
 shift
-# Writes the folds and says how many there are; of a run that is there already it takes settings and folds from it.
+# Writes the folds and says a command for each; of a run that is there already it takes settings and folds from it.
 plan=$(mertool cv "$@" -o "$run" --resume --plan --quiet)
 folds=$(printf '%s\n' "$plan" | wc -l)
 mkdir -p "$run/slurm"
+# Renamed into place: tasks of an earlier submission may be reading it.
+printf '%s\n' "$plan" >"$run/slurm/plan.txt.$$"
+mv "$run/slurm/plan.txt.$$" "$run/slurm/plan.txt"
 array=$(sbatch --parsable --job-name=mertool --array="0-$((folds - 1))" --output="$run/slurm/%a.txt" \
     ${SBATCH_OPTIONS:-} "$here/fold.sbatch" "$run")
 # afterany: also after a killed task, so that the report says which fold is missing.
