@@ -70,11 +70,11 @@ def render_html(runs: Sequence[Run], findings: Sequence[Findings], first: Sequen
     Args:
         runs: One or more.
         findings: Of each run.
-        first: Blocks to begin with, such as the paper's tables.
+        first: Blocks to begin with, such as the paper's tables; a heading is the first of them.
     """
     names = [run.name for run in runs]
     title = f"mertool report: {names[0]}" if len(runs) == 1 else f"mertool report: {len(runs)} runs"
-    sections = [("tables", "The paper's tables", _blocks(first))] if first else []
+    sections = [("tables", first[0].text, _blocks(first[1:]))] if first and isinstance(first[0], Heading) else []
     if len(runs) > 1:
         sections += [
             ("summary", "Summary", _forest(runs) + _blocks(summary_of(runs)[1:])),
@@ -218,7 +218,7 @@ def _chart(
         legend.append(f"<span class='s{number}'>{_DASHES[number]} {_text(name)} {means[-1]:.3g}</span>")
     label = _text(f"{title} over {epochs} epochs")
     return (
-        f"<figure><figcaption>{_text(title)} <small>(at the last epoch: {' '.join(legend)})</small></figcaption>"
+        f"<figure><figcaption>{_text(title)} <small>at the last epoch: {' '.join(legend)}</small></figcaption>"
         f"<svg viewBox='0 0 {width} {height}' role='img' aria-label='{label}'>{''.join(marks)}</svg></figure>"
     )
 
@@ -231,7 +231,7 @@ def _round_up(value: float) -> float:
 
 def _forest(runs: Sequence[Run]) -> str:
     """Each run's pooled accuracy with its interval, and the majority baseline."""
-    width, step, left, right = 640, 26, 8, 8
+    width, step, left, right = 640, 20, 8, 8
     height = step * 2 * len(runs) + 24
 
     def across(share: float) -> float:
@@ -265,14 +265,13 @@ def _forest(runs: Sequence[Run]) -> str:
 
 
 def _gallery(gallery: Gallery) -> str:
-    parts = [f"<p>{_text(gallery.note)}</p>"] if gallery.note else []
+    note = f"<p>{_text(gallery.note)}</p>" if gallery.note else ""
+    parts = [note]
     if gallery.maps:
-        parts.append(f"<h3>Where the attention branch looks</h3><div class='maps'>{_pictures(gallery.maps)}</div>")
-    for title, pictures in gallery.clips:
-        parts.append(f"<h4>{_text(title)}</h4><div class='clips'>{_pictures(pictures)}</div>")
+        parts = [f"<h3>Where the attention branch looks</h3>{note}<div class='maps'>{_pictures(gallery.maps)}</div>"]
     if gallery.clips:
-        place = 2 if gallery.maps else 1
-        parts.insert(place, "<h3>The network’s surest and least sure answers</h3>")
+        parts.append("<h3>The network’s surest and least sure answers</h3>")
+    parts += [f"<h4>{_text(title)}</h4><div class='clips'>{_pictures(shown)}</div>" for title, shown in gallery.clips]
     return "".join(parts)
 
 
