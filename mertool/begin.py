@@ -163,7 +163,7 @@ def _check_repeats(chosen: tuple[int, ...], settings: Settings) -> None:
             raise UsageError(f"--repeat: expected 0 to {settings.repeats - 1}, got {number}")
 
 
-def begin_repeats(run: Path, config: RunConfig) -> list[tuple[Path, RunConfig]]:
+def begin_repeats(run: Path, config: RunConfig, remark: Remark, said: Sequence[str]) -> list[tuple[Path, RunConfig]]:
     """A begun run and its repeats, each a complete run in `RUN/repeat_K`, which are begun or joined.
 
     Repeat K has the seed `seed + K`, and the folds of the run or, with `new_splits`, those of `split_seed + K`.
@@ -171,6 +171,8 @@ def begin_repeats(run: Path, config: RunConfig) -> list[tuple[Path, RunConfig]]:
     Args:
         run: The run's folder.
         config: Its configuration.
+        remark: Takes each remark for the user, of other folds for example.
+        said: Remarks that the run has made already; of repeats they are not made again.
 
     Raises:
         MertoolError: As `mertool.runs.begin_run`; or what the run was made from has changed.
@@ -193,6 +195,9 @@ def begin_repeats(run: Path, config: RunConfig) -> list[tuple[Path, RunConfig]]:
             else:
                 packs = packs or open_packs(run, config)
                 own = run / "folds.json" if settings.protocol == "file" else None
-                found, _ = begin_run(folder, "cv", packs, wanted, initial_weights(run, config), folds_file=own)
+                found, texts = begin_run(folder, "cv", packs, wanted, initial_weights(run, config), folds_file=own)
+                for text in texts:
+                    if text not in said:
+                        remark(f"repeat {number}: {text}")
             runs.append((folder, found))
     return runs

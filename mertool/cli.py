@@ -396,19 +396,25 @@ def cv(
 
     if plan and (chosen or chosen_repeats or jobs):
         raise UsageError("--plan: trains nothing; leave out --fold, --repeat and --jobs")
+    said: list[str] = []
+
+    def remark(text: str) -> None:
+        said.append(text)
+        _remark(text, quiet)
+
     folder, config = begin(
         "cv",
         packs,
         run,
         given,
-        partial(_remark, quiet=quiet),
+        remark,
         resume=resume,
         init=init,
         folds=chosen,
         repeats=chosen_repeats,
         folds_file=folds_file,
     )
-    repeats = begin_repeats(folder, config)
+    repeats = begin_repeats(folder, config, partial(_remark, quiet=quiet), tuple(said))
     if plan:
         import shlex
 

@@ -188,8 +188,8 @@ def test_a_clip_that_is_there_twice_is_found(tmp_path, quality, expected):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--maps", "a.png"), "--audit: draws nothing; leave out --maps"),
-        (("--format", "md"), "--audit: prints text or json, got --format md"),
+        (("--maps", "a.png"), "--audit: prints text or json and nothing else; leave out --maps"),
+        (("--format", "md"), "--audit: prints text or json and nothing else; leave out --format md"),
     ],
 )
 def test_options_that_do_not_go_with_an_audit(copy, options, message):

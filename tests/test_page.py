@@ -208,8 +208,8 @@ def test_the_surest_and_least_sure_clips_are_chosen_once():
     truths = ("a",) * 5 + ("b",) * 2
     rows = Predictions(tuple(f"d/s/{k}" for k in range(7)), (0,) * 7, truths, probabilities, ("a", "b"))
     assert choose_clips(rows) == {
-        "Surest, and right": [0, 1, 2],
-        "Least sure, and right": [4, 3],
+        "Surest, and right": [0, 1, 2, 3],
+        "Least sure, and right": [4],
         "Surest, and wrong": [5, 6],
     }
 

@@ -1,0 +1,96 @@
+"""Packs of made-up noise, and the commands called in this process: for whatever is not about accuracy, in tenths of a
+second a fold where the installed command takes seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+from pathlib import Path
+
+import numpy as np
+from click.testing import CliRunner
+
+from mertool import crossval
+from mertool.checkpoint import load_weights
+from mertool.cli import main
+from mertool.pack import save_pack
+
+# A network and a training of no time at all; on 32 pixels of noise.
+SMALL = ("--width", "4", "--blocks", "1", "--epochs", "3", "--copies", "1", "--face-size", "32", "--lr", "0.02")
+
+
+def make_pack(path, people, dataset="noise", seed=0, size=40):
+    """A pack without landmarks; `people` gives the emotion of each clip of each person."""
+    rows = [(who, f"c{number}", what) for who, emotions in people.items() for number, what in enumerate(emotions)]
+    rng = np.random.default_rng(seed)
+    arrays = {
+        "frames": rng.integers(0, 256, (len(rows), 3, size, size), np.uint8),
+        "landmarks": np.full((len(rows), 3, 68, 2), np.nan, np.float32),
+        "subject": np.array([who for who, _, _ in rows]),
+        "clip": np.array([name for _, name, _ in rows]),
+        "emotion": np.array([what for _, _, what in rows]),
+        "dataset": np.array([dataset] * len(rows)),
+    }
+    arrays |= {name: np.full(len(rows), k, np.int64) for k, name in enumerate(("onset", "middle", "apex", "offset"))}
+    save_pack(path, arrays, {"settings": {}})
+
+
+def in_this_process(monkeypatch):
+    """Let `cv` and `train` work on their folds in this process, one after the other."""
+
+    def run_each(function, arguments, jobs, tick):
+        for words in arguments:
+            function(*words)
+            tick()
+
+    monkeypatch.setattr(crossval, "run_each", run_each)
+
+
+def call(*words, cwd, code=0):
+    """Call a command in this process; gives its result."""
+    before = Path.cwd()
+    os.chdir(cwd)
+    try:
+        done = CliRunner().invoke(main, [str(word) for word in words])
+    finally:
+        os.chdir(before)
+    failure = done.exception
+    if failure is not None and not isinstance(failure, SystemExit):
+        raise failure
+    assert done.exit_code == code, f"{shlex.join(map(str, words))}: {done.exit_code}: {done.output}"
+    return done
+
+
+def refusal(*words, cwd, code):
+    """The one line with which a command refuses."""
+    done = call(*words, cwd=cwd, code=code)
+    lines = [line for line in done.stderr.splitlines() if not line.startswith(("mertool: ", "Usage: ", "Try ", "\n"))]
+    (line,) = filter(None, lines)
+    return line
+
+
+def weights_of(path):
+    """The weights of a checkpoint as bytes, by name."""
+    return {name: tensor.numpy().tobytes() for name, tensor in load_weights(path).weights.items()}
+
+
+def timeless_log(folder):
+    """log.csv without the columns that tell how long it took."""
+    rows = [line.split(",") for line in (folder / "log.csv").read_text().splitlines()]
+    kept = [place for place, name in enumerate(rows[0]) if name not in ("seconds", "images_per_s")]
+    return [[row[place] for place in kept] for row in rows]
+
+
+def whole_run(folder):
+    """All of a run that must be equal after any kills and in whatever way it was run, its repeats included."""
+    found = {}
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.name in ("config.json", "folds.json", "results.json", "predictions.csv", "inner.csv", "attention.npy"):
+            found[name] = path.read_bytes()
+        elif path.name in ("final.pt", "last.pt"):
+            found[name] = weights_of(path)
+        elif path.name == "log.csv":
+            found[name] = timeless_log(path.parent)
+    return found
