@@ -6,7 +6,7 @@ Everything is for paired or pooled results of cross-validation: runs are compare
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import comb, log, log1p, sqrt
+from math import ceil, comb, log, log1p, log2, sqrt
 from statistics import NormalDist
 from typing import NamedTuple
 
@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "FEWEST_ONE_WAY",
     "Paired",
     "Spread",
     "bootstrap_intervals",
     "compare_paired",
+    "fewest_one_way",
     "holm",
     "mcnemar_exact",
     "minimal_detectable",
@@ -26,8 +26,6 @@ __all__ = [
     "stratified_random",
     "wilson",
 ]
-
-FEWEST_ONE_WAY = 6  # 2 x 0.5^6 = 0.031: below six clips, all one way, no exact McNemar test reaches 5 %
 
 
 class Paired(NamedTuple):
@@ -157,6 +155,16 @@ def mcnemar_exact(only_first: int, only_second: int) -> float:
     n, fewer = only_first + only_second, min(only_first, only_second)
     tail = sum(comb(n, k) for k in range(fewer + 1))
     return min(1.0, float(2 * tail / 2**n))  # whole numbers until here: exact for any count
+
+
+def fewest_one_way(alpha: float = 0.05) -> int:
+    """The fewest differing clips, all one way, with which an exact McNemar test reaches the level `alpha`.
+
+    2 x 0.5^6 = 0.031: six at 5 %.
+    """
+    if not 0 < alpha < 1:
+        raise ValueError(f"fewest_one_way: expected alpha between 0 and 1, got {alpha}")
+    return ceil(1 - log2(alpha))
 
 
 def compare_paired(first: Mapping[str, bool], second: Mapping[str, bool]) -> Paired:

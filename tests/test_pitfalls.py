@@ -573,8 +573,8 @@ def test_the_majority_stands_beside_every_accuracy(call, tmp_path):
     [
         (lambda _, truth: "anger", 14, "This accuracy is not distinguishable from always answering 'anger' (70.00 %)"),
         (lambda k, truth: truth if k < 17 else "anger", 17, "This accuracy is not distinguishable from always"),
-        (lambda _, truth: truth, 20, "Better than always answering 'anger' (70.00 %): the whole interval lies above"),
-        (lambda k, truth: "fear", 4, "Worse than always answering 'anger' (70.00 %): the whole interval lies below"),
+        (lambda _, truth: truth, 20, "Better than always answering 'anger' (70.00 %): both intervals lie above"),
+        (lambda k, truth: "fear", 4, "Worse than always answering 'anger' (70.00 %): both intervals lie below"),
     ],
     ids=["constant", "a little better", "perfect", "of a rare class"],
 )

@@ -8,9 +8,9 @@ import scipy.stats
 from sklearn.metrics import f1_score, recall_score
 
 from mertool.stats import (
-    FEWEST_ONE_WAY,
     bootstrap_intervals,
     compare_paired,
+    fewest_one_way,
     holm,
     mcnemar_exact,
     minimal_detectable,
@@ -121,7 +121,10 @@ def test_mcnemar_is_scipy_s_binomial_test(b, c):
 
 
 def test_six_clips_one_way_are_the_fewest_that_can_tell():
-    assert mcnemar_exact(0, FEWEST_ONE_WAY) < 0.05 <= mcnemar_exact(0, FEWEST_ONE_WAY - 1)
+    assert fewest_one_way() == 6
+    for alpha in (0.5, 0.25, 0.05, 0.05 / 3, 0.05 / 15, 1e-6):
+        few = fewest_one_way(alpha)
+        assert mcnemar_exact(0, few) <= alpha < mcnemar_exact(0, few - 1)
 
 
 def test_runs_are_compared_clip_by_clip():

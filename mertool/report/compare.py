@@ -18,7 +18,8 @@ class Comparison(NamedTuple):
         run, with_run: Names.
         paired: Both clip by clip; "first" is the run compared with.
         p_holm: Its p, adjusted for all comparisons of the report.
-        detectable: The smallest difference that this many differing clips would show four times in five; None for none.
+        detectable: The smallest difference that this many differing clips would show four times in five at the first,
+            strictest level of Holm's correction; None for none.
     """
 
     run: str
@@ -33,8 +34,11 @@ def compare_runs(runs: Sequence[Run]) -> list[Comparison]:
     alike = [run for run in runs[1:] if labels_of(run) == labels_of(runs[0])]
     paired = [compare_paired(_hits(runs[0]), _hits(run)) for run in alike]
     adjusted = holm([pair.p for pair in paired])
+    level = 0.05 / max(1, len(paired))
     return [
-        Comparison(run.name, runs[0].name, pair, p, minimal_detectable(pair.n, pair.only_first + pair.only_second))
+        Comparison(
+            run.name, runs[0].name, pair, p, minimal_detectable(pair.n, pair.only_first + pair.only_second, level)
+        )
         for run, pair, p in zip(alike, paired, adjusted, strict=True)
     ]
 

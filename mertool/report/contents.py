@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from ..config import RECIPES, Settings
-from ..stats import FEWEST_ONE_WAY, spread
+from ..stats import fewest_one_way, spread
 from .blocks import Block, Facts, Heading, Notes, Table, column_widths, count_of
 from .compare import compare_runs, labels_of
 from .run import Run
@@ -16,6 +16,7 @@ CONFUSION = "Confusion matrix: rows = truth, columns = prediction"
 
 WIDTH = 96  # columns of running text, and the widest confusion matrix that still spells its columns out
 _LEVEL = 0.05
+_FEW_PEOPLE = 10  # resampling fewer people than this gives intervals that are far too narrow
 _SCORES = (
     ("accuracy", "accuracy, pooled, %", 100),
     ("fold_accuracy_mean", "accuracy, mean of folds, %", 100),
@@ -44,7 +45,7 @@ def summary_of(runs: Sequence[Run]) -> list[Block]:
         rows.append(
             (
                 run.name,
-                _short_settings(run),
+                ", ".join([run.folds.protocol, _short_settings(run), *_ways(run)]),
                 f"{scores['hits']}/{scores['n']}",
                 f"{_percent(scores['fold_accuracy_mean'])} ({_percent(scores['fold_accuracy_sd'])})",
                 f"{_percent(scores['accuracy'])} [{100 * low:.1f}, {100 * high:.1f}]",
@@ -59,11 +60,39 @@ def summary_of(runs: Sequence[Run]) -> list[Block]:
         Table("Accuracies in %", (*header, *seeds), tuple(rows), n_left=2),
         *_comparison_blocks(runs),
     ]
-    if any(labels_of(run) != labels_of(runs[0]) for run in runs):
-        blocks.append(Notes(("These runs test different clips or classes: their scores do not compare.",)))
-    elif any(set(map(frozenset, run.folds.tests)) != set(map(frozenset, runs[0].folds.tests)) for run in runs):
-        blocks.append(Notes(("These runs split the clips into different folds.",)))
-    return blocks
+    return [*blocks, Notes(notes)] if (notes := tuple(_summary_notes(runs))) else blocks
+
+
+def _summary_notes(runs: Sequence[Run]) -> Iterator[str]:
+    """What keeps runs from being compared, or makes it unfair."""
+    first = runs[0]
+    for run in runs:
+        if run.changed:
+            yield f"{run.name}: {_changed_sentence(run)}"
+    others = [run.name for run in runs if labels_of(run) != labels_of(first)]
+    if others:
+        yield (
+            f"These runs test different clips or classes: their scores do not compare. Other ones than {first.name}: "
+            f"{', '.join(others)}."
+        )
+    splits = [
+        run.name
+        for run in runs
+        if labels_of(run) == labels_of(first)
+        and set(map(frozenset, run.folds.tests)) != set(map(frozenset, first.folds.tests))
+    ]
+    if splits:
+        yield f"These runs split the clips into different folds. Other ones than {first.name}: {', '.join(splits)}."
+    dependent = [run.name for run in runs if run.subject_dependent]
+    if 0 < len(dependent) < len(runs):
+        yield f"Subject-dependent, so easier than the others: {', '.join(dependent)}."
+
+
+def _changed_sentence(run: Run) -> str:
+    return (
+        f"changed since it was made: {', '.join(run.changed)}; these are not the run's own results "
+        "(mertool report --audit has more)."
+    )
 
 
 def _over_seeds(run: Run) -> str:
@@ -97,14 +126,18 @@ def _comparison_blocks(runs: Sequence[Run]) -> list[Block]:
         else (f"None of these runs can be told apart from {runs[0].name} at 5 %.")
     )
     n = found[0].paired.n
+    fewest = fewest_one_way(_LEVEL / len(found))
+    corrected = f", at the strictest level of Holm's correction ({_LEVEL:g}/{len(found)})" if len(found) > 1 else ""
     return [
         Table(f"Against {runs[0].name}, clip by clip: exact McNemar test; differences in points", header, tuple(rows)),
         Notes(
             (
                 apart,
                 "Detectable: the true difference, in points, that such a test finds four times in five when as many "
-                f"clips differ. Fewer than {FEWEST_ONE_WAY} clips (here {100 * FEWEST_ONE_WAY / n:.1f} points) it "
-                "never finds.",
+                f"clips differ{corrected}. Fewer than {fewest} clips (here {100 * fewest / n:.1f} points) it never "
+                "finds.",
+                "The test takes clips as independent, and knows one training seed of each run"
+                + (", the first." if any(run.repeats for run in runs) else "."),
             )
         ),
     ]
@@ -131,8 +164,8 @@ def details_of(run: Run) -> list[Block]:
         ("hits/N", f"{scores['hits']}/{scores['n']}"),
         (
             "accuracy, mean of folds",
-            f"{_percent(scores['fold_accuracy_mean'])} %, sd {_percent(scores['fold_accuracy_sd'])} "
-            "(the paper's figure)",
+            f"{_percent(scores['fold_accuracy_mean'])} %, sd {_percent(scores['fold_accuracy_sd'])}"
+            + (" (what the paper's tables give)" if run.folds.protocol == "stratified" else ""),
         ),
         (
             "accuracy, pooled",
@@ -141,16 +174,17 @@ def details_of(run: Run) -> list[Block]:
         ),
         (
             "... over people",
-            f"95 % interval {_ends(run, 'accuracy', 100, 2)} (bootstrap of {count_of(people, 'subject')})",
+            f"{_ends(run, 'accuracy', 100, 2)} (bootstrap of {count_of(people, 'subject')})",
         ),
-        ("UF1", f"{scores['uf1']:.4f}, 95 % interval {_ends(run, 'uf1', 1, 4)} (over people)"),
-        ("UAR", f"{scores['uar']:.4f}, 95 % interval {_ends(run, 'uar', 1, 4)} (over people)"),
+        ("UF1", f"{scores['uf1']:.4f}, {_ends(run, 'uf1', 1, 4)} (over people)"),
+        ("UAR", f"{scores['uar']:.4f}, {_ends(run, 'uar', 1, 4)} (over people)"),
         ("majority baseline", f"{_percent(scores['majority'])} %, always answering '{scores['majority_class']}'"),
         ("random baseline", f"{_percent(scores['random'])} %, at random in the classes' own shares"),
     ]
     blocks: list[Block] = [
         Heading(run.name),
         Facts(tuple(facts)),
+        *([Notes((f"This run {_changed_sentence(run)}",))] if run.changed else []),
         *_seed_blocks(run),
         Notes((_baseline_sentence(run), _overlap_sentence(run), _epoch_rule(run), run.key_frames)),
         _confusion_table(run),
@@ -192,8 +226,23 @@ def _epoch_rule(run: Run) -> str:
 
 
 def _ends(run: Run, score: str, factor: int, digits: int) -> str:
+    """`95 % interval 0.40 to 0.66`, with a word where too few people make it."""
     low, high = run.by_people[score]
-    return f"{factor * low:.{digits}f} to {factor * high:.{digits}f}"
+    if (people := run.metrics["n_subjects"]) < 2:
+        return "no interval from one subject"
+    few = "" if people >= _FEW_PEOPLE else ", too narrow with so few"
+    return f"95 % interval {factor * low:.{digits}f} to {factor * high:.{digits}f}{few}"
+
+
+def _ways(run: Run) -> list[str]:
+    """What else tells a run from others in a line: how its epoch, its folds and its key frames were chosen."""
+    apexes = sorted(set(run.apexes) - {"table"})
+    return [
+        *(["inner"] if run.settings.select == "inner" else []),
+        *(["balanced"] if run.settings.balance else []),
+        *(f"apex {way}" for way in apexes),
+        *(f"jitter {jitter}" for jitter in sorted(set(run.jitters) - {0})),
+    ]
 
 
 def _short_settings(run: Run) -> str:
@@ -226,13 +275,15 @@ def _overrides(settings: Settings) -> str:
 
 def _baseline_sentence(run: Run) -> str:
     scores = run.metrics
-    low, high = run.interval
+    # Two intervals, since clips of one person hang together: a verdict needs both (over people there is none of one).
+    intervals = [run.interval, *([run.by_people["accuracy"]] if scores["n_subjects"] > 1 else [])]
+    which = "both intervals lie" if len(intervals) > 1 else "the whole interval lies"
     baseline = f"always answering '{scores['majority_class']}' ({_percent(scores['majority'])} %)"
-    if low > scores["majority"]:
-        return f"Better than {baseline}: the whole interval lies above it."
-    if high < scores["majority"]:
-        return f"Worse than {baseline}: the whole interval lies below it."
-    return f"This accuracy is not distinguishable from {baseline}: the interval includes it."
+    if all(low > scores["majority"] for low, _ in intervals):
+        return f"Better than {baseline}: {which} above it."
+    if all(high < scores["majority"] for _, high in intervals):
+        return f"Worse than {baseline}: {which} below it."
+    return f"This accuracy is not distinguishable from {baseline}: an interval includes it."
 
 
 def _overlap_sentence(run: Run) -> str:

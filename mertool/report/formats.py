@@ -172,6 +172,8 @@ _CSV_SCORES = (
     "accuracy_seeds_sd",
     "uf1_seeds_mean",
     "uf1_seeds_sd",
+    "fold_accuracy_mean_seeds_mean",
+    "fold_accuracy_mean_seeds_sd",
     "uar_seeds_mean",
     "uar_seeds_sd",
     "majority",

@@ -162,7 +162,8 @@ def paper_blocks(tables: PaperTables) -> list[Block]:
 def render_paper(runs: Sequence[Run], style: str) -> str:
     """The paper's tables in one format.
 
-    json is a list of sixteen cells, csv has a line for each; there all accuracies are shares, 0..1, the paper's too.
+    json has a list of sixteen cells and one of notes, csv has a line for each cell; there all accuracies are shares,
+    0..1, the paper's too.
 
     Args:
         runs: Finished runs; those that fit no cell are named and left out.
@@ -173,7 +174,8 @@ def render_paper(runs: Sequence[Run], style: str) -> str:
     """
     tables = fill_tables(runs)
     if style == "json":
-        return json.dumps([_values(one) for one in tables.cells], indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+        values = {"cells": [_values(one) for one in tables.cells], "notes": _notes(tables)}
+        return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     if style == "csv":
         return _csv(tables.cells)
     return BLOCK_FORMATS[style](paper_blocks(tables))
@@ -193,9 +195,13 @@ def _judge(runs: Sequence[Run]) -> tuple[Run | None, str]:
     found = compare_runs([best, *(run for run in runs if run is not best)])
     if len(found) < len(runs) - 1:
         return None, "different clips or classes, which no paired test compares"
-    if all(comparison.p_holm < _LEVEL for comparison in found):
-        return best, ""
-    return None, "no run of the column can be told apart from all others"
+    if len({run.folds.protocol for run in runs}) > 1:
+        return None, "different protocols"
+    if any(comparison.p_holm >= _LEVEL for comparison in found):
+        return None, "no run of the column can be told apart from all others"
+    if best.interval[0] <= best.metrics["majority"]:
+        return None, "the best run cannot be told apart from always giving the most frequent answer"
+    return best, ""
 
 
 # The tables
@@ -215,8 +221,21 @@ def _table_block(number: int, cells: Sequence[Filled]) -> Table:
             if (one.cell.abn, one.cell.network) == (abn, network):
                 row += _figures(one, one.cell.frames in starred)
         rows.append(tuple(row))
+    rows += _baseline_row(cells)
     title = f"{_TITLES[number]}: mean of folds in %, hits/N with its 95 % interval (Wilson), and the paper's figure"
     return Table(title, tuple(header), tuple(rows), n_left=2)
+
+
+def _baseline_row(cells: Sequence[Filled]) -> list[tuple[str, ...]]:
+    """What always answering the most frequent class gives, where all runs of the table test the same."""
+    runs = [one.run for one in cells if one.run is not None]
+    if not runs or any(labels_of(run) != labels_of(runs[0]) for run in runs):
+        return []
+    scores = runs[0].metrics
+    hits = round(scores["majority"] * scores["n"])
+    figures = [f"{100 * scores['majority']:.2f}", f"{hits}/{scores['n']}", "", ""]
+    columns = len(_COLUMNS[cells[0].cell.table])
+    return [("always", f"'{scores['majority_class']}'", *(figures * columns))]
 
 
 def _figures(one: Filled, starred: bool) -> list[str]:
@@ -267,7 +286,8 @@ def _notes(tables: PaperTables) -> list[str]:
 def _mark_notes(tables: PaperTables) -> Iterable[str]:
     yield (
         "* marks the run with the most hits of its column, only where it is told apart from every other run there at "
-        "5 % (exact McNemar test clip by clip, Holm's correction for the comparisons of the column)."
+        "5 % (exact McNemar test clip by clip, Holm's correction for the comparisons of the column) and its interval "
+        "lies above always giving the most frequent answer."
     )
     if tables.unmarked:
         told = _grouped([(why, column) for column, why in tables.unmarked.items()], always=True)

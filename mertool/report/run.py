@@ -16,6 +16,7 @@ from ..errors import DataError, FileError, MertoolError
 from ..files import read_json
 from ..folds import Folds, Overlap, subject_overlap
 from ..metrics import Metrics, confusions_by_person, evaluate
+from ..pack import file_sha256
 from ..predictions import Predictions
 from ..stats import bootstrap_intervals, wilson
 from .blocks import count_of
@@ -54,6 +55,9 @@ class Run:
         overlap: `mertool.folds.subject_overlap(folds)`.
         epochs: The epoch of each fold's weights, from 1; empty where unknown.
         repeats: The same run with other seeds (`--repeats`), this one excluded.
+        changed: Predictions that are no longer as their fold left them, by their hashes.
+        init_sha256: Hash of the initial weights; "" for random ones.
+        pack_sha256: Hash of each pack.
     """
 
     name: str
@@ -74,6 +78,14 @@ class Run:
     overlap: tuple[Overlap, ...]
     epochs: tuple[int, ...]
     repeats: tuple[Run, ...]
+    changed: tuple[str, ...]
+    init_sha256: str
+    pack_sha256: tuple[str, ...]
+
+    @property
+    def subject_dependent(self) -> bool:
+        """Whether networks have seen people on whom they were tested, in training or by way of their first weights."""
+        return bool(self.shared_subjects or self.init_people)
 
     @property
     def init_name(self) -> str:
@@ -179,6 +191,9 @@ def load_run(folder: Path) -> Run:
         overlap=tuple(subject_overlap(folds)),
         epochs=_epochs(folder, len(folds.tests)),
         repeats=tuple(_repeat(folder, number, settings, predictions, where) for number in range(1, settings.repeats)),
+        changed=_changed(folder, len(folds.tests)),
+        init_sha256=str(init.get("sha256", "")),
+        pack_sha256=tuple(str(pack.get("sha256", "")) for pack in config["packs"]),
     )
 
 
@@ -223,6 +238,19 @@ def _epochs(folder: Path, n_folds: int) -> tuple[int, ...]:
         if type(epoch) is not int:
             return ()
         found.append(epoch)
+    return tuple(found)
+
+
+def _changed(folder: Path, n_folds: int) -> tuple[str, ...]:
+    """predictions.csv of those folds whose done.json has another hash for it."""
+    found = []
+    for fold in range(n_folds):
+        path = folder / f"fold_{fold}" / "done.json"
+        values = read_json(path) if path.is_file() else None
+        digests = values.get("sha256") if isinstance(values, dict) else None
+        wanted = digests.get("predictions.csv") if isinstance(digests, dict) else None
+        if wanted is not None and wanted != file_sha256(path.with_name("predictions.csv")):
+            found.append(f"fold_{fold}/predictions.csv")
     return tuple(found)
 
 
