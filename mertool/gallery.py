@@ -13,7 +13,7 @@ from .errors import MertoolError
 from .inputs import Copies, Samples, render
 from .predictions import Predictions
 from .regions import REGIONS, face_transforms, invert
-from .report import Gallery, Picture, Run
+from .report import Gallery, Picture, Run, count_of
 from .runs import RunConfig, open_samples
 from .sheets import face_heat, input_heat, sketch
 
@@ -33,30 +33,32 @@ def draw_gallery(run: Run, faces: bool) -> Gallery:
 
     Args:
         run: The run.
-        faces: Show the recordings; False draws attention over line drawings and leaves out single clips.
+        faces: Show the recordings; False draws attention over line drawings and names single clips only.
 
     Returns:
         The pictures; where the packs are gone or changed, none and the reason.
     """
-    config = RunConfig.read(run.folder)
     try:
+        config = RunConfig.read(run.folder)
         samples = open_samples(run.folder, config)
-        maps = attention_of(run.folder, config) if config.settings.abn else None
+        samples.rows_of(run.predictions.clip)
     except MertoolError as error:
         return Gallery((), (), f"No pictures: {error}")
-    notes = []
-    if maps is None:
+    maps, notes = None, []
+    if not config.settings.abn:
         notes.append("No attention maps: the run has no attention branch.")
     else:
-        notes.append("Each map is coloured from its own lowest (violet) to its highest value (yellow).")
-    if maps is not None and config.settings.region == "roi":
-        notes.append(f"The mosaic's regions, line by line: {', '.join(region.name for region in REGIONS)}.")
-    if not faces:
-        notes.append("Faces are left out (--no-faces): attention is drawn over a line drawing.")
-        return Gallery(_class_maps(samples, maps, config, faces), (), " ".join(notes))
-    notes.append(_LICENCES)
+        try:
+            maps = attention_of(run.folder, config)
+            notes.append("Each map is coloured from its own lowest (violet) to its highest value (yellow).")
+            if config.settings.region == "roi":
+                notes.append(f"The mosaic's regions, line by line: {', '.join(region.name for region in REGIONS)}.")
+        except MertoolError as error:
+            notes.append(f"No attention maps: {error}.")
+    drawn = ", and attention is drawn over a line drawing" if maps is not None else ""
+    notes.append(_LICENCES if faces else f"Faces are left out (--no-faces){drawn}.")
     shown = tuple(
-        (title, tuple(_clip(samples, maps, config, run.predictions, row) for row in rows))
+        (title, tuple(_clip(samples, maps, config, run.predictions, row, faces) for row in rows))
         for title, rows in choose_clips(run.predictions).items()
     )
     return Gallery(_class_maps(samples, maps, config, faces), shown, " ".join(notes))
@@ -97,19 +99,18 @@ def _class_maps(
         mean = attention[members].mean(0)
         input_mean = _mean_input(samples, rows[members], config)
         landmarks = _mean_landmarks(samples, rows[members])
-        span = f"map {mean.min():.2f} to {mean.max():.2f}"
+        caption = f"{name}, mean of {count_of(len(members), 'clip')}, map {mean.min():.2f} to {mean.max():.2f}"
         if settings.region == "roi":
             picture = input_mean if faces else np.full_like(input_mean, 235)
-            image = _scaled(input_heat(picture, mean, settings), _MOSAIC_HEIGHT_PX)
-            shown.append(Picture(_jpeg(image), f"{name}, mean of {len(members)} clips, {span}; over the mosaic"))
             size = samples.packs[0].frames.shape[-1]
             face = _mean_face(samples, rows[members]) if faces else sketch(landmarks, size)
-            image = _scaled(face_heat(face, landmarks, mean, settings), _FACE_PX)
-            shown.append(Picture(_jpeg(image), f"{name}, the same over a face"))
+            mosaic, on_face = input_heat(picture, mean, settings), face_heat(face, landmarks, mean, settings)
+            image = _side_by_side([mosaic, on_face], _MOSAIC_HEIGHT_PX)
+            shown.append(Picture(_jpeg(image), f"{caption}; over the mosaic and over a face"))
         else:
             picture = input_mean if faces else _face_sketch(landmarks, settings.face_size)
             image = _scaled(input_heat(picture, mean, settings), _FACE_PX)
-            shown.append(Picture(_jpeg(image), f"{name}, mean of {len(members)} clips, {span}"))
+            shown.append(Picture(_jpeg(image), caption))
     return tuple(shown)
 
 
@@ -119,25 +120,33 @@ def _clip(
     config: RunConfig,
     predictions: Predictions,
     row: int,
+    faces: bool,
 ) -> Picture:
-    """A clip's onset, middle and apex, what moved, and where the network looked."""
+    """A clip's onset, middle and apex, what moved, and where the network looked; without `faces` its name alone."""
     name = predictions.clip[row]
+    truth, answer = predictions.truth[row], predictions.prediction[row]
+    said = f"{name}: {answer} {100 * predictions.probabilities[row].max():.1f} %"
+    said += "" if truth == answer else f", truth {truth}"
+    if not faces:
+        return Picture(b"", said)
     place = samples.rows_of([name])
     pack, at = samples.place[place[0]]
     frames = np.asarray(samples.packs[pack].frames[at])
     moved = np.clip(128 + _GAIN * (frames[2].astype(np.int16) - frames[0]), 0, 255).astype(np.uint8)
-    tiles = [_scaled(cv2.cvtColor(part, cv2.COLOR_GRAY2BGR), _FRAME_PX) for part in (*frames, moved)]
+    tiles = [cv2.cvtColor(part, cv2.COLOR_GRAY2BGR) for part in (*frames, moved)]
     words = f"onset, middle, apex; apex less onset, times {_GAIN}"
     if maps is not None:
         apex = np.asarray(render(samples, place, Copies.plain(1), config.settings, "uint8")[0, -1], np.uint8)
-        tiles.append(_scaled(input_heat(apex, maps[1][maps[0].index(name)], config.settings), _FRAME_PX))
-        words += "; attention"
-    truth, answer = predictions.truth[row], predictions.prediction[row]
-    said = f"{answer} {100 * predictions.probabilities[row].max():.1f} %"
-    said += "" if truth == answer else f", truth {truth}"
-    gap = np.full((_FRAME_PX, 2, 3), 255, np.uint8)
-    strip = np.concatenate([part for tile in tiles for part in (tile, gap)][:-1], 1)
-    return Picture(_jpeg(strip), f"{name}: {said}. {words}")
+        attention = maps[1][maps[0].index(name)]
+        tiles.append(input_heat(apex, attention, config.settings))
+        words += f"; attention, {attention.min():.2f} to {attention.max():.2f}"
+    return Picture(_jpeg(_side_by_side(tiles, _FRAME_PX)), f"{said}. {words}")
+
+
+def _side_by_side(images: Sequence[Image], height: int) -> Image:
+    gap = np.full((height, 2, 3), 255, np.uint8)
+    parts = [part for image in images for part in (_scaled(image, height), gap)]
+    return np.concatenate(parts[:-1], 1)
 
 
 def _mean_input(samples: Samples, rows: NDArray[np.int64], config: RunConfig) -> Image:

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
+from mertool.engine import LOG_COLUMNS
 from mertool.files import write_json
 from mertool.gallery import choose_clips
 from mertool.metrics import hits_by_person
@@ -139,7 +140,7 @@ def test_the_heat_table_is_shaded_by_the_share_of_the_row(two_runs):
     cells = re.findall(r"<td( class='dark')? style='background:rgb\(28 100 170 / ([0-9.]+)\)'>(\d+)</td>", table)
     assert [int(count) for _, _, count in cells] == [2, 1, 0, 1, 1, 0, 0, 0, 2]
     assert [float(share) for _, share, _ in cells] == pytest.approx([2 / 3, 1 / 3, 0, 0.5, 0.5, 0, 0, 0, 1], abs=1e-3)
-    assert [bool(dark) for dark, _, _ in cells] == [True, False, False, False, False, False, False, False, True]
+    assert [bool(dark) for dark, _, _ in cells] == [False] * 8 + [True]
 
 
 def test_curves_show_both_branches_and_the_spread_of_the_folds(two_runs):
@@ -164,7 +165,16 @@ def test_curves_without_a_branch_and_of_a_single_epoch(two_runs, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "damage", ["", "epoch,loss\n1\n", "no,columns\n", "epoch,loss_perception,accuracy\n1,x,y\n", "\0"]
+    "damage",
+    [
+        "",
+        "epoch,loss\n1\n",
+        "no,columns\n",
+        "epoch,loss_perception,accuracy\n1,x,y\n",
+        "\0",
+        "epoch,loss_perception,accuracy\n1,nan,0.5\n",
+        "epoch,loss_perception,accuracy\n1,inf,0.5\n",
+    ],
 )
 def test_a_damaged_log_is_said_not_a_crash(two_runs, damage):
     (two_runs[0].folder / "fold_1" / "log.csv").write_text(damage)
@@ -238,7 +248,8 @@ def test_a_page_of_a_real_run_with_and_without_faces(finished_run, tmp_path):
     reader = Reader(page)
     assert "restrict publishing their faces (--no-faces leaves them out)" in reader.text
     assert "Surest, and " in reader.text
-    assert "pass files predictions and weights of 2 folds" in reader.text
+    assert "pass files" in reader.text
+    assert "pass epoch last of 2" in reader.text
     assert "torch_cpu_capability" in reader.text
     assert len(reader.all("img")) > 6
     for image in reader.all("img"):
@@ -248,7 +259,7 @@ def test_a_page_of_a_real_run_with_and_without_faces(finished_run, tmp_path):
     reader = Reader(without.stdout)
     assert without.stderr == ""
     assert len(reader.all("img")) == 6  # a map a class, over a drawing
-    assert "Surest" not in reader.text
+    assert re.search(r"Least sure, and wrong .*samm/\d+/\S+: [a-z]+ \d\d\.\d %, truth [a-z]+ ", reader.text)
     assert "Faces are left out" in reader.text
 
 
@@ -393,3 +404,44 @@ def test_a_browser_shows_it_on_a_phone_and_on_a_screen(finished_run, pack_path, 
     assert inks == {"rgb(28, 33, 38)"}
     dark = browse(tmp_path / "report.html", 400, "--blink-settings=preferredColorScheme=0")
     assert dark["ink"] == "rgb(228, 232, 236)"
+
+
+# Beside the page's numbers
+
+
+def test_a_failed_audit_stands_at_the_top(two_runs):
+    found = Findings((("a", (("files", "fail", "changed"), ("epoch", "pass", "last"))),), {}, NOTHING.gallery)
+    text = Reader(render_html(two_runs, [found, NOTHING])).text
+    assert "Audit failed a: files: changed" in text[: text.index("Summary")]
+    text = Reader(render_html(two_runs, [NOTHING, NOTHING])).text
+    assert "Audit failed" not in text
+
+
+def test_runs_that_differ_in_their_packs_or_folds_are_told_apart(tmp_path):
+    packs = [{"name": "SAMM", "path": "x/SAMM.npz", "sha256": "1" * 64, "apex": "table", "jitter": 3}]
+    runs = [load_run(make_run(tmp_path / "a")), load_run(make_run(tmp_path / "b", config={"packs": packs}))]
+    text = Reader(render_html(runs, [NOTHING, NOTHING])).text
+    assert "SAMM 11111111 3" in text
+    assert re.search(r"run packs jitter ", text)
+    other = [[FOLD_0[0], FOLD_1[1]], FOLD_0[1:] + FOLD_1[:1] + FOLD_1[2:]]
+    runs = [runs[0], load_run(make_run(tmp_path / "c", other))]
+    assert "run clips tested " in Reader(render_html(runs, [NOTHING, NOTHING])).text
+    assert "None: all runs have the same settings" in Reader(render_html(runs[:1] * 2, [NOTHING, NOTHING])).text
+
+
+def test_the_chosen_epoch_of_each_fold_is_marked(tmp_path):
+    folder = make_run(tmp_path / "a", select="inner", epochs=4)
+    for fold, epoch in enumerate((2, 4)):
+        part = folder / f"fold_{fold}"
+        rows = [f"{k},1,1,,0.5,,0,0,0,{2 / k},0.{k}" for k in range(1, 5)]
+        (part / "log.csv").write_text("\n".join([",".join(LOG_COLUMNS), *rows]) + "\n")
+        (part / "done.json").write_text(json.dumps({"sha256": {}, "run": "", "epoch": epoch}))
+    page = render_html([load_run(folder)], [NOTHING])
+    tips = [mark["points"].split(",")[0] for mark in Reader(page).all("polygon") if mark["class"] == "chosen"]
+    assert tips == ["200.0", "508.0"] * 2
+    assert "inner validation (UF1)" in page
+
+
+def test_without_an_env_json_the_page_says_so(two_runs):
+    text = Reader(render_html(two_runs[:1], [NOTHING])).text
+    assert f"No env.json: {two_runs[0].name}." in text

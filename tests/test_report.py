@@ -623,3 +623,17 @@ def test_what_can_be_detected_takes_the_correction_into_account(run_folder: Path
     assert "Fewer than 6 clips (here 15.0 points) it never finds." in " ".join(render_text(runs[:2]).split())
     words = " ".join(render_text(runs).split())
     assert "at the strictest level of Holm's correction (0.05/2). Fewer than 7 clips (here 17.5 points)" in words
+
+
+def test_control_characters_links_and_brackets_in_names_stay_text(tmp_path: Path) -> None:
+    names = ("a\x1b[31mred", "b\nc", "[x](http://y)", "*z")
+    parts = [[(f"d/{fold}/{k}", names[k], names[k]) for k in range(4)] for fold in range(2)]
+    run = load_run(make_run(tmp_path / "a", parts, names))
+    text = render_text([run])
+    assert "\x1b" not in text
+    assert "a\\x1b[31mred" in text
+    assert "b\\nc" in text
+    assert r"[x]\(http://y)" in render_markdown([run])
+    latex = render_latex([run])
+    assert "    {}[x](http://y) & " in latex
+    assert "    {}*z & " in latex

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .blocks import count_of
 from .contents import blocks_of as report_blocks
 from .formats import (
     BLOCK_FORMATS,
@@ -22,6 +23,7 @@ __all__ = [
     "Gallery",
     "Picture",
     "Run",
+    "count_of",
     "fill_tables",
     "find_newest_run",
     "load_run",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from dataclasses import dataclass
 
-__all__ = ["Block", "Facts", "Heading", "Notes", "Table", "column_widths", "count_of", "display_width"]
+__all__ = ["Block", "Facts", "Heading", "Notes", "Table", "column_widths", "count_of", "display_width", "visible"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,22 @@ class Notes:
 
 
 Block = Heading | Facts | Table | Notes
+
+
+def visible(block: Block) -> Block:
+    """The same without control characters: names on disk may hold them, and they drive a terminal or break a line."""
+
+    def clean(text: str) -> str:
+        return "".join(repr(mark)[1:-1] if unicodedata.category(mark) == "Cc" else mark for mark in text)
+
+    if isinstance(block, Heading):
+        return Heading(clean(block.text))
+    if isinstance(block, Notes):
+        return Notes(tuple(map(clean, block.lines)))
+    if isinstance(block, Facts):
+        return Facts(tuple((label, clean(value)) for label, value in block.rows))
+    rows = tuple(tuple(map(clean, row)) for row in block.rows)
+    return Table(clean(block.title), tuple(map(clean, block.header)), rows, block.n_left)
 
 
 def count_of(n: int, noun: str) -> str:

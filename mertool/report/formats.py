@@ -15,7 +15,7 @@ from ..errors import DataError
 from ..folds import split_id
 from ..metrics import hits_by_person
 from ..stats import spread
-from .blocks import Block, Facts, Heading, Notes, Table, column_widths, display_width
+from .blocks import Block, Facts, Heading, Notes, Table, column_widths, display_width, visible
 from .compare import compare_runs
 from .contents import WIDTH, blocks_of
 from .run import Run
@@ -36,17 +36,17 @@ __all__ = [
 
 def blocks_text(blocks: Sequence[Block]) -> str:
     """Blocks for a terminal: aligned columns, sentences wrapped."""
-    return "\n\n".join(map(_block_text, blocks)) + "\n"
+    return "\n\n".join(map(_block_text, map(visible, blocks))) + "\n"
 
 
 def blocks_markdown(blocks: Sequence[Block]) -> str:
     """Blocks as GitHub-flavoured Markdown."""
-    return "\n\n".join(map(_block_markdown, blocks)) + "\n"
+    return "\n\n".join(map(_block_markdown, map(visible, blocks))) + "\n"
 
 
 def blocks_latex(blocks: Sequence[Block]) -> str:
     """Blocks for a paper: tables of the package booktabs; put \\usepackage{booktabs} into the preamble."""
-    return "\n\n".join(["% needs \\usepackage{booktabs}", *map(_block_latex, blocks)]) + "\n"
+    return "\n\n".join(["% needs \\usepackage{booktabs}", *map(_block_latex, map(visible, blocks))]) + "\n"
 
 
 # By the names of --format: what any list of blocks can be written as.
@@ -257,7 +257,7 @@ def _block_latex(block: Block) -> str:
         rows = [f"  {_escape_latex(label)} & {_escape_latex(value)} \\\\" for label, value in block.rows]
         return "\n".join([r"\begin{tabular}{@{}lp{0.7\linewidth}@{}}", *rows, r"\end{tabular}"])
     columns = "l" * block.n_left + "r" * (len(block.header) - block.n_left)
-    rows = [f"    {' & '.join(map(_escape_latex, row))} \\\\" for row in block.rows]
+    rows = [f"    {_first(' & '.join(map(_escape_latex, row)))} \\\\" for row in block.rows]
     head = f"    {' & '.join(map(_escape_latex, block.header))} \\\\"
     return "\n".join(
         [
@@ -288,6 +288,11 @@ _LATEX = {
 }
 
 
+def _first(row: str) -> str:
+    """A row that the `\\\\` before it does not take for its argument."""
+    return f"{{}}{row}" if row.startswith(("[", "*")) else row
+
+
 def _escape_latex(text: str) -> str:
     return "".join(_LATEX.get(mark, mark) for mark in text)
 
@@ -296,7 +301,7 @@ def _escape(text: str) -> str:
     """Text that Markdown shows as it is, also within a table's cell."""
     for mark in "\\`*_|<":
         text = text.replace(mark, f"\\{mark}")
-    return text
+    return text.replace("](", "]\\(")  # a name is no link
 
 
 def _wrap(text: str, first: str = "", indent: str = "") -> str:

@@ -7,6 +7,7 @@ prefers, light on paper, and no wider than a phone except inside its tables.
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
 import math
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,9 @@ from importlib import resources
 from itertools import groupby
 from typing import Any
 
+from .. import __version__
 from ..metrics import hits_by_person
+from ..stats import spread
 from .blocks import Block, Facts, Heading, Notes, Table
 from .contents import CONFUSION, details_of, summary_of
 from .run import Run
@@ -23,12 +26,21 @@ from .run import Run
 __all__ = ["Findings", "Gallery", "Picture", "render_html"]
 
 _DASHES = ("━", "╍", "┅")  # a line's pattern, for those who do not tell its colour
-_EVEN = 0.55  # shade from which on white letters read better than dark ones
+_LONGEST = 90  # letters of a run's name that fit into the chart
+_EVEN = 0.8  # shade from which on white letters read better than dark ones on the light page
+_TERMS = (
+    ("UF1", "unweighted mean of the classes' F1, over the predictions of all folds together (MEGC2019)"),
+    ("UAR", "unweighted mean of the classes' recall, over the same"),
+    ("Wilson", "interval of a share that takes clips as independent; clips of one person are not quite"),
+    ("over people", "interval from resampling people with all their clips (bootstrap, 2000 times)"),
+    ("McNemar, Holm", "exact test of two runs clip by clip; its p corrected for the number of comparisons"),
+    ("attention", "each clip's map is by the network that did not see it; a class's mean mixes the folds' networks"),
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A JPEG or PNG file's bytes and the words below it."""
+    """A JPEG or PNG file's bytes, or none, and the words below it."""
 
     data: bytes
     caption: str
@@ -73,6 +85,14 @@ def render_html(runs: Sequence[Run], findings: Sequence[Findings], first: Sequen
         first: Blocks to begin with, such as the paper's tables; a heading is the first of them.
     """
     names = [run.name for run in runs]
+    failed = [
+        f"{place}: {name}: {detail}"
+        for found in findings
+        for place, checks in found.audit
+        for name, verdict, detail in checks
+        if verdict == "fail"
+    ]
+    alarm = "".join(f"<p class='alarm'><b class='fail'>Audit failed</b> {_text(line)}</p>" for line in failed)
     title = f"mertool report: {names[0]}" if len(runs) == 1 else f"mertool report: {len(runs)} runs"
     sections = [("tables", first[0].text, _blocks(first[1:]))] if first and isinstance(first[0], Heading) else []
     if len(runs) > 1:
@@ -83,7 +103,10 @@ def render_html(runs: Sequence[Run], findings: Sequence[Findings], first: Sequen
     sections += [
         (f"run-{k}", run.name, _run(run, found)) for k, (run, found) in enumerate(zip(runs, findings, strict=True))
     ]
-    sections.append(("environment", "Environment", _environments(runs, findings)))
+    sections += [
+        ("environment", "Environment", _environments(runs, findings)),
+        ("terms", "Terms", _block(Facts(_TERMS))),
+    ]
     links = "".join(f'<li><a href="#{key}">{_text(name)}</a></li>' for key, name, _ in sections)
     body = "".join(f'<section id="{key}"><h2>{_text(name)}</h2>{content}</section>' for key, name, content in sections)
     style = resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
@@ -93,8 +116,8 @@ def render_html(runs: Sequence[Run], findings: Sequence[Findings], first: Sequen
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; img-src data:; '
         "style-src 'unsafe-inline'\">\n"
         f"<title>{_text(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
-        f"<header><h1>{_text(title)}</h1></header>\n<nav><ul>{links}</ul></nav>\n<main>{body}</main>\n"
-        f"<footer>mertool {_text(runs[0].version)}</footer>\n</body>\n</html>\n"
+        f"<header><h1>{_text(title)}</h1>{alarm}</header>\n<nav><ul>{links}</ul></nav>\n<main>{body}</main>\n"
+        f"<footer>mertool {__version__}</footer>\n</body>\n</html>\n"
     )
 
 
@@ -115,16 +138,27 @@ def _key_figures(run: Run) -> str:
     low, high = run.interval
     figures = [
         ("hits / N", f"{scores['hits']} / {scores['n']}", f"{scores['n_subjects']} people"),
-        ("accuracy", f"{100 * scores['accuracy']:.1f} %", f"{100 * low:.1f} to {100 * high:.1f} %"),
+        ("accuracy", f"{100 * scores['accuracy']:.1f} %", f"{100 * low:.1f} to {100 * high:.1f} % (Wilson)"),
         ("majority baseline", f"{100 * scores['majority']:.1f} %", f"always “{scores['majority_class']}”"),
-        ("UF1", f"{scores['uf1']:.3f}", "{:.3f} to {:.3f}".format(*run.by_people["uf1"])),
-        ("UAR", f"{scores['uar']:.3f}", "{:.3f} to {:.3f}".format(*run.by_people["uar"])),
+        ("UF1", f"{scores['uf1']:.3f}", _over_people(run, "uf1")),
+        ("UAR", f"{scores['uar']:.3f}", _over_people(run, "uar")),
     ]
+    if run.repeats:
+        mean, sd, _, _ = spread(run.over_seeds("accuracy"))
+        seeds = f"sd {100 * sd:.1f}, the rest is of the first"
+        figures.insert(2, (f"mean of {len(run.repeats) + 1} seeds", f"{100 * mean:.1f} %", seeds))
     cells = "".join(
         f"<div><dt>{_text(name)}</dt><dd>{_text(value)}<small>{_text(under)}</small></dd></div>"
         for name, value, under in figures
     )
     return f'<dl class="figures">{cells}</dl>'
+
+
+def _over_people(run: Run, score: str) -> str:
+    if run.metrics["n_subjects"] < 2:
+        return "no interval from one subject"
+    low, high = run.by_people[score]
+    return f"{low:.3f} to {high:.3f} (over people)"
 
 
 def _confusion(run: Run) -> str:
@@ -136,8 +170,10 @@ def _confusion(run: Run) -> str:
         cells = "".join(_shaded(str(count), count / total if total else 0.0) for count in row)
         rows.append(f'<tr><th scope="row">{_text(name)}</th>{cells}<td>{total}</td></tr>')
     return _wide(
+        CONFUSION,
         f"<table class='heat'><caption>{_text(CONFUSION)}; shaded by the share of the row</caption>"
-        f"<thead><tr><th></th>{head}<th scope='col'>all</th></tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        f"<thead><tr><th scope='col'>truth</th>{head}<th scope='col'>all</th></tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table>",
     )
 
 
@@ -155,31 +191,45 @@ def _people(run: Run) -> str:
     )
     none = sum(hits == 0 for _, (hits, _) in people)
     said = f"{none} of {len(people)} people without a single clip right." if none else ""
-    return f"<h3>Per person</h3><p>Clips right of each person’s, fewest first. {said}</p><ol class='people'>{rows}</ol>"
+    said = f"Clips right of each person’s, lowest share first. {said}"
+    return f"<h3>Per person</h3><p>{said}</p><ol class='people'>{rows}</ol>"
 
 
 def _curves(run: Run) -> str:
     logs = run.read_logs()
     if not logs:
         return "<h3>Learning curves</h3><p>No complete log.csv in every fold.</p>"
+    chosen = run.epochs if run.settings.select == "inner" else ()
     branches = [("perception branch", ""), ("attention branch", "_attention")]
     losses = [(name, f"loss{key or '_perception'}") for name, key in branches]
     hits = [(name, f"accuracy{key}") for name, key in branches]
     inner = [("inner validation", "loss_validation")], [("inner validation (UF1)", "uf1_validation")]
+    of_inner = " and UF1 on the inner part" if chosen else ""
     charts = [
-        _chart("Loss", [*losses, *inner[0]], logs, None),
-        _chart("Accuracy on training copies", [*hits, *inner[1]], logs, 1.0),
+        _chart("Loss", [*losses, *inner[0]], logs, None, chosen),
+        _chart(
+            f"Accuracy on training copies{of_inner}",
+            [*hits, *inner[1]],
+            logs,
+            1.0,
+            chosen,
+        ),
     ]
+    marked = " Triangles mark the epoch that each fold chose." if chosen else ""
     copies = "All but inner validation is" if run.settings.select == "inner" else "All is"
     return (
         f"<h3>Learning curves</h3><p>Mean of {len(logs)} folds, and the range from the lowest to the highest fold. "
-        f"{copies} of augmented training copies; test clips are not looked at.</p>"
+        f"{copies} of augmented training copies; test clips are not looked at.{marked}</p>"
         f"<div class='charts'>{''.join(charts)}</div>"
     )
 
 
 def _chart(
-    title: str, columns: Sequence[tuple[str, str]], logs: Sequence[Mapping[str, Sequence[float]]], top: float | None
+    title: str,
+    columns: Sequence[tuple[str, str]],
+    logs: Sequence[Mapping[str, Sequence[float]]],
+    top: float | None,
+    chosen: Sequence[int],
 ) -> str:
     """Lines over epochs with a band over folds, of the columns that all folds have."""
     width, height, left, bottom, right, above = 520, 260, 46, 34, 12, 10
@@ -201,7 +251,7 @@ def _chart(
         x, _, _ = place(epoch, 0).partition(",")
         marks.append(f"<text x='{x}' y='{height - bottom + 16}' text-anchor='middle'>{epoch + 1}</text>")
     marks.append(f"<text x='{(left + width) / 2}' y='{height - 2}' text-anchor='middle'>epoch</text>")
-    legend = []
+    legend, said = [], []
     for number, (name, folds) in enumerate(series):
         lows = [min(values[e] for values in folds) for e in range(epochs)]
         highs = [max(values[e] for values in folds) for e in range(epochs)]
@@ -215,8 +265,13 @@ def _chart(
         if epochs == 1:
             x, _, y = place(0, means[0]).partition(",")
             marks.append(f"<circle class='dot s{number}' cx='{x}' cy='{y}' r='4'/>")
+        said.append(f"{name} {means[-1]:.3g}")
         legend.append(f"<span class='s{number}'>{_DASHES[number]} {_text(name)} {means[-1]:.3g}</span>")
-    label = _text(f"{title} over {epochs} epochs")
+    for epoch in chosen:
+        tip, foot = float(place(min(epoch, epochs) - 1, 0).partition(",")[0]), height - bottom
+        corners = f"{tip:.1f},{foot - 9} {tip - 4:.1f},{foot} {tip + 4:.1f},{foot}"
+        marks.append(f"<polygon class='chosen' points='{corners}'/>")
+    label = _text(f"{title} over {epochs} epochs; at the last {', '.join(said)}")
     return (
         f"<figure><figcaption>{_text(title)} <small>at the last epoch: {' '.join(legend)}</small></figcaption>"
         f"<svg viewBox='0 0 {width} {height}' role='img' aria-label='{label}'>{''.join(marks)}</svg></figure>"
@@ -224,14 +279,15 @@ def _chart(
 
 
 def _round_up(value: float) -> float:
-    """The next of 1, 2, 5 x 10^k."""
+    """The next round number: 1, 2, 3, 4, 5, 6, 8 or 10 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(max(value, 1e-6)))
-    return next(step * power for step in (1, 2, 3, 4, 5, 6, 8, 10) if step * power >= value * 0.999)
+    return next(step * power for step in (1, 2, 3, 4, 5, 6, 8, 10) if step * power >= value)
 
 
 def _forest(runs: Sequence[Run]) -> str:
     """Each run's pooled accuracy with its interval, and the majority baseline."""
     width, step, left, right = 640, 20, 8, 8
+    said = []
     height = step * 2 * len(runs) + 24
 
     def across(share: float) -> float:
@@ -247,7 +303,8 @@ def _forest(runs: Sequence[Run]) -> str:
         y = step * (2 * row + 1) + 8
         low, high = run.interval
         accuracy, majority = run.metrics["accuracy"], run.metrics["majority"]
-        marks.append(f"<text class='name' x='{left}' y='{y - 14}'>{_text(run.name)}</text>")
+        name = run.name if len(run.name) <= _LONGEST else f"…{run.name[1 - _LONGEST :]}"
+        marks.append(f"<text class='name' x='{left}' y='{y - 14}'>{_text(name)}</text>")
         marks.append(
             f"<line class='base' x1='{across(majority):.1f}' x2='{across(majority):.1f}' y1='{y - 9}' y2='{y + 9}'/>"
         )
@@ -255,11 +312,13 @@ def _forest(runs: Sequence[Run]) -> str:
         for value in run.over_seeds("accuracy")[1:]:
             marks.append(f"<circle class='seed' cx='{across(value):.1f}' cy='{y}' r='4'/>")
         marks.append(f"<circle class='dot s0' cx='{across(accuracy):.1f}' cy='{y}' r='5'/>")
+        said.append(f"{run.name} {100 * accuracy:.1f} % ({100 * low:.1f} to {100 * high:.1f})")
+    label = _text("; ".join(said))
     seeds = " Rings: other seeds." if any(run.repeats for run in runs) else ""
     return (
         "<figure class='forest'><figcaption>Pooled accuracy with its 95 % Wilson interval; upright bar: always "
         f"answering the most frequent class.{seeds} Overlapping intervals are no test; see the paired one below."
-        f"</figcaption><svg viewBox='0 0 {width} {height}' role='img' aria-label='Accuracies with intervals'>"
+        f"</figcaption><svg viewBox='0 0 {width} {height}' role='img' aria-label='{label}'>"
         f"{''.join(marks)}</svg></figure>"
     )
 
@@ -276,11 +335,13 @@ def _gallery(gallery: Gallery) -> str:
 
 
 def _pictures(pictures: Sequence[Picture]) -> str:
-    return "".join(
-        f"<figure><img src='data:image/{_kind(p.data)};base64,{base64.b64encode(p.data).decode()}' "
-        f"alt='{_text(p.caption)}'><figcaption>{_text(p.caption)}</figcaption></figure>"
-        for p in pictures
-    )
+    shown = []
+    for picture in pictures:
+        words = _text(picture.caption)
+        data = base64.b64encode(picture.data).decode()
+        image = f"<img src='data:image/{_kind(picture.data)};base64,{data}' alt='{words}'>" if data else ""
+        shown.append(f"<figure>{image}<figcaption>{words}</figcaption></figure>")
+    return "".join(shown)
 
 
 def _kind(data: bytes) -> str:
@@ -300,12 +361,25 @@ def _audits(found: Findings) -> str:
 
 
 def _settings_diff(runs: Sequence[Run]) -> str:
-    settings = [run.settings.as_dict() | {"init": run.init or "-", "packs": ", ".join(run.packs)} for run in runs]
+    settings = [run.settings.as_dict() | _sources(run) for run in runs]
     _, apart = _compare(settings)
     if not apart:
-        return "<p>None: all runs have the same settings.</p>"
+        return "<p>None: all runs have the same settings, packs and folds.</p>"
     rows = [(run.name, *(_word(values[name]) for name in apart)) for run, values in zip(runs, settings, strict=True)]
     return _block(Table("", ("run", *apart), tuple(rows), n_left=1 + len(apart)))
+
+
+def _sources(run: Run) -> dict[str, str]:
+    """What a run was made from beside its settings; of files the beginning of their hash."""
+    folds = hashlib.sha256(repr([sorted(ids) for ids in run.folds.tests]).encode()).hexdigest()
+    packs = zip(run.packs, run.pack_sha256, strict=True)
+    return {
+        "init": f"{run.init_name} {run.init_sha256[:8]}" if run.init else "-",
+        "packs": ", ".join(f"{name} {digest[:8]}" for name, digest in packs),
+        "apex": ", ".join(run.apexes),
+        "jitter": ", ".join(map(str, run.jitters)),
+        "clips tested": folds[:8],
+    }
 
 
 def _environments(runs: Sequence[Run], findings: Sequence[Findings]) -> str:
@@ -315,9 +389,11 @@ def _environments(runs: Sequence[Run], findings: Sequence[Findings]) -> str:
     if apart:
         rows = [(run.name, *(_word(e.get(name)) for name in apart)) for run, e in zip(runs, environments, strict=True)]
         parts.append(_block(Table("Differing between runs", ("run", *apart), tuple(rows), n_left=1 + len(apart))))
-    commands = [f"mertool report --command {run.name}" for run in runs]
-    parts.append(f"<p>What makes a run again: <code>{_text(commands[0])}</code></p>")
-    return "".join(parts) or "<p>No env.json.</p>"
+    without = [run.name for run, found in zip(runs, findings, strict=True) if not found.environment]
+    if without:
+        parts.append(f"<p>No env.json: {_text(', '.join(without))}.</p>")
+    parts.append("<p>What makes a run again: <code>mertool report --command RUN</code></p>")
+    return "".join(parts)
 
 
 def _flat(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -358,17 +434,18 @@ def _block(block: Block) -> str:
     head = "".join(
         f"<th scope='col' class='{side}'>{_text(cell)}</th>" for cell, side in zip(block.header, sides, strict=True)
     )
-    rows = "".join(
-        f"<tr>{''.join(f'<td class={side!r}>{_text(cell)}</td>' for cell, side in zip(row, sides, strict=True))}</tr>"
-        for row in block.rows
-    )
+    lines = []
+    for row in block.rows:
+        cells = "".join(f"<td class={side!r}>{_text(cell)}</td>" for cell, side in zip(row[1:], sides[1:], strict=True))
+        lines.append(f"<tr><th scope='row'>{_text(row[0])}</th>{cells}</tr>")
     caption = f"<caption>{_text(block.title)}</caption>" if block.title else ""
-    return _wide(f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
+    table = f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
+    return _wide(block.title or ", ".join(block.header), table)
 
 
-def _wide(table: str) -> str:
+def _wide(name: str, table: str) -> str:
     """A table that scrolls by itself where the page is narrower."""
-    return f"<div class='wide' tabindex='0'>{table}</div>"
+    return f"<div class='wide' role='region' aria-label='{_text(name)}' tabindex='0'>{table}</div>"
 
 
 def _text(text: str) -> str:

@@ -7,7 +7,9 @@ reads results.json.
 from __future__ import annotations
 
 import csv
+import shlex
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -108,7 +110,10 @@ class Run:
                 names = [name for name in rows[0] if name and all(row.get(name) for row in rows)]
                 if not {"loss_perception", "accuracy"} <= set(names):
                     return []
-                logs.append({name: [float(row[name]) for row in rows] for name in names})
+                log = {name: [float(row[name]) for row in rows] for name in names}
+                if not all(isfinite(value) for values in log.values() for value in values):
+                    return []
+                logs.append(log)
             except (OSError, ValueError, TypeError, IndexError, csv.Error):
                 return []
         return logs
@@ -201,7 +206,7 @@ def _repeat(folder: Path, number: int, settings: Settings, predictions: Predicti
     """Repeat `number` of a run with these settings and predictions."""
     part = folder / f"repeat_{number}"
     if not (part / "config.json").is_file():
-        raise DataError(f'{where}: no {part.name} yet; run "mertool cv -o {folder.as_posix()} --resume"')
+        raise DataError(f'{where}: no {part.name} yet; run "{_go_on(folder)}"')
     repeat = load_run(part)
     differing = settings.of_repeat(number).differences(repeat.settings)
     if set(repeat.predictions.clip) != set(predictions.clip):
@@ -226,6 +231,10 @@ def find_newest_run(folder: Path) -> Path:
     if not found:
         raise FileError(f'report: no run below {runs}; make one with "mertool cv" or name its folder')
     return max(found, key=lambda path: (path.stat().st_mtime_ns, path)).parent
+
+
+def _go_on(folder: Path) -> str:
+    return shlex.join(["mertool", "cv", "-o", folder.as_posix(), "--resume"])
 
 
 def _epochs(folder: Path, n_folds: int) -> tuple[int, ...]:
@@ -277,7 +286,7 @@ def _join_folds(folder: Path, folds: Folds, classes: tuple[str, ...], where: str
     missing = [fold for fold, path in enumerate(files) if not path.is_file()]
     if missing:
         listed = f"fold {missing[0]} has" if len(missing) == 1 else f"folds {', '.join(map(str, missing))} have"
-        raise DataError(f'{where}: {listed} no predictions.csv; run "mertool cv -o {folder.as_posix()} --resume"')
+        raise DataError(f'{where}: {listed} no predictions.csv; run "{_go_on(folder)}"')
     for path in sorted(folder.glob("fold_*/predictions.csv")):
         if path not in files:
             raise DataError(
