@@ -131,3 +131,62 @@ def mirror_points(points: NDArray[np.float32], width: int, order: NDArray[np.int
     Raises:
         ValueError: An argument is none of this.
     """
+
+def texture_codes(
+    volume: NDArray[np.uint8],
+    pattern: Literal["lbp", "cbp"] = "lbp",
+    points: int = 8,
+    radii: tuple[int, int, int] = (1, 1, 1),
+    interpolation: Literal["bilinear", "nearest"] = "bilinear",
+    threshold: int = 0,
+    with_sign: bool = False,
+) -> NDArray[np.uint16]:
+    """Binary patterns of a clip's voxels on the three orthogonal planes XY, XT and YT (LBP-TOP, CBP-TOP).
+
+    Point p of P lies at (x + rx cos a, y - ry sin a), (x + rx cos a, t + rt sin a), (y - ry sin a, t + rt cos a) with
+    a = 2 pi p / P. LBP: bit p is set where the point is at least as bright as the centre. CBP: bit p < P/2 is set where
+    |g_p - g_(p + P/2)| >= C, bit P/2 where the centre differs by >= C from the mean of all P + 1 grey levels.
+
+    Args:
+        volume: (T, H, W) uint8, larger than 2 (rt, ry, rx).
+        pattern: "lbp" or "cbp".
+        points: P: 4, 8 or 16.
+        radii: rx, ry, rt in pixels and frames, 1..64.
+        interpolation: "bilinear", bit for bit as scikit-image's local_binary_pattern (offsets rounded to five decimals,
+            columns first, double precision), or "nearest"; of "cbp" always the nearest.
+        threshold: C of "cbp" in grey levels, 0..255.
+        with_sign: "cbp": compare the differences themselves, not their sizes.
+
+    Returns:
+        (3, T - 2 rt, H - 2 ry, W - 2 rx) uint16 codes of the voxels whose circles lie inside the clip.
+
+    Raises:
+        ValueError: An argument is none of this.
+
+    Source: G. Zhao, M. Pietikainen, PAMI 29 (2007) 915-928; X. Fu, W. Wei, ICNC 2008.
+    """
+
+def texture_counts(
+    volumes: NDArray[np.uint8],
+    pattern: Literal["lbp", "cbp"] = "lbp",
+    points: int = 8,
+    radii: tuple[int, int, int] = (1, 1, 1),
+    interpolation: Literal["bilinear", "nearest"] = "bilinear",
+    threshold: int = 0,
+    with_sign: bool = False,
+    blocks: tuple[int, int, int] = (1, 1, 1),
+    threads: int = 1,
+) -> NDArray[np.uint32]:
+    """Histograms of the codes of many clips (see `texture_codes`), block by block.
+
+    Args:
+        volumes: (N, T, H, W) uint8.
+        blocks: Along t, y and x; block k of b covers the voxels from k size // b up to (k + 1) size // b of the clip.
+        threads: Clips at once; the result does not depend on it.
+
+    Returns:
+        (N, blocks, 3, bins) uint32; bins are 2^P of "lbp" and 2^(P/2 + 1) of "cbp".
+
+    Raises:
+        ValueError: An argument is none of this.
+    """

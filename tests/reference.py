@@ -110,3 +110,86 @@ def mirror_points(points: Array, width: int, order: Array) -> Array:
     mirrored = points[..., order, :].copy()
     mirrored[..., 0] = (width - 1) - mirrored[..., 0]
     return mirrored
+
+
+def texture_planes(
+    volume: Array, points: int, radii: tuple[int, int, int], interpolation: str
+) -> list[tuple[Array, list[Array]]]:
+    """Centres and samples of a (T, H, W) clip in the planes XY, XT and YT.
+
+    Of each plane the (T - 2 rt, H - 2 ry, W - 2 rx) grey levels whose circles lie inside, and for each point of the
+    circle the grey levels there, float64. Offsets are rounded to five decimals and coordinates are sums of place and
+    offset, interpolated along the columns first, as scikit-image's local_binary_pattern does.
+    """
+    rx, ry, rt = radii
+    grey = np.asarray(volume, np.float64)
+    lengths = dict(zip("tyx", grey.shape, strict=True))
+    margins = {"t": rt, "y": ry, "x": rx}
+    places = {axis: np.arange(margins[axis], lengths[axis] - margins[axis]) for axis in "tyx"}
+    centres = grey[np.ix_(*(places[axis] for axis in "tyx"))]
+
+    def along(axis: str, values: Array) -> Array:
+        return values.reshape([-1 if axis == other else 1 for other in "tyx"])
+
+    def pick(moved: dict[str, Array]) -> Array:
+        return grey[np.ix_(*(moved.get(axis, places[axis]) for axis in "tyx"))]
+
+    planes = []
+    for column, row, across, down in (("x", "y", rx, -ry), ("x", "t", rx, rt), ("t", "y", rt, -ry)):
+        samples = []
+        for p in range(points):
+            offsets = {column: across * np.cos(2 * np.pi * p / points), row: down * np.sin(2 * np.pi * p / points)}
+            if interpolation == "nearest":
+                whole = {axis: places[axis] + int(np.floor(value + 0.5)) for axis, value in offsets.items()}
+                samples.append(pick(whole))
+                continue
+            at = {axis: places[axis] + np.round(value, 5) for axis, value in offsets.items()}
+            low = {axis: np.floor(value).astype(int) for axis, value in at.items()}
+            high = {axis: np.ceil(value).astype(int) for axis, value in at.items()}
+            right, below = (along(axis, at[axis] - low[axis]) for axis in (column, row))
+            upper = (1 - right) * pick(low) + right * pick({column: high[column], row: low[row]})
+            lower = (1 - right) * pick({column: low[column], row: high[row]}) + right * pick(high)
+            samples.append((1 - below) * upper + below * lower)
+        planes.append((centres, samples))
+    return planes
+
+
+def lbp_codes(volume: Array, points: int, radii: tuple[int, int, int], interpolation: str) -> Array:
+    """Local binary patterns: bit p is set where sample p is at least as bright as the centre. (3, t, y, x) uint16."""
+    return np.stack(
+        [
+            sum((sample >= centres).astype(np.uint16) << p for p, sample in enumerate(samples))
+            for centres, samples in texture_planes(volume, points, radii, interpolation)
+        ]
+    ).astype(np.uint16)
+
+
+def cbp_codes(volume: Array, points: int, radii: tuple[int, int, int], threshold: int, with_sign: bool) -> Array:
+    """Centralised binary patterns (Fu and Wei 2008): opposite samples, then the centre against the mean of all.
+
+    Bit p is set where |g_p - g_(p + P/2)| >= C, bit P/2 where |g_c - mean| >= C over the P + 1 grey levels; with the
+    sign the differences themselves are compared. (3, t, y, x) uint16.
+    """
+    half = points // 2
+    size = (lambda value: value) if with_sign else np.abs
+    planes = []
+    for centres, samples in texture_planes(volume, points, radii, "nearest"):
+        codes = sum((size(samples[p] - samples[p + half]) >= threshold).astype(np.uint16) << p for p in range(half))
+        # Times P + 1, so that nothing is divided.
+        apart = size((points + 1) * centres - (centres + sum(samples)))
+        planes.append(codes + ((apart >= (points + 1) * threshold).astype(np.uint16) << half))
+    return np.stack(planes).astype(np.uint16)
+
+
+def texture_counts(
+    codes: Array, radii: tuple[int, int, int], size: tuple[int, int, int], blocks: Any, bins: int
+) -> Array:
+    """Histograms of (3, t, y, x) codes: (blocks, 3, bins). Block k of b ends at (k + 1) * size // b of the clip."""
+    ends = [[(k + 1) * length // count for k in range(count)] for length, count in zip(size, blocks, strict=True)]
+    counts = np.zeros((*blocks, 3, bins), np.uint32)
+    rx, ry, rt = radii
+    for plane, t, y, x in np.ndindex(*codes.shape):
+        at = (t + rt, y + ry, x + rx)
+        place = tuple(next(k for k, end in enumerate(e) if value < end) for value, e in zip(at, ends, strict=True))
+        counts[(*place, plane, codes[plane, t, y, x])] += 1
+    return counts.reshape(-1, 3, bins)

@@ -9,5 +9,6 @@ void bind_align(pybind11::module_& module);
 void bind_build(pybind11::module_& module);
 void bind_points(pybind11::module_& module);
 void bind_render(pybind11::module_& module);
+void bind_texture(pybind11::module_& module);
 
 }  // namespace mertool::bindings

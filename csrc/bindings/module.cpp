@@ -6,5 +6,6 @@ PYBIND11_MODULE(_core, module) {
     bind_render(module);
     bind_align(module);
     bind_points(module);
+    bind_texture(module);
     bind_build(module);
 }

@@ -1,13 +1,11 @@
 #include "render.hpp"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <stdexcept>
 #include <string>
-#include <system_error>
-#include <thread>
 
+#include "parallel.hpp"
 #include "render_tile.hpp"
 #include "simd.hpp"
 
@@ -35,27 +33,6 @@ FixedTransform check_transform(const float* m, const Size& tile, std::int64_t cl
     if (reaches_too_far(m, tile) || reaches_too_far(m + 3, tile)) refuse("leads beyond 30000 px from the origin");
     return {to_fixed(m[0]), to_fixed(m[1]), to_fixed(m[2]), to_fixed(m[3]), to_fixed(m[4]), to_fixed(m[5])};
 }
-
-// Calls work(clip, worker) for every clip. `work` must not throw.
-template <class Work>
-void for_each_clip(std::int64_t n, int workers, const Work& work) {
-    std::atomic<std::int64_t> next{0};
-    const auto loop = [&](int worker) {
-        for (std::int64_t clip = next++; clip < n; clip = next++) work(clip, worker);
-    };
-    std::vector<std::thread> others;
-    others.reserve(static_cast<std::size_t>(workers));
-    try {
-        for (int worker = 1; worker < workers; ++worker) others.emplace_back(loop, worker);
-    } catch (const std::system_error&) {
-        // The system gives no more threads: those that run, this one among them, do all the work.
-    }
-    loop(0);
-    for (std::thread& other : others) other.join();
-}
-
-// More threads than clips would have nothing to do; a clip takes less time than it takes to start a thread for a part.
-int count_workers(std::int64_t n, int threads) { return static_cast<int>(std::min<std::int64_t>(threads, n)); }
 
 void render_clip(const RenderPlan& plan, Simd simd, std::int64_t clip, std::uint8_t* out) {
     const Mosaic& mosaic = plan.mosaic;
@@ -105,7 +82,7 @@ RenderPlan plan_render(const FrameStack& source, const Mosaic& mosaic, std::int6
 void render(const RenderPlan& plan, int threads, std::uint8_t* out) {
     const auto n = static_cast<std::int64_t>(plan.clips.size());
     const Simd simd = simd_in_use();
-    for_each_clip(n, count_workers(n, threads),
+    for_each_item(n, count_workers(n, threads),
                   [&](std::int64_t clip, int) { render_clip(plan, simd, clip, out + clip * plan.pixels_per_clip()); });
 }
 
@@ -115,7 +92,7 @@ void render(const RenderPlan& plan, int threads, float* out) {
     const int workers = count_workers(n, threads);
     const std::int64_t pixels = plan.pixels_per_clip();
     std::vector<std::uint8_t> grey(static_cast<std::size_t>(workers * pixels));
-    for_each_clip(n, workers, [&](std::int64_t clip, int worker) {
+    for_each_item(n, workers, [&](std::int64_t clip, int worker) {
         std::uint8_t* const levels = grey.data() + worker * pixels;
         render_clip(plan, simd, clip, levels);
         float* const normal = out + clip * pixels;

@@ -1,0 +1,34 @@
+// Sharing out items to threads: the results never depend on how many there are.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <system_error>
+#include <thread>
+#include <vector>
+
+namespace mertool {
+
+// More threads than items would have nothing to do; an item takes less time than it takes to start a thread for a part.
+inline int count_workers(std::int64_t n, int threads) { return static_cast<int>(std::min<std::int64_t>(threads, n)); }
+
+// Calls work(item, worker) for every item. `work` must not throw.
+template <class Work>
+void for_each_item(std::int64_t n, int workers, const Work& work) {
+    std::atomic<std::int64_t> next{0};
+    const auto loop = [&](int worker) {
+        for (std::int64_t item = next++; item < n; item = next++) work(item, worker);
+    };
+    std::vector<std::thread> others;
+    others.reserve(static_cast<std::size_t>(workers));
+    try {
+        for (int worker = 1; worker < workers; ++worker) others.emplace_back(loop, worker);
+    } catch (const std::system_error&) {
+        // The system gives no more threads: those that run, this one among them, do all the work.
+    }
+    loop(0);
+    for (std::thread& other : others) other.join();
+}
+
+}  // namespace mertool
