@@ -23,16 +23,18 @@
 # a second -- go to cv only, such as --jobs, --protocol and --folds.
 #
 # Killed or interrupted, the same command goes on where it was; with other names it adds conditions. At its end it
-# prints the tables of all that is finished, and writes them to OUT/paper.txt and OUT/paper.tex. mertool must be on the
-# PATH, e.g. by an active environment.
+# prints the tables of all that is finished, and writes them to OUT/paper.txt and OUT/paper.tex; unless all that was
+# asked for is in them, it says what is missing and exits with 1.
+# mertool must be on the PATH, e.g. by an active environment.
 set -eu
 all='roi-1f roi-3f roi-1f-ckplus roi-3f-ckplus roi-1f-arcface roi-3f-arcface
 roi-1f-abn roi-3f-abn roi-1f-abn-ckplus roi-3f-abn-ckplus roi-1f-abn-arcface roi-3f-abn-arcface
 face-1f face-3f face-1f-abn face-3f-abn'
 
+# fail MESSAGE [EXIT CODE]
 fail() {
     printf 'paper_tables.sh: %s\n' "$1" >&2
-    exit 2
+    exit "${2:-2}"
 }
 
 # shellcheck disable=SC2086 # words are meant
@@ -80,14 +82,27 @@ validate() {
     mertool cv "$pack" --recipe paper "$@" $(network_of "$condition") -o "$out/$condition" --resume >/dev/null
 }
 
+# Sets `finished` to the conditions that can be reported, `missing` to those that were asked for and cannot.
+look() {
+    finished='' missing=''
+    for condition in $all; do
+        if [ -f "$out/$condition/results.json" ] &&
+            mertool report "$out/$condition" --format csv --quiet >/dev/null; then
+            finished="$finished $condition"
+        else
+            # shellcheck disable=SC2086 # words are meant
+            ! printf '%s\n' ${chosen:-$all} | grep -qxF "$condition" || missing="$missing $condition"
+        fi
+    done
+}
+
 # show FORMAT FILE: the tables of what is finished, under the final name only when whole.
 show() {
     style=$1 file=$2
     set --
-    for condition in $all; do
-        [ ! -f "$out/$condition/results.json" ] || set -- "$@" "$out/$condition"
+    for condition in $finished; do
+        set -- "$@" "$out/$condition"
     done
-    [ $# -gt 0 ] || { echo "paper_tables.sh: no condition is finished yet" >&2; return; }
     part=$out/.$file.$$
     mertool report "$@" --layout paper --format "$style" --quiet >"$part"
     mv "$part" "$out/$file"
@@ -97,6 +112,10 @@ show() {
 [ $# -ge 3 ] || { sed -n '2,29s/^# \{0,1\}//p' "$0" >&2; exit 2; }
 pack=$1 ck=$2 out=$3
 shift 3
+# No name is an option.
+case $pack in -*) pack=./$pack ;; esac
+case $ck in -*) ck=./$ck ;; esac
+case $out in -*) out=./$out ;; esac
 chosen=
 while [ $# -gt 0 ] && [ "$1" != -- ]; do
     list | grep -qxFe "$1" || fail "no condition '$1'; examples/paper_tables.sh --list names them, options follow a --"
@@ -132,6 +151,9 @@ for name in ${chosen:-$all}; do
     case $name in *-ckplus) train_origin "$name" "$n_shared" "$@" ;; esac
     validate "$name" "$@"
 done
+look
+[ -n "$finished" ] || fail "no condition is finished yet" 1
 show text paper.txt
 show latex paper.tex
-[ ! -f "$out/paper.txt" ] || cat "$out/paper.txt"
+cat "$out/paper.txt"
+[ -z "$missing" ] || fail "not in these tables, for it is not finished:$missing" 1

@@ -80,7 +80,8 @@ def audit_run(folder: Path) -> list[Check]:
 
 def _files(folder: Path, n_folds: int) -> Check:
     """The hashes that each fold left behind when it was done."""
-    changed, without = [], []
+    changed, without, otherwise = [], [], []
+    mark = fingerprint(folder)
     for fold in range(n_folds):
         marks = finished_marks(folder, fold)
         for name, digest in marks.files.items():
@@ -91,13 +92,16 @@ def _files(folder: Path, n_folds: int) -> Check:
                 changed.append(f"fold_{fold}/{name} (gone)")
         if not marks.run:
             without.append(fold)
-        elif marks.run != fingerprint(folder):
-            changed.append(f"folds.json or config.json, since fold {fold} was done")
+        elif marks.run != mark:
+            otherwise.append(str(fold))
+    if otherwise:
+        folds = f"fold {otherwise[0]} was" if len(otherwise) == 1 else f"folds {_few(otherwise)} were"
+        changed.append(f"folds.json or config.json, since {folds} done")
     if changed:
         return Check("files", FAIL, f"changed since they were written: {', '.join(changed)}")
     if without:
         return Check("files", NOTE, "made by an older mertool, which left no hash of folds.json and config.json")
-    return Check("files", PASS, f"predictions and weights of {n_folds} folds, folds.json and config.json as written")
+    return Check("files", PASS, f"what {n_folds} folds left, folds.json and config.json as written")
 
 
 def _predictions(run: Run) -> Check:

@@ -6,8 +6,9 @@ Heavy imports stay inside the bodies, so that `--help` answers at once. Nothing 
 from __future__ import annotations
 
 import errno
+import io
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -33,6 +34,12 @@ class _Failure(click.ClickException):
 
 class _Commands(click.Group):
     """Commands in the order of the work; a MertoolError becomes its line and its exit code."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run a command line; names that the terminal cannot print are escaped, which is no reason to fail."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
+        return super().main(*args, **extra)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """Names in the order they were defined."""
@@ -329,12 +336,12 @@ def train(
       mertool cv SAMM.npz --roi --abn --init ckplus
     """
     from .begin import begin
-    from .crossval import train_run
+    from .crossval import how_trained, train_run
 
     folder, config = begin("train", packs, run, given, partial(_remark, quiet=quiet), resume=resume, init=init)
     with _progress("train", quiet) as progress:
         train_run(folder, config, progress)
-    _remark(f"{folder}: trained on {len(config.clips)} clips", quiet)
+    _remark(f"{folder}: {how_trained(folder, config)}", quiet)
 
 
 @main.command()
@@ -556,9 +563,9 @@ def report(
         folders = [find_newest_run(Path())]
         _remark(f"report of {folders[0]}", quiet)
     if command_line:
-        _print_commands(folders)
+        _print_commands(folders, quiet)
     elif audit:
-        _audit(folders, style)
+        _audit(folders, style, quiet)
     else:
         _report(folders, style, output, layout, not no_faces, maps, quiet)
 
@@ -572,23 +579,30 @@ def _report(
     maps: Path | None,
     quiet: bool,
 ) -> None:
-    from .files import make_folder, write_text
-    from .reporting import SUFFIXES, compose, load_runs
+    from .files import check_writable, make_folder, write_text
+    from .reporting import compose, file_name, load_runs, paper_remarks
 
+    path = None if output is None else output / file_name(style, layout)
+    if path is not None:
+        make_folder(path.parent)
+    for target in (path, maps):
+        if target is not None:
+            check_writable(target)
     loaded, failures = load_runs(folders, partial(_remark, quiet=quiet))
-    for failure in failures:
-        click.echo(f"Error: {failure}", err=True)
+    _print_failures(failures)
     if not loaded:
-        if not failures:
-            raise DataError("report: no run of 'mertool cv' among these; name one, such as runs/SAMM-roi-3f-abn")
         raise SystemExit(1)
+    for text in paper_remarks(loaded, style) if layout else []:
+        _remark(text, quiet)
     with _progress("report", quiet or style != "html") as progress:
         text = compose(loaded, style, layout, faces, progress)
-    if output is None:
+    if path is None:
+        if style == "json" and not _prints(text):  # escapes that a reader of JSON understands
+            import json
+
+            text = json.dumps(json.loads(text), indent=1)
         click.echo(text.rstrip("\n"))
     else:
-        make_folder(output)
-        path = output / f"report.{SUFFIXES[style]}"
         write_text(path, text)
         _remark(f"report: {path}", quiet)
     if maps is not None:
@@ -600,18 +614,37 @@ def _report(
         raise SystemExit(1)
 
 
-def _print_commands(runs: list[Path]) -> None:
+def _prints(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _print_failures(failures: Sequence[MertoolError]) -> None:
+    for failure in failures:
+        click.echo(f"Error: {failure}", err=True)
+
+
+def _print_commands(runs: list[Path], quiet: bool) -> None:
+    from .reporting import read_each
     from .runs import RunConfig, command_of
 
-    for run in runs:
-        click.echo(command_of(run, RunConfig.read(run)))
+    found, failures = read_each(runs, lambda run: command_of(run, RunConfig.read(run)), partial(_remark, quiet=quiet))
+    for command in found.values():
+        click.echo(command)
+    _print_failures(failures)
+    if failures:
+        raise SystemExit(1)
 
 
-def _audit(runs: list[Path], style: str) -> None:
+def _audit(runs: list[Path], style: str, quiet: bool) -> None:
     from .audit import FAIL
-    from .reporting import audit_repeats
+    from .reporting import audit_repeats, read_each
 
-    found = {place: checks for run in runs for place, checks in audit_repeats(run).items()}
+    audited, failures = read_each(runs, audit_repeats, partial(_remark, quiet=quiet))
+    found = {place: checks for places in audited.values() for place, checks in places.items()}
     if style == "json":
         import json
 
@@ -622,5 +655,6 @@ def _audit(runs: list[Path], style: str) -> None:
             click.echo(name)
             for check in checks:
                 click.echo(f"  {check.verdict}  {check.name:15}  {check.detail}")
-    if any(check.verdict == FAIL for checks in found.values() for check in checks):
+    _print_failures(failures)
+    if failures or any(check.verdict == FAIL for checks in found.values() for check in checks):
         raise SystemExit(1)

@@ -145,7 +145,12 @@ class Settings:
             value = getattr(self, field.name)
             kind = type(field.default)
             if kind is float and type(value) is int:
-                object.__setattr__(self, field.name, float(value))
+                try:
+                    object.__setattr__(self, field.name, float(value))
+                except OverflowError:
+                    raise UsageError(
+                        f"{option_name(field.name)}: expected a number, got one of too many digits"
+                    ) from None
             elif type(value) is not kind:
                 raise UsageError(f"{option_name(field.name)}: expected {kind.__name__}, got {value!r}")
             choices = _CHOICES.get(field.name)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import csv
+import shlex
+import tokenize
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DataError
-from .files import atomic_file, file_lock, make_folder, read_json, write_json
+from .files import atomic_file, file_lock, make_folder, read_json, reason, shortened, write_json
 from .folds import Folds, inner_split
 from .inputs import Copies, Samples, batch_plan, draw_copies, render, steps_per_epoch
 from .metrics import evaluate
@@ -34,6 +37,7 @@ __all__ = [
     "cross_validate",
     "draw_attention",
     "finished_marks",
+    "how_trained",
     "is_complete",
     "plain_batches",
     "predict_again",
@@ -41,6 +45,19 @@ __all__ = [
 ]
 
 _PREDICT_BATCH = 32  # clips rendered at once: memory stays small
+
+# What NumPy raises on a damaged header, depending on which byte it is; a warning is one of Python 2's.
+_DAMAGE = (
+    EOFError,
+    MemoryError,
+    OverflowError,
+    RecursionError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+    Warning,
+    tokenize.TokenError,
+)
 
 Progress = Callable[[int, int], None]
 
@@ -85,7 +102,7 @@ def _write_results(run: Path, config: RunConfig) -> None:
         if set(parts[-1].clip) != set(ids):
             raise DataError(
                 f"{path}: its clips are not those that folds.json tests in fold {fold}; was it edited? "
-                f"Delete {path.parent} to train that fold again"
+                f"Delete {shlex.quote(str(path.parent))} to train that fold again"
             )
     write_json(run / "results.json", {"settings": config.settings.as_dict(), **evaluate(Predictions.join(parts))})
 
@@ -98,6 +115,21 @@ def train_run(run: Path, config: RunConfig, progress: Progress) -> None:
     """
     if not (run / "done.json").exists():
         _run_all(_work_on_training, [(run,)], [run], config, 1, progress)
+
+
+def how_trained(run: Path, config: RunConfig) -> str:
+    """On how many clips a finished training was made and, with `--select inner`, what chose its epoch.
+
+    Raises:
+        MertoolError: A file of it is missing or damaged.
+    """
+    n = len(config.clips)
+    if config.settings.select != "inner":
+        return f"trained on {n} clips"
+    values = read_json(run / "done.json")
+    epoch = values.get("epoch") if isinstance(values, dict) else None
+    held = len(Predictions.read(run / "inner.csv").clip)
+    return f"trained on {n - held} clips; {held} more of other people chose epoch {epoch} of {config.settings.epochs}"
 
 
 def plain_batches(samples: Samples, rows: NDArray[np.int64], config: RunConfig) -> Iterator[Tensor]:
@@ -131,12 +163,15 @@ def finished_marks(run: Path, fold: int) -> FoldMarks:
     """
     path = _folder(run, fold) / "done.json"
     if not path.exists():
-        raise DataError(f'{run}: fold {fold} is not done; run "mertool cv -o {run} --resume"')
+        raise DataError(f'{run}: fold {fold} is not done; run "{_resume(run)}"')
     values = read_json(path)
     files = values.get("sha256") if isinstance(values, dict) else None
     if not isinstance(files, dict) or not all(isinstance(value, str) for value in files.values()):
         raise DataError(f"{path}: damaged; expected the hashes of the fold's files")
-    return FoldMarks(files, str(values.get("run", "")), values.get("epoch"))
+    epoch = values.get("epoch")
+    if epoch is not None and type(epoch) is not int:
+        raise DataError(f"{path}: damaged; expected the number of an epoch, got {shortened(epoch)}")
+    return FoldMarks(files, str(values.get("run", "")), epoch)
 
 
 class Again(NamedTuple):
@@ -216,36 +251,59 @@ def draw_attention(run: Path, path: Path) -> None:
     config = RunConfig.read(run)
     if not config.settings.abn:
         raise DataError(f"{run}: was trained without attention branch, so there are no maps; run cv with --abn")
-    ids, maps = attention_of(run, config)
+    ids, maps = attention_of(run)
     samples = open_samples(run, config)
     attention_sheet(samples, samples.rows_of(ids), maps, config.settings, path)
 
 
-def attention_of(run: Path, config: RunConfig) -> tuple[list[str], NDArray[np.float32]]:
+def attention_of(run: Path) -> tuple[list[str], NDArray[np.float32]]:
     """Clip ids of a finished run with attention branch, and their maps, each by the network that did not see the clip.
 
     Returns:
         N ids, and (N, h, w) float32 in 0..1.
 
     Raises:
-        DataError: A fold has no maps, or not one a clip.
+        DataError: A fold is not done, or has no maps, damaged ones, or not one a clip.
     """
     ids: list[str] = []
-    maps = []
-    for fold in range(config.settings.folds):
+    maps: list[NDArray[np.float32]] = []
+    for fold in range(len(Folds.load(run / "folds.json").tests)):
         folder = _folder(run, fold)
-        try:
-            found = np.load(folder / "attention.npy", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise DataError(f'{folder}: no attention maps ({error}); run "mertool cv -o {run} --resume"') from error
+        if not _is_done(run, fold):
+            raise DataError(f'{run}: fold {fold} is not done; run "{_resume(run)}"')
         names = sorted(Predictions.read(folder / "predictions.csv").clip)
-        if found.ndim != 3 or len(found) != len(names):
-            raise DataError(
-                f"{folder}: attention.npy: expected a map for each of {len(names)} clips, got {found.shape}"
-            )
-        maps.append(np.asarray(found, np.float32))
+        try:
+            maps.append(_read_maps(folder / "attention.npy", len(names), maps[0].shape[1:] if maps else None))
+        except DataError as error:
+            raise DataError(f'{error}; delete {shlex.quote(str(folder))} and run "{_resume(run)}"') from error
         ids += names
     return ids, np.concatenate(maps)
+
+
+def _read_maps(path: Path, n: int, shape: tuple[int, ...] | None) -> NDArray[np.float32]:
+    """(n, *shape) attention maps, or whatever shape where it is None."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            found = np.lib.format.open_memmap(path, mode="r")  # no archive, no pickle, no room for what is not there
+    except OSError as error:
+        raise DataError(f"{path}: no attention maps ({reason(error)})") from error
+    except _DAMAGE as error:
+        raise DataError(f"{path}: damaged, not the attention maps that mertool writes") from error
+    right = found.ndim == 3 and len(found) == n and found.size > 0 and shape in (None, found.shape[1:])
+    if found.dtype != np.float32 or not right:
+        wanted = " x ".join(map(str, shape or ("h", "w")))
+        raise DataError(f"{path}: expected {n} x {wanted} of float32, got {found.shape} of {found.dtype}")
+    maps = np.array(found, np.float32)
+    with np.errstate(invalid="ignore"):
+        if not ((maps >= 0) & (maps <= 1)).all():
+            raise DataError(f"{path}: expected values from 0 to 1, got others")
+    return maps
+
+
+def _resume(run: Path) -> str:
+    """The command that goes on with a run."""
+    return shlex.join(["mertool", "cv", "-o", str(run), "--resume"])
 
 
 def _folder(run: Path, fold: int) -> Path:
@@ -307,8 +365,10 @@ def _work_on_fold(run: Path, fold: int) -> None:
         if maps is not None:
             with atomic_file(folder / "attention.npy") as stream:  # one map a row of predictions.csv
                 np.save(stream, maps, allow_pickle=False)
-        inner = ("inner.csv",) if config.settings.select == "inner" else ()
-        _finish(folder, ("predictions.csv", "final.pt", *inner), mark, epoch)
+        names = ["predictions.csv", "final.pt", "log.csv"]
+        names += ["inner.csv"] if config.settings.select == "inner" else []
+        names += ["attention.npy"] if maps is not None else []
+        _finish(folder, names, mark, epoch)
 
 
 def _work_on_training(run: Path) -> None:
@@ -318,7 +378,7 @@ def _work_on_training(run: Path) -> None:
         config = RunConfig.read(run)
         samples = open_samples(run, config)
         _, epoch = _fit(samples, samples.rows_of(sorted(samples.ids)), config, run, run, NO_FOLD)
-        _finish(run, ("final.pt",), "", epoch)
+        _finish(run, ("final.pt", "log.csv"), "", epoch)
 
 
 def _finish(folder: Path, names: Sequence[str], mark: str, epoch: int) -> None:

@@ -22,21 +22,33 @@ __all__ = [
     "make_folder",
     "read_json",
     "reason",
+    "shortened",
     "write_json",
     "write_text",
 ]
 
-
+_DEEPEST = 50  # lists and objects inside each other in a JSON file: many more than mertool's have
+_LONGEST = 60  # characters of a wrong value in a message
 _HOST = platform.node().replace(".", "_")
 
 
 def reason(error: OSError) -> str:
-    """Short cause of an OSError for a message: 'no space left on device', without path and errno."""
+    """Short cause of an OSError for a message: 'no such file or directory', without path and errno."""
     if error.errno == errno.ENOSPC:
         return "no space left on the device; free some or choose another place with -o"
-    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-        return f"{(error.strerror or str(error)).lower()}; choose a place you may write to"
     return (error.strerror or str(error)).lower()
+
+
+def shortened(value: object) -> str:
+    """What stands in a file, for a message, which a long text would drown."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def _reason_to_write(error: OSError) -> str:
+    """`reason`, and where what was to be written may go instead."""
+    advice = "; choose a place you may write to" if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) else ""
+    return reason(error) + advice
 
 
 @contextlib.contextmanager
@@ -53,7 +65,7 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
         _remove_leftovers(path)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.{_HOST}.{os.getpid()}.", suffix=".tmp", dir=path.parent)
     except OSError as error:
-        raise FileError(f"{path}: cannot be written: {reason(error)}") from error
+        raise FileError(f"{path}: cannot be written: {_reason_to_write(error)}") from error
     try:
         with os.fdopen(handle, "wb") as stream:
             yield stream
@@ -66,7 +78,7 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
         _unlink(name)
         if isinstance(error, FileError):
             raise
-        raise FileError(f"{path}: cannot be written: {reason(error)}") from error
+        raise FileError(f"{path}: cannot be written: {_reason_to_write(error)}") from error
     except BaseException:
         _unlink(name)
         raise
@@ -78,10 +90,12 @@ def check_writable(path: Path) -> None:
     Raises:
         FileError: It cannot.
     """
+    if path.is_dir():
+        raise FileError(f"{path}: cannot be written: is a directory")
     try:
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.{_HOST}.{os.getpid()}.", suffix=".tmp", dir=path.parent)
     except OSError as error:
-        raise FileError(f"{path}: cannot be written: {reason(error)}") from error
+        raise FileError(f"{path}: cannot be written: {_reason_to_write(error)}") from error
     os.close(handle)
     _unlink(name)
 
@@ -103,12 +117,24 @@ def read_json(path: Path) -> Any:
     Raises:
         FileError: The file is missing or cannot be read, or is not JSON.
     """
+    deep = FileError(f"{path}: nested more than {_DEEPEST} times; it was damaged or is not mertool's")
     try:
-        return json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+        value = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {reason(error)}") from error
     except ValueError as error:
         raise FileError(f"{path}: not a JSON file ({error}); it was damaged or is not mertool's") from error
+    except RecursionError as error:
+        raise deep from error
+    level = [value]
+    for _ in range(_DEEPEST):
+        lists = [
+            list(item.values()) if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)
+        ]
+        level = [item for items in lists for item in items]
+    if level:
+        raise deep
+    return value
 
 
 def make_folder(path: Path) -> None:
@@ -120,7 +146,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FileError(f"{path}: cannot make this folder: {reason(error)}") from error
+        raise FileError(f"{path}: cannot make this folder: {_reason_to_write(error)}") from error
 
 
 def _umask() -> int:
@@ -176,7 +202,7 @@ def file_lock(path: Path, busy: str | None = None) -> Iterator[None]:
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
-        raise FileError(f"{path}: cannot be written: {reason(error)}") from error
+        raise FileError(f"{path}: cannot be written: {_reason_to_write(error)}") from error
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy is not None else 0))

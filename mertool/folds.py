@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from .clips import natural_key, person_of
 from .errors import DataError, FileError, UsageError
-from .files import read_json, reason, write_json
+from .files import read_json, reason, shortened, write_json
 
 __all__ = [
     "Folds",
@@ -111,12 +111,14 @@ class Folds:
         """
         if not isinstance(values, dict) or values.get("format") != _FORMAT:
             got = values.get("format") if isinstance(values, dict) else type(values).__name__
-            raise DataError(f"folds: expected format {_FORMAT}, got {got!r}; was it written by a newer mertool?")
+            raise DataError(
+                f"folds: expected format {_FORMAT}, got {shortened(got)}; was it written by a newer mertool?"
+            )
         protocol, seed, tests = (values.get(name) for name in ("protocol", "seed", "tests"))
         if not isinstance(protocol, str):
-            raise DataError(f"folds: protocol: expected text, got {protocol!r}")
+            raise DataError(f"folds: protocol: expected text, got {shortened(protocol)}")
         if type(seed) is not int:
-            raise DataError(f"folds: seed: expected a whole number, got {seed!r}")
+            raise DataError(f"folds: seed: expected a whole number, got {shortened(seed)}")
         if not isinstance(tests, list) or not all(
             isinstance(ids, list) and all(isinstance(clip_id, str) for clip_id in ids) for ids in tests
         ):
@@ -253,6 +255,8 @@ def group_folds(ids: Sequence[str], labels: Sequence[str], n_folds: int, seed: i
     people: dict[str, list[int]] = {}
     for place in sorted(range(len(ids)), key=ids.__getitem__):
         people.setdefault(person_of_id(ids[place]), []).append(place)
+    if len(people) == 1:
+        raise DataError(f"folds: all {len(ids)} clips are of {next(iter(people))}; --protocol group needs two subjects")
     if len(people) < n_folds:
         raise DataError(
             f"folds: {len(people)} subjects cannot fill {n_folds} disjoint folds; try --folds {len(people)}"
@@ -404,7 +408,7 @@ def _tests_of_csv(path: Path) -> tuple[tuple[str, ...], ...]:
         cells = dict(zip(header, map(str.strip, row), strict=False))
         number = cells.get("fold", "")
         if not number.isascii() or not number.isdigit() or len(number) > 6:
-            raise DataError(f"{path}: line {line}: fold: expected a whole number from 0, got {number!r}")
+            raise DataError(f"{path}: line {line}: fold: expected a whole number from 0, got {shortened(number)}")
         tests.setdefault(int(number), []).append(cells["clip"])
     if not tests or sorted(tests) != list(range(len(tests))):
         got = ", ".join(map(str, sorted(tests))) or "none"

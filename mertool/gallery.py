@@ -49,7 +49,7 @@ def draw_gallery(run: Run, faces: bool) -> Gallery:
         notes.append("No attention maps: the run has no attention branch.")
     else:
         try:
-            maps = attention_of(run.folder, config)
+            maps = attention_of(run.folder)
             notes.append("Each map is coloured from its own lowest (violet) to its highest value (yellow).")
             if config.settings.region == "roi":
                 notes.append(f"The mosaic's regions, line by line: {', '.join(region.name for region in REGIONS)}.")

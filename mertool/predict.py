@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from .crossval import plain_batches
 from .datasets.labels import ClassSet
 from .engine import predict
 from .errors import DataError
-from .folds import person_of_id
+from .folds import Folds, person_of_id
 from .inputs import Samples
 from .pack import Pack
 from .predictions import NO_FOLD, Predictions
@@ -38,12 +39,11 @@ def predict_pack(run: Path, pack: Pack, device: str) -> tuple[Predictions, list[
     config = RunConfig.read(run)
     files = [run / "final.pt"]
     if config.command == "cv":
-        files = [run / f"fold_{fold}" / "final.pt" for fold in range(config.settings.folds)]
+        files = [run / f"fold_{fold}" / "final.pt" for fold in range(len(Folds.load(run / "folds.json").tests))]
     missing = [file for file in files if not file.is_file()]
     if missing:
-        raise DataError(
-            f'{run}: not finished, no {missing[0].relative_to(run)}; run "mertool {config.command} -o {run} --resume"'
-        )
+        going_on = shlex.join(["mertool", config.command, "-o", str(run), "--resume"])
+        raise DataError(f'{run}: not finished, no {missing[0].relative_to(run)}; run "{going_on}"')
     settings = config.settings
     torch.set_num_threads(settings.threads)
     if settings.region == "roi" and not pack.has_landmarks:

@@ -19,13 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DataError, FileError
-from .files import reason, write_text
+from .files import reason, shortened, write_text
 from .folds import split_id
 
 __all__ = ["NO_FOLD", "Predictions"]
 
 NO_FOLD = -1
 _COLUMNS = ("clip", "dataset", "subject", "fold", "truth", "prediction")
+_FOLD_DIGITS = 6  # --folds goes to 100 000
 _SUM_TOLERANCE = 1e-3  # a softmax in float32 sums to 1 within 1e-6; anything beyond this is no distribution
 
 
@@ -213,8 +214,8 @@ class _RowError(DataError):
 def _fold(cell: str, path: Path, line: int) -> int:
     if cell == "":
         return NO_FOLD
-    if not (cell.isascii() and cell.isdigit()):
-        raise DataError(f"{path}: line {line}: fold: expected a whole number, got {cell!r}")
+    if not (cell.isascii() and cell.isdigit() and len(cell) <= _FOLD_DIGITS):
+        raise DataError(f"{path}: line {line}: fold: expected a whole number, got {shortened(cell)}")
     return int(cell)
 
 
@@ -222,4 +223,4 @@ def _number(cell: str, name: str, path: Path, line: int) -> float:
     try:
         return float(cell)
     except ValueError as error:
-        raise DataError(f"{path}: line {line}: {name}: expected a number, got {cell!r}") from error
+        raise DataError(f"{path}: line {line}: {name}: expected a number, got {shortened(cell)}") from error

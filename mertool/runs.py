@@ -26,7 +26,7 @@ from .config import Settings, option_name
 from .datasets.labels import ClassSet, megc3_remarks, resolve_classes
 from .environment import describe_environment
 from .errors import DataError, FileError, UsageError
-from .files import file_lock, make_folder, read_json, write_json
+from .files import file_lock, make_folder, read_json, shortened, write_json
 from .folds import (
     Folds,
     dataset_folds,
@@ -139,29 +139,36 @@ class RunConfig:
             raise FileError(f'{run}: not a run folder (no config.json); make one with "mertool cv" or "mertool train"')
         values = read_json(path)
         try:
+            if type(values["format"]) is not int:
+                raise TypeError(f"format: expected a whole number, got {shortened(values['format'])}")
             if values["format"] > _FORMAT:
                 raise DataError(
                     f"{path}: format {values['format']}, this mertool reads up to {_FORMAT}; update mertool"
                 )
-            init = values["init"]
+            init, packs = values["init"], _list(values["packs"], dict, "packs")
+            if values["command"] not in ("cv", "train"):
+                raise TypeError(f"command: expected cv or train, got {shortened(values['command'])}")
+            if not packs:
+                raise TypeError("packs: expected at least one")
             return cls(
                 command=values["command"],
                 settings=Settings.from_file(values["settings"]),
-                classes=tuple(values["classes"]),
-                packs=tuple((pack["path"], pack["sha256"]) for pack in values["packs"]),
-                clips=tuple(values["clips"]),
-                apexes=tuple(str(pack.get("apex", "table")) for pack in values["packs"]),
-                jitters=tuple(pack.get("jitter", 0) for pack in values["packs"]),
-                init=init
-                and Init(
-                    init["path"],
-                    init["sha256"],
-                    tuple(init["loaded"]),
-                    tuple(init["not_loaded"]),
-                    tuple(init.get("people", ())),
+                classes=_list(values["classes"], str, "classes"),
+                packs=tuple((_path(pack["path"]), _text(pack["sha256"], "sha256")) for pack in packs),
+                clips=_list(values["clips"], str, "clips"),
+                apexes=tuple(_text(pack.get("apex", "table"), "apex") for pack in packs),
+                jitters=_list([pack.get("jitter", 0) for pack in packs], int, "jitter"),
+                init=None
+                if init is None
+                else Init(
+                    _path(init["path"]),
+                    _text(init["sha256"], "sha256"),
+                    _list(init["loaded"], str, "loaded"),
+                    _list(init["not_loaded"], str, "not_loaded"),
+                    _list(init.get("people", []), str, "people"),
                 ),
             )
-        except (KeyError, TypeError, UsageError) as error:
+        except (AttributeError, KeyError, OverflowError, TypeError, UsageError) as error:
             raise DataError(f"{path}: damaged configuration ({error}); start the run again with another -o") from error
 
     def differences(self, other: RunConfig) -> list[str]:
@@ -174,6 +181,30 @@ class RunConfig:
         if self.command != other.command:
             texts.append(f"command {self.command} here, {other.command} there")
         return texts
+
+
+def _text(value: Any, name: str) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{name}: expected text, got {shortened(value)}")
+    return value
+
+
+def _path(value: Any) -> str:
+    """The name of a file that the system could have."""
+    text = _text(value, "path")
+    try:
+        there = bool(text) and b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:
+        there = False
+    if not there:
+        raise TypeError(f"path: expected a file, got {shortened(text)}")
+    return text
+
+
+def _list(value: Any, kind: type, name: str) -> tuple[Any, ...]:
+    if not isinstance(value, list) or not all(type(item) is kind for item in value):
+        raise TypeError(f"{name}: expected a list of {kind.__name__}, got {shortened(value)}")
+    return tuple(value)
 
 
 def fingerprint(run: Path) -> str:
@@ -254,9 +285,10 @@ def begin_run(
 
     Raises:
         FileError: The folder is in use, or cannot be written.
-        UsageError: Its run has other settings, or there is no such fold.
+        UsageError: Its run has other settings, there is no such fold, or the seeds of the repeats are out of range.
         DataError: The packs do not give the clips that the settings need.
     """
+    _check_seeds(settings)
     samples = load_samples(packs, class_set_of(packs, settings), settings)
     populated = np.unique(samples.labels)
     if len(populated) < 2:
@@ -453,6 +485,14 @@ def locate(run: Path, relative: str) -> Path:
 
 def _weights_file(path: Path) -> Path:
     return path / "final.pt" if path.is_dir() else path
+
+
+def _check_seeds(settings: Settings) -> None:
+    """Refuse seeds that leave no room for those of the repeats."""
+    try:
+        settings.of_repeat(settings.repeats - 1)
+    except UsageError as error:
+        raise UsageError(f"{error}, which the last of {settings.repeats} repeats would have") from error
 
 
 def _make_folds(samples: Samples, settings: Settings, folds_file: Path | None) -> Folds:

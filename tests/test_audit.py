@@ -114,7 +114,7 @@ def test_changed_folds_are_found(copy):
     path.write_text(json.dumps(folds))
     found = verdicts(copy)
     assert (found["files"], found["predictions"]) == (FAIL, FAIL)
-    assert "folds.json or config.json, since fold 0 was done" in details(copy)["files"]
+    assert "folds.json or config.json, since folds 0, 1 were done" in details(copy)["files"]
 
 
 def test_shared_subjects_fail_where_the_protocol_forbids_them(copy):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 import textwrap
@@ -9,7 +10,7 @@ import textwrap
 import pytest
 
 from mertool.errors import FileError
-from mertool.files import atomic_file, file_lock, make_folder, read_json, write_json, write_text
+from mertool.files import atomic_file, check_writable, file_lock, make_folder, read_json, write_json, write_text
 
 
 def start(code, *arguments):
@@ -60,6 +61,28 @@ def test_unwritable_places_are_named(tmp_path):
         write_text(tmp_path / "none" / "a.txt", "x")
     with pytest.raises(FileError, match=r"cannot make this folder: not a directory"):
         make_folder(tmp_path / "file" / "folder")
+
+
+def test_only_who_would_write_is_told_to_choose_another_place(tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("pathlib.Path.read_text", refuse)
+        with pytest.raises(FileError, match=r"a.json: cannot be read: permission denied$"):
+            read_json(tmp_path / "a.json")
+    with monkeypatch.context() as patch:
+        patch.setattr("tempfile.mkstemp", refuse)
+        for write in (lambda path: write_text(path, "x"), check_writable):
+            with pytest.raises(
+                FileError, match=r"cannot be written: permission denied; choose a place you may write to$"
+            ):
+                write(tmp_path / "a.txt")
+
+
+def test_a_folder_is_no_place_for_a_file(tmp_path):
+    with pytest.raises(FileError, match=r"cannot be written: is a directory"):
+        check_writable(tmp_path)
 
 
 def test_json_round_trip_and_refusals(tmp_path):

@@ -637,3 +637,19 @@ def test_control_characters_links_and_brackets_in_names_stay_text(tmp_path: Path
     latex = render_latex([run])
     assert "    {}[x](http://y) & " in latex
     assert "    {}*z & " in latex
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"init": null', '"init": {"path": "x", "people": 5}', "init: expected a list of texts in 'people'"),
+        ('"init": null', '"init": {"path": "x", "loaded": [1]}', "init: expected a list of texts in 'loaded'"),
+        ('"jitter": 0', '"jitter": "much"', "expected settings, a list of classes and one of packs"),
+        ('"lr": 0.002', f'"lr": 1{"0" * 400}', "--lr: expected a number"),
+    ],
+)
+def test_a_damaged_configuration_is_one_line(tmp_path: Path, old: str, new: str, message: str) -> None:
+    packs = [{"name": "SAMM", "path": "x.npz", "sha256": "", "apex": "table", "jitter": 0}]
+    folder = make_run(tmp_path / "a", config={"init": None, "packs": packs})
+    edit(folder / "config.json", old, new)
+    assert message in message_of(folder)

@@ -412,7 +412,7 @@ def test_the_epoch_is_the_same_in_every_file(finished):
         keys = [(float(row["uf1_validation"]), -float(row["loss_validation"])) for row in rows]
         done = json.loads((part / "done.json").read_text())
         assert done["epoch"] == keys.index(max(keys)) + 1 == load_weights(part / "final.pt").epoch
-        assert set(done["sha256"]) == {"predictions.csv", "final.pt", "inner.csv"}
+        assert set(done["sha256"]) == {"predictions.csv", "final.pt", "inner.csv", "log.csv", "attention.npy"}
         inner = Predictions.read(part / "inner.csv")
         truth = [inner.classes.index(name) for name in inner.truth]
         loss = -np.log(inner.probabilities[range(len(truth)), truth]).mean()

@@ -183,8 +183,8 @@ def load_run(folder: Path) -> Run:
         version=str(config.get("mertool", "")),
         settings=settings,
         init=str(init.get("path", "")),
-        init_layers=(tuple(map(str, init.get("loaded") or ())), tuple(map(str, init.get("not_loaded") or ()))),
-        init_people=tuple(map(str, init.get("people") or ())),
+        init_layers=(_texts(init, "loaded", where), _texts(init, "not_loaded", where)),
+        init_people=_texts(init, "people", where),
         packs=packs,
         apexes=tuple(sorted({str(pack.get("apex", "table")) for pack in config["packs"]})),
         jitters=tuple(pack.get("jitter", 0) for pack in config["packs"]),  # older runs have none
@@ -278,6 +278,13 @@ def _read_config(config: dict[str, Any], where: str) -> tuple[Settings, tuple[st
     except MertoolError as error:
         raise DataError(f"{where}: config.json: {error}") from error
     return settings, tuple(classes), tuple(str(pack.get("name", "")) for pack in packs)
+
+
+def _texts(init: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
+    values = init.get(key) or []
+    if not (isinstance(values, list) and all(isinstance(value, str) for value in values)):
+        raise DataError(f"{where}: config.json: init: expected a list of texts in {key!r}; was it edited?")
+    return tuple(values)
 
 
 def _join_folds(folder: Path, folds: Folds, classes: tuple[str, ...], where: str) -> Predictions:
