@@ -30,14 +30,30 @@ std::vector<double> fractions(std::int64_t length, double offset) {
     return found;
 }
 
-// Whether (1 - f) v + f v, across and then down, is nowhere less than v: one rounding or another of f might make it so.
+using Levels = std::array<double, 256>;
+
+// (1 - f) v + f v: v again, or a hair beside.
+Levels blend(double f, const Levels& levels) {
+    Levels blended;
+    for (std::size_t k = 0; k < levels.size(); ++k) blended[k] = (1 - f) * levels[k] + f * levels[k];
+    return blended;
+}
+
+// Whether a grey level interpolated with itself, across and then down, is nowhere less than it was: one rounding or
+// another of the fractions might make it so.
 bool holds_on_flat(const Axis& columns, const Axis& rows, double across, double down) {
-    const auto downs = fractions(rows.length, down);
+    Levels whole;
+    for (std::size_t k = 0; k < whole.size(); ++k) whole[k] = static_cast<double>(k);
+    std::vector<Levels> lines;  // all that differ: mostly one
     for (const double f : fractions(columns.length, across)) {
-        for (const double g : downs) {
-            for (int level = 0; level < 256; ++level) {
-                const double line = (1 - f) * level + f * level;
-                if ((1 - g) * line + g * line < level) return false;
+        const Levels line = blend(f, whole);
+        if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
+    }
+    for (const double g : fractions(rows.length, down)) {
+        for (const Levels& line : lines) {
+            const Levels blended = blend(g, line);
+            for (std::size_t k = 0; k < whole.size(); ++k) {
+                if (blended[k] < whole[k]) return false;
             }
         }
     }
