@@ -147,8 +147,9 @@ MERTOOL_AVX2 MERTOOL_INLINE __m256i bright_lanes(const Sample& sample, const std
 
 MERTOOL_AVX2 void lbp_row_avx2(const PlaneJob& job, const std::int16_t* centre, const Place& place, std::int64_t n,
                                std::uint16_t* codes) {
-    std::int64_t start = 0;
-    while (start + lanes <= n) {
+    if (n < lanes) return lbp_row_plain(job, centre, place, n, codes);
+    for (std::int64_t next = 0; next < n; next += lanes) {
+        const std::int64_t start = std::min(next, n - lanes);  // the last lanes code some voxels twice
         const std::int16_t* const at = centre + start;
         const Place here{place.column + start * place.step, place.row, place.step};
         const __m256i middle = load(at);
@@ -162,11 +163,6 @@ MERTOOL_AVX2 void lbp_row_avx2(const PlaneJob& job, const std::int16_t* centre, 
             code = _mm256_sub_epi16(_mm256_add_epi16(code, code), bright);  // bright is -1: shifts it in from below
         }
         _mm256_storeu_si256(reinterpret_cast<__m256i*>(codes + start), code);
-        start += lanes;
-    }
-    if (start < n) {
-        const Place here{place.column + start * place.step, place.row, place.step};
-        lbp_row_plain(job, centre + start, here, n - start, codes + start);
     }
 }
 
