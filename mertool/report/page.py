@@ -281,7 +281,7 @@ def _chart(
 def _round_up(value: float) -> float:
     """The next round number: 1, 2, 3, 4, 5, 6, 8 or 10 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(max(value, 1e-6)))
-    return next(step * power for step in (1, 2, 3, 4, 5, 6, 8, 10) if step * power >= value)
+    return next((step * power for step in (1, 2, 3, 4, 5, 6, 8) if step * power >= value), 10 * power)
 
 
 def _forest(runs: Sequence[Run]) -> str:
