@@ -32,11 +32,11 @@ from mertool.inputs import draw_copies, load_samples, render
 from mertool.metrics import evaluate
 from mertool.pack import load_pack, save_pack
 from mertool.predictions import Predictions
-from mertool.report import load_run, render_csv, render_json, render_latex, render_markdown, render_text
+from mertool.report import load_run, render_csv, render_json, render_text
 from mertool.runs import RunConfig, open_samples
 
 from .conftest import ROOT, TINY
-from .test_report import make_run
+from .test_report import make_run, render_latex, render_markdown
 
 REFERENCE = ROOT.parent / "shared" / "reference" / "evaluation.md"
 

@@ -27,8 +27,6 @@ from mertool.report import (
     load_run,
     render_csv,
     render_json,
-    render_latex,
-    render_markdown,
     render_text,
 )
 from mertool.stats import spread
@@ -37,6 +35,7 @@ from .conftest import COMMAND
 from .noise import SMALL, call, in_this_process, make_pack, refusal, weights_of, whole_run
 from .test_cv import killed
 from .test_engine import KilledError
+from .test_report import render_latex, render_markdown
 
 PEOPLE = {f"p{n}": ["fear", "joy", "fear", "joy", "joy"][: 4 + n % 2] for n in range(6)}
 NETWORK = (*SMALL, "--epochs", "2", "--folds", "2")

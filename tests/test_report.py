@@ -20,17 +20,27 @@ from mertool.folds import Folds
 from mertool.metrics import evaluate
 from mertool.predictions import Predictions
 from mertool.report import (
+    BLOCK_FORMATS,
     find_newest_run,
     load_run,
     render_csv,
     render_json,
-    render_latex,
-    render_markdown,
     render_megc,
     render_text,
+    report_blocks,
 )
 
 CLASSES = ("anger", "fear", "joy")
+
+
+def render_markdown(runs):
+    return BLOCK_FORMATS["md"](report_blocks(runs))
+
+
+def render_latex(runs):
+    return BLOCK_FORMATS["latex"](report_blocks(runs))
+
+
 # A clip: id, truth, answer. Two folds; subject 001 is in both, 002 only in the first, 003 only in the second.
 FOLD_0 = [
     ("samm/001/a", "anger", "anger"),

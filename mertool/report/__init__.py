@@ -8,8 +8,6 @@ from .formats import (
     BLOCK_FORMATS,
     render_csv,
     render_json,
-    render_latex,
-    render_markdown,
     render_megc,
     render_text,
 )
@@ -31,8 +29,6 @@ __all__ = [
     "render_csv",
     "render_html",
     "render_json",
-    "render_latex",
-    "render_markdown",
     "render_megc",
     "render_paper",
     "render_text",

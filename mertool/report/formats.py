@@ -27,8 +27,6 @@ __all__ = [
     "blocks_text",
     "render_csv",
     "render_json",
-    "render_latex",
-    "render_markdown",
     "render_megc",
     "render_text",
 ]
@@ -62,11 +60,6 @@ def render_text(runs: Sequence[Run]) -> str:
     return blocks_text(blocks_of(runs))
 
 
-def render_markdown(runs: Sequence[Run]) -> str:
-    """The same as GitHub-flavoured Markdown."""
-    return blocks_markdown(blocks_of(runs))
-
-
 def render_json(runs: Sequence[Run]) -> str:
     """`{"runs": [...], "comparisons": [...]}`, always in one order.
 
@@ -77,11 +70,6 @@ def render_json(runs: Sequence[Run]) -> str:
         "comparisons": [{**c._asdict(), "paired": c.paired._asdict()} for c in compare_runs(runs)],
     }
     return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def render_latex(runs: Sequence[Run]) -> str:
-    """The same for a paper, see `blocks_latex`."""
-    return blocks_latex(blocks_of(runs))
 
 
 def render_csv(runs: Sequence[Run]) -> str:
