@@ -15,13 +15,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .config import FUSION, NETWORK
 from .crossval import Again, finished_marks, predict_again
 from .errors import DataError, FileError, MertoolError
 from .folds import Folds, inner_split
+from .fusion import fuse_fold, member_folders
+from .handcrafted import classify_again
 from .inputs import Samples
 from .pack import file_sha256
+from .predictions import Predictions
 from .report import Run, load_run
 from .runs import RunConfig, fingerprint, open_samples
+from .texture import features_of
 
 __all__ = ["FAIL", "NOTE", "PASS", "Check", "audit_run"]
 
@@ -63,19 +68,21 @@ def audit_run(folder: Path) -> list[Check]:
     except MertoolError as error:
         return [*checks, Check("predictions", FAIL, str(error))]
     checks += [_predictions(run), _subjects(run), _initial(run)]
+    features = config.settings.features
+    if features == FUSION:
+        checks += _members(folder, config, folds)
     try:
         samples = open_samples(folder, config)
     except MertoolError as error:
         gone = NOTE if isinstance(error, FileError) else FAIL
-        missing = Check("pack", gone, f"not read, so pictures and networks were not checked: {error}")
-        return [*checks, missing, _statistics(), Check("key frames", NOTE, run.key_frames)]
-    checks += [
-        *_networks(folder, config, folds, samples),
-        _pictures(samples, folds),
-        _statistics(),
-        Check("key frames", NOTE, run.key_frames),
-    ]
-    return checks
+        what = {NETWORK: " and networks", FUSION: ""}.get(features, " and classifiers")
+        missing = Check("pack", gone, f"not read, so pictures{what} were not checked: {error}")
+        return [*checks, missing, _statistics(features), Check("key frames", NOTE, run.key_frames)]
+    if features == NETWORK:
+        checks += _networks(folder, config, folds, samples)
+    elif features != FUSION:
+        checks.append(_classifiers(folder, config, folds, samples))
+    return [*checks, _pictures(samples, folds), _statistics(features), Check("key frames", NOTE, run.key_frames)]
 
 
 def _files(folder: Path, n_folds: int) -> Check:
@@ -121,10 +128,11 @@ def _subjects(run: Run) -> Check:
 
 
 def _initial(run: Run) -> Check:
-    if not run.init:
-        return Check("initial weights", PASS, "random")
+    if not run.init and not run.init_people:
+        network = run.settings.features == NETWORK
+        return Check("initial weights", PASS, "random" if network else "none but what the folds themselves trained")
     if run.init_people:
-        what = f"{run.init} has seen {len(run.init_people)} people of this run, in other clips"
+        what = f"{run.init or 'a fused run'} has seen {len(run.init_people)} people of this run, in other clips"
         return Check("initial weights", FAIL if run.settings.protocol in _DISJOINT else NOTE, what)
     return Check("initial weights", PASS, f"{run.init} has seen nobody of this run")
 
@@ -194,6 +202,52 @@ def _epoch_faults(
             yield f"fold {fold} has the weights of epoch {again.epoch}, which was not the best on its inner part"
 
 
+def _classifiers(folder: Path, config: RunConfig, folds: Folds, samples: Samples) -> Check:
+    """Whether the classifiers of texture features are what training parts alone give, and the predictions theirs."""
+    wrong = []
+    try:
+        features = features_of(samples, config.settings, kept=False)
+        for fold, ids in enumerate(folds.tests):
+            place = folder / f"fold_{fold}"
+            faults = classify_again(samples, features, folds.training(fold), ids, place, config.settings)
+            wrong += [f"fold {fold}: {fault}" for fault in faults]
+    except MertoolError as error:
+        return Check("classifiers", FAIL, str(error))
+    if wrong:
+        return Check("classifiers", FAIL, "; ".join(wrong))
+    return Check(
+        "classifiers", PASS, "no classifier has seen a clip of its test part; trained once more, they predict the same"
+    )
+
+
+def _members(folder: Path, config: RunConfig, folds: Folds) -> Iterator[Check]:
+    """Whether the runs of a fusion are sound, and its predictions what they give."""
+    try:
+        members = member_folders(folder, config)
+        apart = []
+        for fold in range(len(folds.tests)):
+            again, _ = fuse_fold(folder, config, fold)
+            written = Predictions.read(folder / f"fold_{fold}" / "predictions.csv")
+            if again.to_csv() != written.to_csv():
+                apart.append(str(fold))
+    except MertoolError as error:
+        yield Check("fusion", NOTE if isinstance(error, FileError) else FAIL, f"not made once more: {error}")
+        return
+    if apart:
+        yield Check("fusion", FAIL, f"its runs give other predictions than those of fold {_few(apart)}")
+    else:
+        yield Check("fusion", PASS, f"what {len(members)} runs predict, joined once more, is the same")
+    for member in members:
+        checks = audit_run(member)
+        failed = [check.name for check in checks if check.verdict == FAIL]
+        if failed:
+            yield Check("fused run", FAIL, f"{member.name} fails its own audit: {', '.join(failed)}")
+        else:
+            notes = [check.name for check in checks if check.verdict == NOTE and check.name != "key frames"]
+            said = f", notes on {', '.join(notes)}" if notes else ""
+            yield Check("fused run", NOTE if notes else PASS, f"{member.name} passes its own audit{said}")
+
+
 def _pictures(samples: Samples, folds: Folds) -> Check:
     """Clips of different folds with equal or nearly equal frames."""
     fold_of = folds.fold_of()
@@ -235,7 +289,12 @@ def _near_pairs(reduced: NDArray[np.float32]) -> Iterator[tuple[int, int]]:
         yield from ((one, one + 1 + int(other)) for other in np.flatnonzero(distance < NEAR))
 
 
-def _statistics() -> Check:
+def _statistics(features: str) -> Check:
+    if features == FUSION:
+        return Check("statistics", PASS, "probabilities are averaged; weights, where fitted, are of training parts")
+    if features != NETWORK:
+        what = "means, deviations, Fisher ratios and classifiers are of the training part of each fold alone"
+        return Check("statistics", PASS, what)
     return Check("statistics", PASS, "none is fitted over clips: each is normalised by its own mean and deviation")
 
 

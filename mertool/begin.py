@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .config import Settings
+from .config import NETWORK, Settings, check_given
 from .datasets.labels import default_classes
 from .engine import choose_device
 from .errors import DataError, UsageError
@@ -47,7 +47,7 @@ def choose_packs(packs: tuple[Path, ...], remark: Remark) -> list[Path]:
 
 def _given(given: dict[str, Any]) -> dict[str, Any]:
     """The settings that were really asked for, with numbers as numbers."""
-    numbers = ("frames", "stem_kernel", "stem_stride", "map_kernel")
+    numbers = ("frames", "stem_kernel", "stem_stride", "map_kernel", "points")
     said = {name: value for name, value in given.items() if value is not None and value != "auto"}
     said |= {name: int(said[name]) for name in numbers if name in said}
     if "classes" in said:
@@ -68,7 +68,8 @@ def settings_of(given: dict[str, Any], packs: Sequence[Pack]) -> Settings:
         UsageError: A value is out of range, or the packs leave the classes open.
     """
     said = _given(given)
-    said["device"] = choose_device(said.get("device", "auto"))
+    network = said.setdefault("features", NETWORK) == NETWORK
+    said["device"] = choose_device(said.get("device", "auto") if network else "cpu")
     said.setdefault("precision", "fp32")
     said.setdefault("classes", _usual_classes(packs))
     if not said["classes"]:
@@ -111,6 +112,11 @@ def begin(
     Raises:
         MertoolError: As `mertool.runs.begin_run` and `continue_run`; or options that contradict each other.
     """
+    features = given.get("features") or NETWORK
+    if not resume:  # which compares with the run's own settings
+        check_given(features, _given(given))
+    if init is not None and features != NETWORK:
+        raise UsageError(f"--init: --features {features} has no network; leave it out")
     if folds_file is not None:
         if given.get("protocol") is not None:
             raise UsageError("--folds-file: is a protocol of its own; leave out --protocol")
@@ -156,6 +162,8 @@ def begin(
 
 
 def _check_repeats(chosen: tuple[int, ...], settings: Settings) -> None:
+    if settings.repeats > 1 and settings.features != NETWORK and not settings.new_splits:
+        raise UsageError(f"--repeats: {settings.features} has no chance in it but the folds; add --new-splits")
     if settings.new_splits and settings.repeats < 2:
         raise UsageError("--new-splits: of repeats; add --repeats 5")
     for number in chosen:

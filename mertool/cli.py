@@ -19,7 +19,7 @@ import click
 from .clips import OK, person_of
 from .errors import DataError, FileError, MertoolError, UsageError
 from .files import reason
-from .options import PATH, jobs_option, network_options, quiet_option, setting_option
+from .options import PATH, jobs_option, network_options, quiet_option, setting_option, texture_options
 
 __all__ = ["main"]
 
@@ -364,8 +364,21 @@ def train(
     "--plan", is_flag=True, help="Only write the folds, and print a command a fold, for array jobs or GNU parallel."
 )
 @click.option("--show-input", type=PATH, help="Only draw what the network would see to this .png.")
+@click.option(
+    "--fuse",
+    "fusing",
+    is_flag=True,
+    help="Join finished runs of the same folds, clip by clip: mertool cv --fuse RUN RUN... The mean of their "
+    "probabilities decides.",
+)
+@setting_option(
+    "fuse_weights",
+    "Weights of the runs: equal, or fitted on their inner predictions.",
+    type=click.Choice(["equal", "fitted"]),
+)
 @jobs_option("Folds")
 @network_options
+@texture_options
 @quiet_option
 def cv(
     packs: tuple[Path, ...],
@@ -376,6 +389,7 @@ def cv(
     resume: bool,
     plan: bool,
     show_input: Path | None,
+    fusing: bool,
     jobs: int | None,
     quiet: bool,
     init: Path | None,
@@ -384,11 +398,14 @@ def cv(
     """Cross-validate: train and test one network a fold, and write a run folder.
 
     PACKS are files of 'mertool extract'; without any, the only pack of this folder. A killed run is continued by the
-    same command with --resume, to the same result.
+    same command with --resume, to the same result. --features takes texture features and a linear classifier instead
+    of the network, --fuse the predictions of finished runs.
 
     \b
     Example:
       mertool cv SAMM.npz --roi --frames 3 --abn
+      mertool cv SAMM.npz --roi --features lbp-top
+      mertool cv --fuse runs/SAMM-roi-3f-abn runs/SAMM-roi-lbp-top
       mertool cv SAMM.npz CASME2.npz SMIC.npz --classes megc3 --protocol loso
       mertool cv SAMM.npz --protocol loso --plan | parallel -j 4
     """
@@ -401,6 +418,16 @@ def cv(
     from .report import load_run, render_text
     from .workers import available_cores
 
+    if fusing:
+        others: dict[str, object] = {
+            "--fold": chosen,
+            "--repeat": chosen_repeats,
+            "--folds-file": folds_file,
+            "--init": init,
+        }
+        others |= {"--plan": plan, "--jobs": jobs}
+        _fuse(packs, run, given, [name for name, said in others.items() if said], resume, quiet)
+        return
     if plan and (chosen or chosen_repeats or jobs):
         raise UsageError("--plan: trains nothing; leave out --fold, --repeat and --jobs")
     said: list[str] = []
@@ -442,8 +469,30 @@ def cv(
         _remark(f"{folder}: {what} done; others are still to do", quiet)
 
 
+def _fuse(
+    runs: tuple[Path, ...], output: Path | None, given: dict[str, Any], unfit: Sequence[str], resume: bool, quiet: bool
+) -> None:
+    from .config import FUSION, check_given
+    from .crossval import cross_validate
+    from .fusion import begin_fusion, default_fusion
+    from .report import load_run, render_text
+
+    if unfit:
+        raise UsageError(f"{', '.join(unfit)}: --fuse trains nothing; leave it out")
+    said = {name: value for name, value in given.items() if value is not None}
+    check_given(FUSION, said)
+    folder = output or default_fusion(runs)
+    config, remarks = begin_fusion(runs, folder, said.get("fuse_weights", "equal"), join=resume)
+    for text in remarks:
+        _remark(text, quiet)
+    with _progress("fuse", quiet) as progress:
+        cross_validate([(folder, config)], None, 1, progress)
+    click.echo(render_text([load_run(folder)]).rstrip("\n"))
+
+
 def _draw_input(packs: tuple[Path, ...], path: Path, quiet: bool, given: dict[str, Any]) -> None:
     from .begin import choose_packs, settings_of
+    from .config import NETWORK
     from .inputs import load_samples
     from .pack import load_pack
     from .runs import class_set_of
@@ -451,6 +500,8 @@ def _draw_input(packs: tuple[Path, ...], path: Path, quiet: bool, given: dict[st
 
     opened = [load_pack(pack) for pack in choose_packs(packs, partial(_remark, quiet=quiet))]
     settings = settings_of(given, opened)
+    if settings.features != NETWORK:
+        raise UsageError(f"--show-input: draws what a network sees; leave out --features {settings.features}")
     input_sheet(load_samples(opened, class_set_of(opened, settings), settings), settings, path)
     _remark(f"network input: {path}", quiet)
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from .errors import UsageError
 
-__all__ = ["RECIPES", "Settings", "option_name"]
+__all__ = ["FUSION", "NETWORK", "RECIPES", "Settings", "check_given", "option_name", "three_of"]
+
+NETWORK = "network"
+FUSION = "fusion"
 
 # What a recipe fixes; every value can be overridden by its own option. "paper": Table 3 of Hata et al. (SGD 1e-3,
 # batch 16, 100 epochs, ten augmented copies); the paper is silent on momentum, where 0 does not even fit the training
@@ -33,6 +38,12 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 
 _CHOICES = {
+    "features": (NETWORK, "lbp-top", "cbp-top", FUSION),
+    "interpolation": ("tim", "linear"),
+    "points": (4, 8, 16),
+    "sampling": ("bilinear", "nearest"),
+    "mapping": ("u2", "full"),
+    "fuse_weights": ("equal", "fitted"),
     "region": ("face", "roi"),
     "frames": (1, 3),
     "pool": ("global", "region"),
@@ -67,6 +78,8 @@ _RANGES: dict[str, tuple[float, float]] = {
     "warmup": (0.0, 1.0),
     "clip_norm": (0.0, 1e6),
     "copies": (1, 1000),
+    "length": (0, 1000),
+    "threshold": (0, 255),
     "rotation_deg": (0.0, 10.0),
     "gain": (0.0, 0.9),
     "bias": (0.0, 128.0),
@@ -127,6 +140,21 @@ class Settings:
     rotation_deg: float = 10.0  # uniform in +-
     gain: float = 0.2  # contrast gain uniform in 1 +- this
     bias: float = 10.0  # grey levels, uniform in +-
+    # Texture features, instead of the network (Kato et al., reference [8] of the paper; methods.md 4 and 5)
+    features: str = NETWORK  # or "lbp-top", "cbp-top"; "fusion": of the runs that --fuse names
+    length: int = 10  # frames a clip is interpolated to: best of 10 to 80 (methods.md 5.4); 0 = as stored
+    interpolation: str = "tim"  # temporal interpolation model (methods.md 5.6), or "linear"
+    points: int = 8  # P; "or 4, as good or better on magnified clips" (methods.md 5.4)
+    radii: str = "1,1,2"  # R along x, y (pixels) and t (frames): 1 to 4 are usual (methods.md 5.4)
+    sampling: str = "bilinear"  # between pixels, as scikit-image; LBP only
+    mapping: str = "u2"  # uniform patterns one by one, all others in one bin (methods.md 5.2); LBP only
+    normalise: bool = True  # each histogram divided by its sum, as Oulu's
+    threshold: int = 3  # C of CBP in grey levels (methods.md 5.5)
+    signed: bool = False  # CBP: x >= C instead of |x| >= C
+    grid: str = "auto"  # histograms along x, y and t: 5,5,2 of the face (SAMM's, methods.md 5.4), 1,1,2 a region
+    select_features: str = "auto"  # how many of highest Fisher ratio: a number, all, or chosen by inner validation
+    cost: str = "auto"  # C of the linear classifier: a number, or chosen by inner validation
+    fuse_weights: str = "equal"  # of the runs of a fusion; "fitted" on their inner predictions
     # Evaluation
     protocol: str = "stratified"  # the paper's; "loso" is the field's standard (reference/evaluation.md, section 1)
     folds: int = 5  # paper, section 4; under loso, leave-dataset-out and --folds-file what these give
@@ -161,6 +189,24 @@ class Settings:
             low, high = _RANGES.get(field.name, (None, None))
             if low is not None and high is not None and not low <= value <= high:
                 raise UsageError(f"{option_name(field.name)}: expected {low:g} to {high:g}, got {value!r}")
+        self._check_texture()
+
+    def _check_texture(self) -> None:
+        """Refuse texts that are no numbers, and circles that find no place."""
+        _, _, rt = three_of("radii", self.radii, 64)
+        if self.grid != "auto":
+            three_of("grid", self.grid, 64)
+        if self.select_features not in ("auto", "all") and not (
+            re.fullmatch(r"\d{1,9}", self.select_features, re.ASCII) and int(self.select_features)
+        ):
+            raise UsageError(f"--select-features: expected a number from 1, all or auto, got {self.select_features!r}")
+        if self.cost != "auto" and not _is_cost(self.cost):
+            raise UsageError(f"--cost: expected a number above 0 and up to 1e9, or auto, got {self.cost!r}")
+        if 0 < self.length <= 2 * rt:
+            raise UsageError(
+                f"--length: {self.length} frames hold no circle of radius {rt}; expected at least {2 * rt + 1}, or a "
+                "smaller third number of --radii"
+            )
 
     @classmethod
     def from_recipe(cls, recipe: str = "modern", **overrides: Any) -> Settings:
@@ -219,6 +265,67 @@ class Settings:
             for (name, value), theirs in zip(self.as_dict().items(), other.as_dict().values(), strict=True)
             if value != theirs
         ]
+
+
+def three_of(field: str, text: str, most: int) -> tuple[int, int, int]:
+    """The numbers of `radii` or `grid`, along x, y and t, each 1 to `most`.
+
+    Raises:
+        UsageError: The text is no three such numbers.
+    """
+    found = re.fullmatch(r"(\d{1,3}),(\d{1,3}),(\d{1,3})", text.replace(" ", ""), re.ASCII)
+    numbers = tuple(map(int, found.groups())) if found else ()
+    if len(numbers) != 3 or not all(1 <= number <= most for number in numbers):
+        raise UsageError(f"{option_name(field)}: expected three numbers of 1 to {most} for x,y,t, got {text!r}")
+    return numbers
+
+
+def _is_cost(text: str) -> bool:
+    try:
+        return 0 < float(text) <= 1e9
+    except ValueError:
+        return False
+
+
+# What each kind of features leaves out. Not here: what all share (classes, region, tile, protocol, ...).
+_OF_LBP = {"sampling", "mapping"}
+_OF_CBP = {"threshold", "signed"}
+_OF_TEXTURE = {
+    *_OF_LBP,
+    *_OF_CBP,
+    *("length", "interpolation", "points", "radii", "normalise", "grid", "select_features", "cost"),
+}
+_OF_NETWORK = {
+    *("frames", "width", "blocks", "stem_kernel", "stem_stride", "abn", "map_kernel", "arcface", "arc_scale"),
+    *("arc_margin", "arc_ramp", "pool", "dropout", "temporal_init", "recipe", "epochs", "batch_size", "optimizer"),
+    *("lr", "momentum", "weight_decay", "warmup", "schedule", "clip_norm", "copies", "fresh_copies", "mirror"),
+    *("rotation_deg", "gain", "bias", "select", "seed", "device", "precision"),
+}
+_UNFIT = {
+    NETWORK: _OF_TEXTURE | {"fuse_weights"},
+    "lbp-top": _OF_NETWORK | _OF_CBP | {"fuse_weights"},
+    "cbp-top": _OF_NETWORK | _OF_LBP | {"fuse_weights"},
+}
+
+
+def check_given(features: str, given: Iterable[str]) -> None:
+    """Refuse options that mean nothing for these features, rather than to ignore them.
+
+    Args:
+        features: "network", "lbp-top", "cbp-top" or "fusion".
+        given: Names of the settings that were asked for.
+
+    Raises:
+        UsageError: One of them belongs to other features.
+    """
+    if features == FUSION:
+        unfit = sorted(set(given) - {"features", "fuse_weights"})
+        why = "--fuse takes everything else from its runs"
+    else:
+        unfit = sorted(set(given) & _UNFIT[features])
+        why = f"--features {features} has no such thing"
+    if unfit:
+        raise UsageError(f"{', '.join(map(option_name, unfit))}: {why}; leave it out")
 
 
 def option_name(field: str) -> str:

@@ -1,19 +1,24 @@
-"""Cross-validation and training runs: each fold in a process of its own, resumable, equal bytes however it is run."""
+"""Cross-validation and training runs: each fold in a process of its own, resumable, equal bytes however it is run.
+
+A fold trains a network, trains a classifier of texture features, or joins what the runs of a fusion predicted.
+"""
 
 from __future__ import annotations
 
 import csv
+import dataclasses
 import shlex
 import tokenize
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .config import FUSION, NETWORK
 from .errors import DataError
 from .files import atomic_file, file_lock, make_folder, read_json, reason, shortened, write_json
 from .folds import Folds, inner_split
@@ -76,6 +81,9 @@ def cross_validate(
     Raises:
         MertoolError: A fold failed; finished folds stay finished.
     """
+    for run, config in runs:
+        if config.settings.features not in (NETWORK, FUSION):
+            _keep_features(run, config, jobs, progress)
     todo = [
         (run, fold)
         for run, config in runs
@@ -87,6 +95,14 @@ def cross_validate(
         if is_complete(run, config):
             with file_lock(run / ".lock"):  # the last two of an array of jobs may end together
                 _write_results(run, config)
+
+
+def _keep_features(run: Path, config: RunConfig, jobs: int, progress: Progress) -> None:
+    """Compute the features of a run's clips once, for all folds."""
+    from .texture import features_of
+
+    settings = dataclasses.replace(config.settings, threads=jobs)  # their bytes do not depend on it
+    features_of(open_samples(run, config), settings, progress)
 
 
 def is_complete(run: Path, config: RunConfig) -> bool:
@@ -234,7 +250,7 @@ def predict_again(run: Path, config: RunConfig, samples: Samples, fold: int, ids
         checkpoint.epoch,
         inner,
         _validations_logged(folder),
-        _score(samples, rows, config, np.stack([now[clip] for clip in inner])) if inner else None,
+        _score(samples, rows, np.stack([now[clip] for clip in inner])) if inner else None,
         {clip: values for part in parts for clip, values in zip(part.clip, part.probabilities, strict=True)},
         now,
     )
@@ -322,8 +338,12 @@ def _run_all(
     jobs: int,
     progress: Progress,
 ) -> None:
-    total = config.settings.epochs * len(folders)
-    run_each(work, arguments, jobs, lambda: progress(sum(map(_epochs_logged, folders)), total))
+    steps, done = (config.settings.epochs, _epochs_logged) if config.settings.features == NETWORK else (1, _folds_done)
+    run_each(work, arguments, jobs, lambda: progress(sum(map(done, folders)), steps * len(folders)))
+
+
+def _folds_done(folder: Path) -> int:
+    return int((folder / "done.json").exists())
 
 
 def _epochs_logged(folder: Path) -> int:
@@ -356,19 +376,53 @@ def _work_on_fold(run: Path, fold: int) -> None:
         if (folder / "done.json").exists():
             return
         config = RunConfig.read(run)
-        samples = open_samples(run, config)
-        folds = read_folds(run, samples)
         mark = fingerprint(run)  # of what this fold was made from, also if someone edits it meanwhile
-        model, epoch = _fit(samples, samples.rows_of(folds.training(fold)), config, run, folder, fold)
-        test = samples.rows_of(sorted(folds.tests[fold]))
-        maps = _predict(model, samples, test, config, folder / "predictions.csv", fold)
-        if maps is not None:
-            with atomic_file(folder / "attention.npy") as stream:  # one map a row of predictions.csv
-                np.save(stream, maps, allow_pickle=False)
-        names = ["predictions.csv", "final.pt", "log.csv"]
-        names += ["inner.csv"] if config.settings.select == "inner" else []
-        names += ["attention.npy"] if maps is not None else []
-        _finish(folder, names, mark, epoch)
+        works = {NETWORK: _train_network, FUSION: _fuse}
+        names, marks = works.get(config.settings.features, _train_classifier)(run, config, fold, folder)
+        _finish(folder, names, mark, marks)
+
+
+def _train_network(run: Path, config: RunConfig, fold: int, folder: Path) -> tuple[list[str], dict[str, Any]]:
+    """Train and test a network; gives the names of the files that are the result, and what else done.json says."""
+    samples = open_samples(run, config)
+    folds = read_folds(run, samples)
+    model, epoch = _fit(samples, samples.rows_of(folds.training(fold)), config, run, folder, fold)
+    test = samples.rows_of(sorted(folds.tests[fold]))
+    maps = _predict(model, samples, test, config, folder / "predictions.csv", fold)
+    if maps is not None:
+        with atomic_file(folder / "attention.npy") as stream:  # one map a row of predictions.csv
+            np.save(stream, maps, allow_pickle=False)
+    names = ["predictions.csv", "final.pt", "log.csv"]
+    names += ["inner.csv"] if config.settings.select == "inner" else []
+    names += ["attention.npy"] if maps is not None else []
+    return names, {"epoch": epoch}
+
+
+def _train_classifier(run: Path, config: RunConfig, fold: int, folder: Path) -> tuple[list[str], dict[str, Any]]:
+    """The same of a classifier of texture features."""
+    import torch
+
+    from .handcrafted import classify_fold
+    from .texture import features_of, layout_of
+
+    torch.set_num_threads(config.settings.threads)
+    samples = open_samples(run, config)
+    folds = read_folds(run, samples)
+    features = features_of(samples, config.settings)
+    tested = sorted(folds.tests[fold])
+    names, classifier = classify_fold(samples, features, folds.training(fold), tested, fold, folder, config.settings)
+    layout = layout_of(config.settings)
+    design = {"features": classifier.design.count, "of": layout.size, "cost": classifier.design.cost}
+    return names, {"design": {**design, "places": layout.count_places(classifier.kept)}}
+
+
+def _fuse(run: Path, config: RunConfig, fold: int, folder: Path) -> tuple[list[str], dict[str, Any]]:
+    """The same of the runs of a fusion."""
+    from .fusion import fuse_fold
+
+    predictions, weights = fuse_fold(run, config, fold)
+    predictions.write(folder / "predictions.csv")
+    return ["predictions.csv"], {"weights": weights}
 
 
 def _work_on_training(run: Path) -> None:
@@ -378,12 +432,12 @@ def _work_on_training(run: Path) -> None:
         config = RunConfig.read(run)
         samples = open_samples(run, config)
         _, epoch = _fit(samples, samples.rows_of(sorted(samples.ids)), config, run, run, NO_FOLD)
-        _finish(run, ("final.pt", "log.csv"), "", epoch)
+        _finish(run, ("final.pt", "log.csv"), "", {"epoch": epoch})
 
 
-def _finish(folder: Path, names: Sequence[str], mark: str, epoch: int) -> None:
+def _finish(folder: Path, names: Sequence[str], mark: str, marks: dict[str, Any]) -> None:
     digests = {name: file_sha256(folder / name) for name in names}
-    write_json(folder / "done.json", {"sha256": digests, "run": mark, "epoch": epoch})
+    write_json(folder / "done.json", {"sha256": digests, "run": mark, **marks})
 
 
 def _fit(samples: Samples, rows: NDArray[np.int64], config: RunConfig, run: Path, folder: Path, fold: int) -> Fitted:
@@ -433,15 +487,13 @@ def _validate(samples: Samples, rows: NDArray[np.int64], config: RunConfig, mode
     from .engine import predict
 
     probabilities, _ = predict(model, plain_batches(samples, rows, config), config.settings)
-    return _score(samples, rows, config, probabilities)
+    return _score(samples, rows, probabilities)
 
 
-def _score(
-    samples: Samples, rows: NDArray[np.int64], config: RunConfig, probabilities: NDArray[np.float64]
-) -> Validation:
+def _score(samples: Samples, rows: NDArray[np.int64], probabilities: NDArray[np.float64]) -> Validation:
     from .engine import Validation
 
-    found = _predictions(samples, rows, config, probabilities, NO_FOLD)
+    found = samples.predictions(rows, probabilities)
     of_truth = found.probabilities[np.arange(len(rows)), samples.labels[rows]]
     return Validation(float(-np.log(np.maximum(of_truth, 1e-12)).mean()), evaluate(found)["uf1"])
 
@@ -453,13 +505,5 @@ def _predict(
     from .engine import predict
 
     probabilities, maps = predict(model, plain_batches(samples, rows, config), config.settings)
-    _predictions(samples, rows, config, probabilities, fold).write(path)
+    samples.predictions(rows, probabilities, fold).write(path)
     return maps
-
-
-def _predictions(
-    samples: Samples, rows: NDArray[np.int64], config: RunConfig, probabilities: NDArray[np.float64], fold: int
-) -> Predictions:
-    clips = tuple(samples.ids[row] for row in rows)
-    truth = tuple(samples.classes[label] for label in samples.labels[rows])
-    return Predictions(clips, (fold,) * len(rows), truth, probabilities, config.classes)

@@ -27,6 +27,7 @@ __all__ = [
     "Overlap",
     "dataset_folds",
     "group_folds",
+    "inner_folds",
     "inner_split",
     "loso_folds",
     "person_of_id",
@@ -272,11 +273,30 @@ def group_folds(ids: Sequence[str], labels: Sequence[str], n_folds: int, seed: i
     return Folds("group", seed, tuple(tuple(sorted(part)) for part in tests))
 
 
+def inner_folds(ids: Sequence[str], labels: Sequence[str], seed: int) -> Folds:
+    """Five `group_folds` of a training part, fewer where there are fewer people: whatever is chosen is chosen on them.
+
+    Args:
+        ids: Clip ids of the training part, each once.
+        labels: Class of each clip.
+        seed: Other seeds give other folds.
+
+    Raises:
+        DataError: Fewer than two people.
+    """
+    people = {person_of_id(clip_id) for clip_id in ids}
+    if len(people) < 2:
+        raise DataError(
+            f"inner validation: a training part holds the clips of {len(people)} person; it needs two or more, so "
+            "that one can validate"
+        )
+    return group_folds(ids, labels, min(_INNER_PARTS, len(people)), seed)
+
+
 def inner_split(ids: Sequence[str], labels: Sequence[str], seed: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Divide the clips of a training part into a smaller one and a validation part of other people.
 
-    The training part is split into five `group_folds` (fewer where there are fewer people); of these the one whose
-    classes come nearest to their even share validates.
+    Of its `inner_folds` the one whose classes come nearest to their even share validates.
 
     Args:
         ids: Clip ids of the training part, each once.
@@ -289,13 +309,7 @@ def inner_split(ids: Sequence[str], labels: Sequence[str], seed: int) -> tuple[t
     Raises:
         DataError: Fewer than two people.
     """
-    people = {person_of_id(clip_id) for clip_id in ids}
-    if len(people) < 2:
-        raise DataError(
-            f"--select inner: a training part holds the clips of {len(people)} person; it needs two or more, so that "
-            "one can validate"
-        )
-    parts = group_folds(ids, labels, min(_INNER_PARTS, len(people)), seed)
+    parts = inner_folds(ids, labels, seed)
     label_of = dict(zip(ids, labels, strict=True))
     kinds = sorted(set(labels))
     counts = np.array([[sum(label_of[i] == kind for i in part) for kind in kinds] for part in parts.tests])

@@ -19,9 +19,20 @@ from .config import Settings
 from .datasets.labels import ClassSet
 from .errors import DataError
 from .pack import Pack
+from .predictions import NO_FOLD, Predictions
 from .regions import GRID, face_transforms, region_transforms
 
-__all__ = ["Copies", "Samples", "batch_plan", "draw_copies", "input_shape", "load_samples", "steps_per_epoch"]
+__all__ = [
+    "Copies",
+    "Samples",
+    "batch_plan",
+    "draw_copies",
+    "geometry",
+    "input_shape",
+    "load_samples",
+    "render",
+    "steps_per_epoch",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +52,14 @@ class Samples:
     ids: tuple[str, ...]
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
+
+    def predictions(
+        self, rows: NDArray[np.int64], probabilities: NDArray[np.float64], fold: int = NO_FOLD
+    ) -> Predictions:
+        """Predictions of these clips: (B,) rows and their (B, K) probabilities."""
+        clips = tuple(self.ids[row] for row in rows)
+        truth = tuple(self.classes[label] for label in self.labels[rows])
+        return Predictions(clips, (fold,) * len(rows), truth, probabilities, self.classes)
 
     def rows_of(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """(len(ids),) rows of the named clips.
@@ -134,20 +153,29 @@ def render(
         chosen = np.flatnonzero(samples.place[rows, 0] == number)
         clips = np.ascontiguousarray(samples.place[rows[chosen], 1])
         frames = pack.frames if settings.frames == 3 else pack.frames[:, 2:3]
-        angle, mirror = copies.angle_deg[chosen], copies.mirror[chosen]
-        if settings.region == "roi":
-            transforms = region_transforms(pack.landmarks[clips, 0], settings.tile, angle, mirror)
-            grid, tile = GRID, (settings.tile, settings.tile)
-        else:
-            if not np.isnan(pack.landmarks[clips, 0]).any():
-                transforms = face_transforms(pack.landmarks[clips, 0], settings.face_size, angle, mirror)
-            else:
-                transforms = _whole_frame(pack.frames.shape[-1], settings.face_size, angle, mirror)
-            grid, tile = (1, 1), (settings.face_size, settings.face_size)
+        transforms, grid, tile = geometry(pack, clips, copies.angle_deg[chosen], copies.mirror[chosen], settings)
         out[chosen] = _core.render(
             frames, transforms, copies.tone[chosen], grid, tile, clips=clips, threads=settings.threads, dtype=dtype
         )
     return out
+
+
+def geometry(
+    pack: Pack, clips: NDArray[np.int64], angle_deg: NDArray[np.float64], mirror: NDArray[np.bool_], settings: Settings
+) -> tuple[NDArray[np.float32], tuple[int, int], tuple[int, int]]:
+    """Where the pixels of these clips come from, as `_core.render` takes it.
+
+    Returns:
+        (B, R, 2, 3) transforms, (rows, columns) of the grid and (height, width) of a tile.
+    """
+    landmarks = pack.landmarks[clips, 0]
+    if settings.region == "roi":
+        side = settings.tile
+        return region_transforms(landmarks, side, angle_deg, mirror), GRID, (side, side)
+    side = settings.face_size
+    if np.isnan(landmarks).any():
+        return _whole_frame(pack.frames.shape[-1], side, angle_deg, mirror), (1, 1), (side, side)
+    return face_transforms(landmarks, side, angle_deg, mirror), (1, 1), (side, side)
 
 
 def draw_copies(ids: Sequence[str], copy: NDArray[np.int64], epoch: int, settings: Settings) -> Copies:

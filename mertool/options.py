@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import click
 
 from .config import RECIPES, Settings, option_name
 
-__all__ = ["PATH", "jobs_option", "network_options", "quiet_option", "setting_option"]
+__all__ = ["PATH", "jobs_option", "network_options", "quiet_option", "setting_option", "texture_options"]
 
 PATH = click.Path(path_type=Path)
 _DEFAULTS = Settings()
@@ -115,8 +115,52 @@ _NETWORK = (
 )
 
 
+_TEXTURE = (
+    setting_option(
+        "features",
+        "Instead of the network: texture features with a linear classifier.",
+        type=click.Choice(["network", "lbp-top", "cbp-top"]),
+    ),
+    setting_option(
+        "select_features", "Features of highest Fisher ratio: a number, all, or auto (inner validation chooses)."
+    ),
+    setting_option("cost", "C of the linear classifier: a number, or auto (inner validation chooses)."),
+    setting_option("points", "Texture: P, points of a circle.", type=click.Choice(["4", "8", "16"])),
+    setting_option("radii", "Texture: R along x, y and t.", metavar="X,Y,T"),
+    setting_option("length", "Texture: frames a clip is interpolated to; 0 for those of the pack's sequence."),
+    setting_option(
+        "interpolation",
+        "Texture: to these frames by the temporal interpolation model (tim), or linear.",
+        type=click.Choice(["tim", "linear"]),
+    ),
+    setting_option(
+        "grid",
+        "Texture: histograms along x, y and t of the face or of each region; auto: 5,5,2 and 1,1,2.",
+        metavar="X,Y,T",
+    ),
+    setting_option("normalise", "Texture: divide each histogram by its sum."),
+    setting_option("sampling", "LBP: between pixels, or the nearest one.", type=click.Choice(["bilinear", "nearest"])),
+    setting_option(
+        "mapping",
+        "LBP: a bin for each uniform pattern and one for the rest, or all.",
+        type=click.Choice(["u2", "full"]),
+    ),
+    setting_option("threshold", "CBP: C, the grey levels that make a difference."),
+    setting_option("signed", "CBP: compare differences with their sign."),
+)
+
+
 def network_options(command: Callable[..., None]) -> Callable[..., None]:
     """Input, network, training and arithmetic: all that `train` and `cv` share."""
-    for option in reversed(_NETWORK):
+    return _with(_NETWORK, command)
+
+
+def texture_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Texture features and their classifier."""
+    return _with(_TEXTURE, command)
+
+
+def _with(options: Sequence[Callable[[Any], Any]], command: Callable[..., None]) -> Callable[..., None]:
+    for option in reversed(options):
         command = option(command)
     return command

@@ -1,4 +1,4 @@
-"""Labels for clips that a finished run has not been trained on."""
+"""Labels for clips that a finished run has not been trained on: by networks, texture classifiers or a fusion."""
 
 from __future__ import annotations
 
@@ -7,26 +7,32 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from .checkpoint import load_weights, restore
+from .config import FUSION, NETWORK
 from .crossval import plain_batches
 from .datasets.labels import ClassSet
 from .engine import predict
 from .errors import DataError
+from .files import read_json
 from .folds import Folds, person_of_id
+from .fusion import member_folders
 from .inputs import Samples
+from .linear import Classifier
 from .pack import Pack
 from .predictions import NO_FOLD, Predictions
 from .runs import RunConfig
+from .texture import features_of
 
 __all__ = ["predict_pack"]
 
 
 def predict_pack(run: Path, pack: Pack, device: str) -> tuple[Predictions, list[str]]:
-    """Class probabilities of every clip of a pack, averaged over the networks of a run.
+    """Class probabilities of every clip of a pack, averaged over the folds of a run.
 
     Args:
-        run: A finished run of `cv` (its fold networks are averaged) or of `train`.
+        run: A finished run of `cv` (what its folds trained is averaged) or of `train`.
         pack: The clips; those whose emotion is none of the run's classes get no truth.
         device: "cpu", "cuda" or "mps".
 
@@ -34,33 +40,19 @@ def predict_pack(run: Path, pack: Pack, device: str) -> tuple[Predictions, list[
         The predictions, and remarks for the user.
 
     Raises:
-        DataError: The run is not finished, or the pack does not hold what the network needs.
+        MertoolError: The run is not finished, or the pack does not hold what it looks at.
     """
     config = RunConfig.read(run)
-    files = [run / "final.pt"]
-    if config.command == "cv":
-        files = [run / f"fold_{fold}" / "final.pt" for fold in range(len(Folds.load(run / "folds.json").tests))]
-    missing = [file for file in files if not file.is_file()]
-    if missing:
-        going_on = shlex.join(["mertool", config.command, "-o", str(run), "--resume"])
-        raise DataError(f'{run}: not finished, no {missing[0].relative_to(run)}; run "{going_on}"')
-    settings = config.settings
-    torch.set_num_threads(settings.threads)
-    if settings.region == "roi" and not pack.has_landmarks:
-        raise DataError(f"{pack.path}: has no landmarks (made with --aligned), but {run} looks at regions")
-    class_set = ClassSet(settings.classes, config.classes)
+    class_set = ClassSet(config.settings.classes, config.classes)
     places = zip(pack.dataset, pack.emotion, pack.subject, pack.clip, strict=True)
     truth = tuple(class_set.class_of(*place) or "" for place in places)
     n = len(pack.ids)
     place = np.stack([np.zeros(n, np.int64), np.arange(n)], 1)
     samples = Samples((pack,), place, pack.ids, np.zeros(n, np.int64), config.classes)
     rows = np.arange(len(samples.ids))
-    total = np.zeros((len(rows), len(config.classes)))
-    for file in files:
-        model = restore(load_weights(file)).to(device)
-        probabilities, _ = predict(model, plain_batches(samples, rows, config), settings)
-        total += probabilities
-    predictions = Predictions(samples.ids, (NO_FOLD,) * len(rows), truth, total / len(files), config.classes)
+    folds = _by_fold(run, config, samples, device)
+    average = np.mean(folds, axis=0)
+    predictions = Predictions(samples.ids, (NO_FOLD,) * len(rows), truth, average, config.classes)
     seen = len(set(samples.ids) & set(config.clips))
     remarks = []
     if seen:
@@ -72,3 +64,37 @@ def predict_pack(run: Path, pack: Pack, device: str) -> tuple[Predictions, list[
     if known and not seen:
         remarks.append(f"{len(known)} of {len(people)} people were used to train {run}, in other clips or recordings")
     return predictions, remarks
+
+
+def _by_fold(run: Path, config: RunConfig, samples: Samples, device: str) -> list[NDArray[np.float64]]:
+    """(N, K) probabilities of all clips by what each fold of a run trained, or by the one network of `train`."""
+    settings, pack = config.settings, samples.packs[0]
+    torch.set_num_threads(settings.threads)
+    if settings.region == "roi" and not pack.has_landmarks:
+        raise DataError(f"{pack.path}: has no landmarks (made with --aligned), but {run} looks at regions")
+    if settings.features == NETWORK:
+        rows = np.arange(len(samples.ids))
+        models = (restore(load_weights(file)).to(device) for file in _files(run, config, "final.pt"))
+        return [predict(model, plain_batches(samples, rows, config), settings)[0] for model in models]
+    if settings.features == FUSION:
+        marks = [read_json(file) for file in _files(run, config, "done.json")]
+        members = [_by_fold(folder, RunConfig.read(folder), samples, device) for folder in member_folders(run, config)]
+        return [
+            np.asarray(sum(weight * part for weight, part in zip(mark["weights"], parts, strict=True)))
+            for mark, parts in zip(marks, zip(*members, strict=True), strict=True)
+        ]
+    classifiers = [Classifier.load(file) for file in _files(run, config, "classifier.npz")]
+    features = features_of(samples, settings)
+    return [classifier.predict(features) for classifier in classifiers]
+
+
+def _files(run: Path, config: RunConfig, name: str) -> list[Path]:
+    """The files of this name of all folds, or of `train`."""
+    files = [run / name]
+    if config.command == "cv":
+        files = [run / f"fold_{fold}" / name for fold in range(len(Folds.load(run / "folds.json").tests))]
+    missing = [file for file in files if not file.is_file()]
+    if missing:
+        going_on = shlex.join(["mertool", config.command, "-o", str(run), "--resume"])
+        raise DataError(f'{run}: not finished, no {missing[0].relative_to(run)}; run "{going_on}"')
+    return files

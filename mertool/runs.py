@@ -14,7 +14,7 @@ import os
 import shlex
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ import numpy as np
 
 from . import __version__
 from .clips import show_same_moments
-from .config import Settings, option_name
+from .config import FUSION, NETWORK, Settings, option_name
 from .datasets.labels import ClassSet, megc3_remarks, resolve_classes
 from .environment import describe_environment
 from .errors import DataError, FileError, UsageError
@@ -40,15 +40,18 @@ from .folds import (
 )
 from .inputs import Samples, load_samples
 from .pack import Pack, file_sha256, load_pack
+from .texture import check_packs
 
 __all__ = [
     "Init",
+    "Member",
     "RunConfig",
     "begin_run",
     "class_set_of",
     "command_of",
     "continue_run",
     "default_run",
+    "enter_run",
     "fingerprint",
     "initial_weights",
     "locate",
@@ -56,6 +59,7 @@ __all__ = [
     "open_packs",
     "open_samples",
     "read_folds",
+    "relative_to_run",
 ]
 
 _FORMAT = 1
@@ -74,6 +78,15 @@ class Init:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """A run whose predictions a fusion joins: `--fuse`."""
+
+    path: str
+    mark: str  # its fingerprint
+    people: tuple[str, ...]  # whom its initial weights have seen, see Init
+
+
+@dataclass(frozen=True, slots=True)
 class RunConfig:
     """What config.json holds.
 
@@ -86,6 +99,7 @@ class RunConfig:
         init: Initial weights, or None.
         apexes: How each pack's apexes were chosen: "table", "middle" or "difference".
         jitters: By up to how many frames each pack's onsets and apexes were moved at random (`extract --jitter`).
+        members: The runs of a fusion.
     """
 
     command: str
@@ -96,6 +110,7 @@ class RunConfig:
     init: Init | None
     apexes: tuple[str, ...] = ()
     jitters: tuple[int, ...] = ()
+    members: tuple[Member, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as config.json holds them."""
@@ -124,6 +139,11 @@ class RunConfig:
                 "people": list(init.people),
             },
             "clips": list(self.clips),
+            **(
+                {"members": [{**asdict(member), "people": list(member.people)} for member in self.members]}
+                if self.members
+                else {}
+            ),
         }
 
     @classmethod
@@ -167,6 +187,10 @@ class RunConfig:
                     _list(init["not_loaded"], str, "not_loaded"),
                     _list(init.get("people", []), str, "people"),
                 ),
+                members=tuple(
+                    Member(_path(one["path"]), _text(one["mark"], "mark"), _list(one["people"], str, "people"))
+                    for one in _list(values.get("members", []), dict, "members")
+                ),
             )
         except (AttributeError, KeyError, OverflowError, TypeError, UsageError) as error:
             raise DataError(f"{path}: damaged configuration ({error}); start the run again with another -o") from error
@@ -178,6 +202,8 @@ class RunConfig:
             texts.append("other packs")
         if (self.init and self.init.sha256) != (other.init and other.init.sha256):
             texts.append("other initial weights (--init)")
+        if [member.mark for member in self.members] != [member.mark for member in other.members]:
+            texts.append("other runs (--fuse)")
         if self.command != other.command:
             texts.append(f"command {self.command} here, {other.command} there")
         return texts
@@ -222,6 +248,8 @@ def fingerprint(run: Path) -> str:
         hashed = {name: values[name] for name in ("format", "command", "settings", "classes", "clips")}
         hashed["packs"] = [pack["sha256"] for pack in values["packs"]]
         hashed["init"] = values["init"] and values["init"]["sha256"]
+        if "members" in values:
+            hashed["members"] = [member["mark"] for member in values["members"]]
     except (KeyError, TypeError) as error:
         raise DataError(f"{run / 'config.json'}: damaged configuration ({error}); start the run again") from error
     hashed["folds"] = file_sha256(run / "folds.json")
@@ -231,18 +259,19 @@ def fingerprint(run: Path) -> str:
 def default_run(command: str, packs: Sequence[Path], settings: Settings, init: Path | None, usual_classes: str) -> Path:
     """`runs/<packs>-<short settings>`, e.g. runs/SAMM-roi-3f-abn; what is not said has its recipe's value."""
     parts = ["train"] if command == "train" else []
-    parts += ["+".join(pack.stem for pack in packs), settings.region, f"{settings.frames}f"]
+    parts += ["+".join(pack.stem for pack in packs), settings.region]
+    parts += [f"{settings.frames}f"] if settings.features == NETWORK else [settings.features]
     parts += [name for name in ("abn", "arcface", "balance") if getattr(settings, name)]
     parts += [settings.protocol] if settings.protocol != "stratified" else []
     parts += [settings.recipe] if settings.recipe != "modern" else []
     parts += [settings.classes.replace(",", "+")] if settings.classes != usual_classes else []
     parts += [f"init_{init.stem}"] if init is not None else []
     said = {"classes", "region", "frames", "abn", "arcface", "balance", "recipe", "threads", "device", "precision"}
-    said.add("protocol")
+    said |= {"protocol", "features"}
     usual = Settings.from_recipe(settings.recipe).as_dict()
     for name, value in settings.as_dict().items():
         if name not in said and value != usual[name]:
-            parts.append(f"{name.replace('_', '')}{value}")
+            parts.append(f"{name.replace('_', '')}{str(value).replace(',', '+')}")
     return Path("runs") / "-".join(parts)
 
 
@@ -289,6 +318,8 @@ def begin_run(
         DataError: The packs do not give the clips that the settings need.
     """
     _check_seeds(settings)
+    if settings.features != NETWORK:
+        check_packs(packs, settings)
     samples = load_samples(packs, class_set_of(packs, settings), settings)
     populated = np.unique(samples.labels)
     if len(populated) < 2:
@@ -325,12 +356,22 @@ def begin_run(
         command=command,
         settings=settings,
         classes=samples.classes,
-        packs=tuple((_relative(pack.path, run), file_sha256(pack.path)) for pack in packs),
+        packs=tuple((relative_to_run(pack.path, run), file_sha256(pack.path)) for pack in packs),
         clips=tuple(sorted(samples.ids)),
         init=start,
         apexes=tuple(str(pack.meta.get("settings", {}).get("apex", "table")) for pack in packs),
         jitters=tuple(pack.meta.get("settings", {}).get("jitter", 0) for pack in packs),
     )
+    return enter_run(run, wanted, folds, join=join, undecided=undecided), remarks
+
+
+def enter_run(
+    run: Path, wanted: RunConfig, folds: Folds | None, *, join: bool = False, undecided: Collection[str] = ()
+) -> RunConfig:
+    """Write folds.json, env.json and config.json of a new run, or join the run that is there; gives its configuration.
+
+    Arguments and errors as `begin_run`.
+    """
     make_folder(run)
     with file_lock(run / ".lock"):
         if (run / "config.json").exists():
@@ -338,22 +379,22 @@ def begin_run(
                 raise FileError(f"{run}: holds a run already; --resume continues it, -o names another folder")
             existing = RunConfig.read(run)
             adopted = {name: getattr(existing.settings, name) for name in undecided}
-            wanted = dataclasses.replace(wanted, settings=dataclasses.replace(settings, **adopted))
+            wanted = dataclasses.replace(wanted, settings=dataclasses.replace(wanted.settings, **adopted))
             differing = wanted.differences(existing)
             if not differing and folds is not None and Folds.load(run / "folds.json").tests != folds.tests:
                 differing.append("other folds")
             if differing:
                 raise UsageError(f"{run}: its settings differ ({'; '.join(differing)}); name another folder with -o")
-            return existing, remarks
+            return existing
         ours = {".lock", "folds.json", "env.json"}
         strangers = sorted(path.name for path in run.iterdir() if path.name not in ours and path.suffix != ".tmp")
         if strangers:
             raise FileError(f"{run}: not empty and not a run (it holds {strangers[0]}); name another folder with -o")
         if folds is not None:
             folds.save(run / "folds.json")
-        write_json(run / "env.json", describe_environment(settings))
+        write_json(run / "env.json", describe_environment(wanted.settings))
         write_json(run / "config.json", wanted.as_dict())
-    return wanted, remarks
+    return wanted
 
 
 def continue_run(run: Path, command: str, packs: Sequence[Path], init: Path | None, given: dict[str, Any]) -> RunConfig:
@@ -390,7 +431,7 @@ def continue_run(run: Path, command: str, packs: Sequence[Path], init: Path | No
 
 def move_packs(run: Path, config: RunConfig, packs: Sequence[Path]) -> RunConfig:
     """The configuration of a run whose packs now lie at `packs`; config.json is written anew where they have moved."""
-    places = tuple((_relative(path, run), digest) for path, (_, digest) in zip(packs, config.packs, strict=True))
+    places = tuple((relative_to_run(path, run), digest) for path, (_, digest) in zip(packs, config.packs, strict=True))
     if places == config.packs:
         return config
     written = read_json(run / "config.json")  # all else stays as the mertool that began the run wrote it
@@ -406,6 +447,10 @@ def command_of(run: Path, config: RunConfig) -> str:
     Every setting that is not its recipe's usual one is named. Own folds are read from the run itself.
     """
     settings, usual = config.settings, Settings.from_recipe(config.settings.recipe)
+    if settings.features == FUSION:
+        words = ["mertool", "cv", "--fuse", *(os.path.relpath(locate(run, member.path)) for member in config.members)]
+        words += ["--fuse-weights", settings.fuse_weights] if settings.fuse_weights != usual.fuse_weights else []
+        return shlex.join([*words, "-o", f"{os.path.relpath(run)}-again"])
     words = ["mertool", config.command, *(os.path.relpath(locate(run, path)) for path, _ in config.packs)]
     words += [f"--{settings.region}", "--classes", settings.classes]
     words += ["--recipe", settings.recipe] if settings.recipe != "modern" else []
@@ -473,7 +518,7 @@ def read_folds(run: Path, samples: Samples) -> Folds:
     return folds
 
 
-def _relative(path: Path, run: Path) -> str:
+def relative_to_run(path: Path, run: Path) -> str:
     """`path` as seen from the run folder, so that both may be moved together."""
     return os.path.relpath(path.resolve(), run.resolve())
 
@@ -580,7 +625,7 @@ def _open_init(path: Path, run: Path, command: str, samples: Samples, settings: 
     outcome = transfer(model, settings, samples.classes, checkpoint)
     loaded = (*outcome.loaded, *outcome.adapted)
     people = tuple(sorted(everyone & {person_of_id(name) for name in checkpoint.seen}))
-    init = Init(_relative(file, run), file_sha256(file), loaded, tuple(outcome.not_loaded), people)
+    init = Init(relative_to_run(file, run), file_sha256(file), loaded, tuple(outcome.not_loaded), people)
     remarks = [f"--init {path}: {line}" for line in outcome.lines()]
     if people:
         remarks.append(

@@ -106,7 +106,7 @@ def test_the_inner_part_is_about_a_fifth_with_every_class_and_others_for_other_s
 
 
 def test_one_person_cannot_be_divided():
-    with pytest.raises(DataError, match="--select inner: a training part holds the clips of 1 person; it needs two"):
+    with pytest.raises(DataError, match="inner validation: a training part holds the clips of 1 person; it needs two"):
         inner_split(["samm/1/a", "samm/1/b"], ["x", "y"], 0)
 
 
@@ -514,7 +514,7 @@ def test_train_keeps_people_out_as_well_and_says_that_it_has_seen_them(home, tmp
 def test_a_training_part_of_one_person_is_refused_before_anything_is_written(tmp_path, people, words):
     make_pack(tmp_path / "a.npz", people)
     line = refusal(words[0], "a.npz", *words[1:], *INNER, "-o", "run", cwd=tmp_path, code=1)
-    assert line.startswith("Error: --select inner: a training part holds the clips of 1 person; it needs two or more")
+    assert line.startswith("Error: inner validation: a training part holds the clips of 1 person; it needs two or more")
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
 
 

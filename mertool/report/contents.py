@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..config import RECIPES, Settings
+from ..config import FUSION, NETWORK, RECIPES, Settings
 from ..stats import fewest_one_way, spread
 from .blocks import Block, Facts, Heading, Notes, Table, column_widths, count_of
 from .compare import compare_runs, labels_of
@@ -186,7 +186,7 @@ def details_of(run: Run) -> list[Block]:
         Facts(tuple(facts)),
         *([Notes((f"This run {_changed_sentence(run)}",))] if run.changed else []),
         *_seed_blocks(run),
-        Notes((_baseline_sentence(run), _overlap_sentence(run), _epoch_rule(run), run.key_frames)),
+        Notes((_baseline_sentence(run), _overlap_sentence(run), _choice_rule(run), run.key_frames)),
         _confusion_table(run),
         _class_table(run),
     ]
@@ -195,8 +195,7 @@ def details_of(run: Run) -> list[Block]:
         blocks.append(Notes((f"Without a clip, so left out of UF1 and UAR: {absent}.",)))
     if len(scores["per_dataset"]) > 1:
         blocks.append(_dataset_table(run))
-    blocks.append(_fold_table(run))
-    return blocks
+    return [*blocks, _fold_table(run), *_places_table(run)]
 
 
 def _seed_blocks(run: Run) -> list[Block]:
@@ -213,6 +212,57 @@ def _seed_blocks(run: Run) -> list[Block]:
         Table(f"Over {seeds} seeds, {splits}", ("score", "mean", "sd", "lowest", "highest"), tuple(rows)),
         Notes((f"All else here is of the first of them, seed {run.settings.seed}.",)),
     ]
+
+
+def _choice_rule(run: Run) -> str:
+    """What was chosen in training, and on what."""
+    settings = run.settings
+    if settings.features == NETWORK:
+        return _epoch_rule(run)
+    never = "the test fold is never looked at during training."
+    if settings.features == FUSION:
+        how = (
+            "are equal" if settings.fuse_weights == "equal" else "are fitted in each fold on clips of its training part"
+        )
+        said = ""
+        if run.weights and settings.fuse_weights == "fitted":
+            folds = "; ".join("/".join(f"{weight:.2f}" for weight in fold) for fold in run.weights)
+            said = f" ({' / '.join(run.members)}: {folds})"
+        return f"Fusion: probabilities are averaged clip by clip; the runs' weights {how}{said}."
+    auto = [
+        name
+        for name, value in (("the number of features", settings.select_features), ("C", settings.cost))
+        if value == "auto"
+    ]
+    chosen = ""
+    if run.designs:
+        counts = ", ".join(str(design["features"]) for design in run.designs)
+        costs = ", ".join(f"{design['cost']:g}" for design in run.designs)
+        chosen = f" ({counts} of {run.designs[0]['of']} features; C {costs})"
+    if not auto:
+        return f"Features of highest Fisher ratio and the classifier are of the training part alone{chosen}; {never}"
+    return (
+        f"In each fold {' and '.join(auto)} {'are' if len(auto) > 1 else 'is'} chosen by cross-validation over whole "
+        f"people of its training part{chosen}; {never}"
+    )
+
+
+def _places_table(run: Run) -> list[Block]:
+    """Where the selected features lie, as shares of all features of a region."""
+    if not run.designs or any(design["features"] == design["of"] for design in run.designs):
+        return []
+    places = run.designs[0]["places"]
+    of_one = run.designs[0]["of"] / len(places) / 3
+    planes = list(next(iter(places.values())))
+    rows = []
+    for place in places:
+        shares = [
+            sum(design["places"].get(place, {}).get(plane, 0) for design in run.designs) / len(run.designs) / of_one
+            for plane in planes
+        ]
+        rows.append((place, *(f"{100 * share:.1f}" for share in shares), f"{100 * sum(shares) / len(shares):.1f}"))
+    title = "Selected of each region's features, mean of folds, %"
+    return [Table(title, ("region", *planes, "all"), tuple(rows))]
 
 
 def _epoch_rule(run: Run) -> str:
@@ -247,6 +297,13 @@ def _ways(run: Run) -> list[str]:
 
 def _short_settings(run: Run) -> str:
     settings = run.settings
+    if settings.features == FUSION:
+        return f"fusion of {' + '.join(run.members)}, {settings.fuse_weights} weights"
+    if settings.features != NETWORK:
+        frames = f"{settings.length} frames ({settings.interpolation})" if settings.length else "frames as stored"
+        chosen = {"auto": "selection", "all": "all features"}.get(settings.select_features, "fixed selection")
+        shape = f"P {settings.points}, R {settings.radii}"
+        return ", ".join([settings.region, settings.features.upper(), shape, frames, chosen])
     words = [settings.region, f"{settings.frames} frame{'s' if settings.frames > 1 else ''}"]
     words += [name for name, on in (("abn", settings.abn), ("arcface", settings.arcface)) if on]
     return ", ".join([*words, settings.recipe, *([f"init {run.init_name}"] if run.init else [])])
@@ -265,7 +322,8 @@ def _protocol(run: Run) -> str:
 def _overrides(settings: Settings) -> str:
     """Settings that neither the recipe nor another line of the report tells."""
     told = {"classes", "region", "frames", "abn", "arcface", "recipe", "protocol", "folds", "seed", "split_seed"}
-    told |= {"select", "repeats", "new_splits"}
+    told |= {"select", "repeats", "new_splits", "features", "fuse_weights"}
+    told |= {"points", "radii", "length", "interpolation"} if settings.features not in (NETWORK, FUSION) else set()
     recipe = Settings.from_dict({**RECIPES[settings.recipe], "recipe": settings.recipe}).as_dict()
     changed = [
         f"{name} {value}" for name, value in settings.as_dict().items() if value != recipe[name] and name not in told

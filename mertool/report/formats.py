@@ -193,6 +193,9 @@ def _run_values(run: Run) -> dict[str, Any]:
         "n_subjects_seen_by_init": len(run.init_people),
         "per_person": {name: list(pair) for name, pair in hits_by_person(run.predictions).items()},
         "epochs": list(run.epochs),
+        "designs": list(run.designs),
+        "members": list(run.members),
+        "weights": [list(weights) for weights in run.weights],
         "n_seeds": len(run.repeats) + 1,
         "over_seeds": {name: spread(run.over_seeds(name))._asdict() for name in _SEED_SCORES if run.repeats},
         "repeats": [

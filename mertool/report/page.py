@@ -17,6 +17,7 @@ from itertools import groupby
 from typing import Any
 
 from .. import __version__
+from ..config import NETWORK
 from ..metrics import hits_by_person
 from ..stats import spread
 from .blocks import Block, Facts, Heading, Notes, Table
@@ -196,6 +197,8 @@ def _people(run: Run) -> str:
 
 
 def _curves(run: Run) -> str:
+    if run.settings.features != NETWORK:
+        return ""
     logs = run.read_logs()
     if not logs:
         return "<h3>Learning curves</h3><p>No complete log.csv in every fold.</p>"
@@ -329,7 +332,7 @@ def _gallery(gallery: Gallery) -> str:
     if gallery.maps:
         parts = [f"<h3>Where the attention branch looks</h3>{note}<div class='maps'>{_pictures(gallery.maps)}</div>"]
     if gallery.clips:
-        parts.append("<h3>The network’s surest and least sure answers</h3>")
+        parts.append("<h3>The surest and the least sure answers</h3>")
     parts += [f"<h4>{_text(title)}</h4><div class='clips'>{_pictures(shown)}</div>" for title, shown in gallery.clips]
     return "".join(parts)
 
@@ -374,6 +377,7 @@ def _sources(run: Run) -> dict[str, str]:
     folds = hashlib.sha256(repr([sorted(ids) for ids in run.folds.tests]).encode()).hexdigest()
     packs = zip(run.packs, run.pack_sha256, strict=True)
     return {
+        "fused": " + ".join(run.members) or "-",
         "init": f"{run.init_name} {run.init_sha256[:8]}" if run.init else "-",
         "packs": ", ".join(f"{name} {digest[:8]}" for name, digest in packs),
         "apex": ", ".join(run.apexes),

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-from ..config import Settings
+from ..config import NETWORK, Settings
 from ..errors import DataError, UsageError
 from .blocks import Block, Heading, Notes, Table, count_of
 from .compare import compare_runs, labels_of
@@ -119,6 +119,9 @@ def fill_tables(runs: Sequence[Run]) -> PaperTables:
     left_out = []
     for run in runs:
         settings = run.settings
+        if settings.features != NETWORK:
+            left_out.append((run, f"{settings.features} is no network, of which the tables are"))
+            continue
         table = next(number for number, region in _REGIONS.items() if region == settings.region)
         if settings.arcface and run.init:
             left_out.append((run, "ArcFace and initial weights at once"))

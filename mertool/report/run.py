@@ -60,6 +60,10 @@ class Run:
         changed: Predictions that are no longer as their fold left them, by their hashes.
         init_sha256: Hash of the initial weights; "" for random ones.
         pack_sha256: Hash of each pack.
+        members: Names of the runs of a fusion.
+        designs: Of texture features what each fold chose: "features", "of" how many, "cost" and, by region and plane,
+            how many were chosen in "places"; empty where unknown.
+        weights: Of a fusion the weights of its runs in each fold.
     """
 
     name: str
@@ -83,6 +87,9 @@ class Run:
     changed: tuple[str, ...]
     init_sha256: str
     pack_sha256: tuple[str, ...]
+    members: tuple[str, ...] = ()
+    designs: tuple[dict[str, Any], ...] = ()
+    weights: tuple[tuple[float, ...], ...] = ()
 
     @property
     def subject_dependent(self) -> bool:
@@ -177,6 +184,11 @@ def load_run(folder: Path) -> Run:
         raise DataError(f"{where}: {error}") from error
     init = config.get("init") or {}
     init = init if isinstance(init, dict) else {"path": init}
+    members = config.get("members") or []
+    if not isinstance(members, list) or not all(isinstance(member, dict) for member in members):
+        raise DataError(f"{where}: config.json: expected a list of runs in 'members'; was it edited?")
+    marks = _marks(folder, len(folds.tests))
+    people = {*_texts(init, "people", where), *(name for one in members for name in _texts(one, "people", where))}
     return Run(
         name=name,
         folder=folder,
@@ -184,7 +196,7 @@ def load_run(folder: Path) -> Run:
         settings=settings,
         init=str(init.get("path", "")),
         init_layers=(_texts(init, "loaded", where), _texts(init, "not_loaded", where)),
-        init_people=_texts(init, "people", where),
+        init_people=tuple(sorted(people)),
         packs=packs,
         apexes=tuple(sorted({str(pack.get("apex", "table")) for pack in config["packs"]})),
         jitters=tuple(pack.get("jitter", 0) for pack in config["packs"]),  # older runs have none
@@ -194,11 +206,14 @@ def load_run(folder: Path) -> Run:
         interval=wilson(metrics["hits"], metrics["n"]),
         by_people=bootstrap_intervals(confusions_by_person(predictions), _BOOTSTRAP_SEED),
         overlap=tuple(subject_overlap(folds)),
-        epochs=_epochs(folder, len(folds.tests)),
+        epochs=_epochs(marks),
         repeats=tuple(_repeat(folder, number, settings, predictions, where) for number in range(1, settings.repeats)),
-        changed=_changed(folder, len(folds.tests)),
+        changed=_changed(folder, marks),
         init_sha256=str(init.get("sha256", "")),
         pack_sha256=tuple(str(pack.get("sha256", "")) for pack in config["packs"]),
+        members=tuple(PurePath(str(member.get("path", ""))).name for member in members),
+        designs=_designs(marks),
+        weights=_weights(marks, len(members)),
     )
 
 
@@ -237,29 +252,63 @@ def _go_on(folder: Path) -> str:
     return shlex.join(["mertool", "cv", "-o", folder.as_posix(), "--resume"])
 
 
-def _epochs(folder: Path, n_folds: int) -> tuple[int, ...]:
-    """The epoch of each fold's weights; empty where a fold does not say it."""
+def _marks(folder: Path, n_folds: int) -> list[dict[str, Any]]:
+    """What done.json of each fold says; nothing where there is none."""
     found = []
     for fold in range(n_folds):
         path = folder / f"fold_{fold}" / "done.json"
         values = read_json(path) if path.is_file() else None
-        epoch = values.get("epoch") if isinstance(values, dict) else None
-        if type(epoch) is not int:
+        found.append(values if isinstance(values, dict) else {})
+    return found
+
+
+def _epochs(marks: list[dict[str, Any]]) -> tuple[int, ...]:
+    """The epoch of each fold's weights; empty where a fold does not say it."""
+    found = [one.get("epoch") for one in marks]
+    return tuple(found) if all(type(epoch) is int for epoch in found) else ()  # type: ignore[arg-type]
+
+
+def _designs(marks: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """What each fold chose; empty where a fold does not say it."""
+    found = []
+    for one in marks:
+        design = one.get("design")
+        if not isinstance(design, dict) or not all(
+            type(design.get(name)) in (int, float) for name in ("features", "of", "cost")
+        ):
             return ()
-        found.append(epoch)
+        places = design.get("places")
+        if not isinstance(places, dict) or not all(
+            isinstance(planes, dict) and all(type(count) is int for count in planes.values())
+            for planes in places.values()
+        ):
+            return ()
+        found.append(design)
     return tuple(found)
 
 
-def _changed(folder: Path, n_folds: int) -> tuple[str, ...]:
+def _weights(marks: list[dict[str, Any]], n_members: int) -> tuple[tuple[float, ...], ...]:
+    """The weights of a fusion in each fold; empty where a fold does not say them."""
+    found = []
+    for one in marks:
+        weights = one.get("weights")
+        if not isinstance(weights, list) or len(weights) != n_members or not n_members:
+            return ()
+        if not all(type(weight) in (int, float) for weight in weights):
+            return ()
+        found.append(tuple(map(float, weights)))
+    return tuple(found)
+
+
+def _changed(folder: Path, marks: list[dict[str, Any]]) -> tuple[str, ...]:
     """predictions.csv of those folds whose done.json has another hash for it."""
     found = []
-    for fold in range(n_folds):
-        path = folder / f"fold_{fold}" / "done.json"
-        values = read_json(path) if path.is_file() else None
-        digests = values.get("sha256") if isinstance(values, dict) else None
+    for fold, one in enumerate(marks):
+        digests = one.get("sha256")
         wanted = digests.get("predictions.csv") if isinstance(digests, dict) else None
-        if wanted is not None and wanted != file_sha256(path.with_name("predictions.csv")):
-            found.append(f"fold_{fold}/predictions.csv")
+        name = f"fold_{fold}/predictions.csv"
+        if wanted is not None and wanted != file_sha256(folder / name):
+            found.append(name)
     return tuple(found)
 
 

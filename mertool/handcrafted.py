@@ -1,0 +1,214 @@
+"""One fold of texture features with a linear classifier: choice on inner folds of the training part, training, test.
+
+Source: Kato et al., APSIPA ASC 2021, reference [8] of the paper (methods.md 4.1); its classifier is not known to us.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .config import Settings
+from .errors import DataError, FileError
+from .files import reason, write_text
+from .folds import inner_folds
+from .inputs import Samples
+from .linear import COSTS, Classifier, Design, Problem, feature_counts, train_classifier
+from .metrics import evaluate
+from .predictions import Predictions
+
+__all__ = ["Trained", "best_of", "classify_again", "classify_fold", "designs_of", "read_selection", "train_fold"]
+
+_DIGITS = 6  # of scores, as selection.csv has them: so the choice can be made again from it
+_SAME = 1e-3  # probabilities and scores that differ by more are of another classifier
+_LEAST = 1e-12  # probability of the truth below which a loss no longer grows
+
+
+class Trained(NamedTuple):
+    """A fold's classifier and how it was chosen.
+
+    Attributes:
+        classifier: Trained on the whole training part.
+        scores: Of each design its UF1 and log loss over the inner folds; empty where there was nothing to choose and
+            nobody to choose on.
+        inner: (n, K) probabilities of the training part's clips under the chosen design, each by the classifier of the
+            inner fold that left its person out; None as above.
+    """
+
+    classifier: Classifier
+    scores: dict[Design, tuple[float, float]]
+    inner: NDArray[np.float64] | None
+
+
+def designs_of(settings: Settings, size: int) -> list[Design]:
+    """What inner validation chooses from, of `size` features."""
+    counts: Sequence[int] = feature_counts(size)
+    if settings.select_features != "auto":
+        counts = (size,) if settings.select_features == "all" else (int(settings.select_features),)
+    costs = COSTS if settings.cost == "auto" else (float(settings.cost),)
+    return [Design(count, cost) for count in counts for cost in costs]
+
+
+def train_fold(samples: Samples, features: NDArray[np.float32], ids: Sequence[str], settings: Settings) -> Trained:
+    """Choose and train a classifier on the clips of a training part, and on nothing else.
+
+    The design is the best over inner folds of whole people; see `best_of`.
+
+    Args:
+        samples: All clips.
+        features: (N, D) of all clips.
+        ids: Sorted ids of the training part.
+        settings: All settings.
+
+    Raises:
+        DataError: There is something to choose, but only one person to choose on.
+    """
+    rows = samples.rows_of(ids)
+    x, labels, classes = features[rows], samples.labels[rows], samples.classes
+    designs = designs_of(settings, features.shape[1])
+    seen = tuple(ids)
+    try:
+        inner = inner_folds(ids, [classes[label] for label in labels], settings.split_seed)
+    except DataError:
+        if len(designs) > 1:
+            raise
+        trained = train_classifier(x, labels, designs[0], classes, balance=settings.balance, seen=seen)
+        return Trained(trained, {}, None)
+    place = {name: row for row, name in enumerate(ids)}
+    found = {design: np.empty((len(ids), len(classes))) for design in designs}
+    for tested in inner.tests:
+        out = np.zeros(len(ids), bool)
+        out[[place[name] for name in tested]] = True
+        problem = Problem(x[~out], labels[~out], len(classes), balance=settings.balance)
+        for count in dict.fromkeys(design.count for design in designs):
+            costs = [design.cost for design in designs if design.count == count]
+            for classifier in problem.train(count, costs, classes):
+                found[classifier.design][out] = classifier.predict(x[out])
+    scores = {design: _score(samples, rows, probabilities) for design, probabilities in found.items()}
+    best = best_of(scores)
+    classifier = train_classifier(x, labels, best, classes, balance=settings.balance, seen=seen)
+    return Trained(classifier, scores, found[best])
+
+
+def best_of(scores: Mapping[Design, tuple[float, float]]) -> Design:
+    """The design of highest UF1, of equal ones that of lowest log loss, of equal ones that of fewest features."""
+    return min(scores, key=lambda design: (-scores[design][0], scores[design][1], design.count, design.cost))
+
+
+def _score(samples: Samples, rows: NDArray[np.int64], probabilities: NDArray[np.float64]) -> tuple[float, float]:
+    of_truth = probabilities[np.arange(len(rows)), samples.labels[rows]]
+    uf1 = evaluate(samples.predictions(rows, probabilities))["uf1"]
+    loss = float(-np.log(np.maximum(of_truth, _LEAST)).mean())
+    return round(uf1, _DIGITS), round(loss, _DIGITS)
+
+
+def classify_fold(
+    samples: Samples,
+    features: NDArray[np.float32],
+    training: Sequence[str],
+    tested: Sequence[str],
+    fold: int,
+    folder: Path,
+    settings: Settings,
+) -> tuple[list[str], Classifier]:
+    """Train on one part and predict the other; gives the names of the files written to `folder`, and the classifier.
+
+    classifier.npz, predictions.csv, and, where inner folds can be made, inner.csv and selection.csv, which has a row a
+    design.
+    """
+    trained = train_fold(samples, features, training, settings)
+    names = ["predictions.csv", "classifier.npz"]
+    trained.classifier.save(folder / "classifier.npz")
+    if trained.inner is not None:
+        samples.predictions(samples.rows_of(training), trained.inner, fold).write(folder / "inner.csv")
+        write_text(folder / "selection.csv", _selection(trained))
+        names += ["inner.csv", "selection.csv"]
+    rows = samples.rows_of(tested)
+    samples.predictions(rows, trained.classifier.predict(features[rows]), fold).write(folder / "predictions.csv")
+    return names, trained.classifier
+
+
+def read_selection(path: Path) -> dict[Design, tuple[float, float]]:
+    """The scores in a selection.csv.
+
+    Raises:
+        FileError: It cannot be read.
+        DataError: It is damaged.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            return {
+                Design(int(row["features"]), float(row["cost"])): (
+                    float(row["uf1_validation"]),
+                    float(row["loss_validation"]),
+                )
+                for row in csv.DictReader(stream)
+            }
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {reason(error)}") from error
+    except (KeyError, TypeError, ValueError, csv.Error) as error:
+        raise DataError(f"{path}: damaged; expected a row a design, as mertool writes it") from error
+
+
+def classify_again(
+    samples: Samples,
+    features: NDArray[np.float32],
+    training: Sequence[str],
+    tested: Sequence[str],
+    folder: Path,
+    settings: Settings,
+) -> list[str]:
+    """What is not as it should be in a finished fold, whose classifier is trained once more; see `classify_fold`.
+
+    Raises:
+        MertoolError: A file of the fold is missing or damaged.
+    """
+    kept = Classifier.load(folder / "classifier.npz")
+    faults = []
+    leaked = sorted(set(kept.seen) & set(tested))
+    if leaked:
+        faults.append(f"its classifier has seen clips that it was tested on: {leaked[0]}")
+    if kept.seen != tuple(training):
+        faults.append("its classifier was trained on other clips than the training part")
+    if kept.design.count > features.shape[1]:
+        return [*faults, "its classifier wants more features than there are"]
+    if (folder / "selection.csv").exists():
+        scores = read_selection(folder / "selection.csv")
+        inner = Predictions.read(folder / "inner.csv")
+        if not scores or best_of(scores) != kept.design:
+            faults.append("its design is not the best of its inner folds")
+        elif set(inner.clip) != set(training):
+            faults.append("its inner predictions are of other clips than the training part")
+        else:
+            found = samples.rows_of(inner.clip)
+            if not np.allclose(_score(samples, found, inner.probabilities), scores[kept.design], atol=_SAME):
+                faults.append("its inner predictions do not score as its selection.csv says")
+    elif settings.select_features == "auto" or settings.cost == "auto":
+        faults.append("it has no selection.csv, so nothing says how its design was chosen")
+    rows = samples.rows_of(training)
+    again = train_classifier(
+        features[rows], samples.labels[rows], kept.design, samples.classes, balance=settings.balance
+    )
+    written = Predictions.read(folder / "predictions.csv")
+    test = features[samples.rows_of(written.clip)]
+    if np.abs(kept.predict(test) - written.probabilities).max() > _SAME:
+        faults.append("its classifier predicts something else than predictions.csv has")
+    if np.abs(again.predict(test) - written.probabilities).max() > _SAME:
+        faults.append("a classifier trained once more on the training part predicts something else")
+    return faults
+
+
+def _selection(trained: Trained) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("features", "cost", "uf1_validation", "loss_validation", "chosen"))
+    for design, (uf1, loss) in trained.scores.items():
+        chosen = int(design == trained.classifier.design)
+        writer.writerow((design.count, f"{design.cost:g}", f"{uf1:.6f}", f"{loss:.6f}", chosen))
+    return text.getvalue()
