@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from .config import NETWORK
 from .crossval import attention_of
 from .errors import MertoolError
 from .inputs import Copies, Samples, render
@@ -16,6 +17,7 @@ from .regions import REGIONS, face_transforms, invert
 from .report import Gallery, Picture, Run, count_of
 from .runs import RunConfig, open_samples
 from .sheets import face_heat, input_heat, sketch
+from .texture import layout_of
 
 __all__ = ["draw_gallery"]
 
@@ -25,6 +27,7 @@ _CLIPS = 4  # of each kind: what a reader looks at, not a contact sheet
 _FRAME_PX, _FACE_PX, _MOSAIC_HEIGHT_PX = 112, 256, 192
 _GAIN = 4  # times which the difference between apex and onset is drawn: a micro-expression moves a few grey levels
 _QUALITY = 85
+_RANGE = "Each map is coloured from its own lowest (violet) to its highest value (yellow)."
 _LICENCES = "The licences of SAMM, CASME II and others restrict publishing their faces (--no-faces leaves them out)."
 
 
@@ -45,23 +48,27 @@ def draw_gallery(run: Run, faces: bool) -> Gallery:
     except MertoolError as error:
         return Gallery((), (), f"No pictures: {error}")
     maps, notes = None, []
-    if not config.settings.abn:
+    selected: tuple[Picture, ...] = ()
+    if config.settings.features != NETWORK:
+        selected = _selection_maps(samples, run, config, faces)
+        notes += [_RANGE] if selected else []
+    elif not config.settings.abn:
         notes.append("No attention maps: the run has no attention branch.")
     else:
         try:
             maps = attention_of(run.folder)
-            notes.append("Each map is coloured from its own lowest (violet) to its highest value (yellow).")
+            notes.append(_RANGE)
             if config.settings.region == "roi":
                 notes.append(f"The mosaic's regions, line by line: {', '.join(region.name for region in REGIONS)}.")
         except MertoolError as error:
             notes.append(f"No attention maps: {error}.")
-    drawn = ", and attention is drawn over a line drawing" if maps is not None else ""
+    drawn = ", and maps are drawn over a line drawing" if maps is not None or selected else ""
     notes.append(_LICENCES if faces else f"Faces are left out (--no-faces){drawn}.")
     shown = tuple(
         (title, tuple(_clip(samples, maps, config, run.predictions, row, faces) for row in rows))
         for title, rows in choose_clips(run.predictions).items()
     )
-    return Gallery(_class_maps(samples, maps, config, faces), shown, " ".join(notes))
+    return Gallery(_class_maps(samples, maps, config, faces), shown, " ".join(notes), selected)
 
 
 def choose_clips(predictions: Predictions) -> dict[str, list[int]]:
@@ -83,13 +90,31 @@ def choose_clips(predictions: Predictions) -> dict[str, list[int]]:
     return found
 
 
+def _selection_maps(samples: Samples, run: Run, config: RunConfig, faces: bool) -> tuple[Picture, ...]:
+    """Of each plane the share of each region's texture features that was selected, over the input and a face."""
+    shares = run.selected_shares()
+    shape = layout_of(config.settings).map_shape if shares else (0, 0)
+    if len(shares) != shape[0] * shape[1] or not shares:
+        return ()
+    rows = samples.rows_of(run.predictions.clip)
+    shown = []
+    for plane in next(iter(shares.values())):
+        share = {place: values[plane] for place, values in shares.items()}
+        heat = np.array(list(share.values()), np.float32).reshape(shape)
+        least, most = min(share, key=share.__getitem__), max(share, key=share.__getitem__)
+        caption = f"plane {plane}: {100 * share[least]:.1f} % of {least} to {100 * share[most]:.1f} % of {most}"
+        # Each region in one colour: without its neighbours' running into it.
+        blocks = cv2.resize(heat, (32 * shape[1], 32 * shape[0]), interpolation=cv2.INTER_NEAREST)
+        shown.append(_heat_picture(samples, rows, np.asarray(blocks, np.float32), config, faces, caption))
+    return tuple(shown)
+
+
 def _class_maps(
     samples: Samples, maps: tuple[list[str], NDArray[np.float32]] | None, config: RunConfig, faces: bool
 ) -> tuple[Picture, ...]:
     """The mean map of each class over the input, and over a face where the input is the mosaic."""
     if maps is None:
         return ()
-    settings = config.settings
     rows, attention = samples.rows_of(maps[0]), maps[1]
     shown = []
     for label, name in enumerate(samples.classes):
@@ -97,21 +122,27 @@ def _class_maps(
         if len(members) == 0:
             continue
         mean = attention[members].mean(0)
-        input_mean = _mean_input(samples, rows[members], config)
-        landmarks = _mean_landmarks(samples, rows[members])
         caption = f"{name}, mean of {count_of(len(members), 'clip')}, map {mean.min():.2f} to {mean.max():.2f}"
-        if settings.region == "roi":
-            picture = input_mean if faces else np.full_like(input_mean, 235)
-            size = samples.packs[0].frames.shape[-1]
-            face = _mean_face(samples, rows[members]) if faces else sketch(landmarks, size)
-            mosaic, on_face = input_heat(picture, mean, settings), face_heat(face, landmarks, mean, settings)
-            image = _side_by_side([mosaic, on_face], _MOSAIC_HEIGHT_PX)
-            shown.append(Picture(_jpeg(image), f"{caption}; over the mosaic and over a face"))
-        else:
-            picture = input_mean if faces else _face_sketch(landmarks, settings.face_size)
-            image = _scaled(input_heat(picture, mean, settings), _FACE_PX)
-            shown.append(Picture(_jpeg(image), caption))
+        shown.append(_heat_picture(samples, rows[members], mean, config, faces, caption))
     return tuple(shown)
+
+
+def _heat_picture(
+    samples: Samples, rows: NDArray[np.int64], heat: NDArray[np.float32], config: RunConfig, faces: bool, caption: str
+) -> Picture:
+    """A map over the mean input of these clips, and over a face where the input is the mosaic."""
+    settings = config.settings
+    input_mean = _mean_input(samples, rows, config)
+    landmarks = _mean_landmarks(samples, rows)
+    if settings.region == "roi":
+        picture = input_mean if faces else np.full_like(input_mean, 235)
+        size = samples.packs[0].frames.shape[-1]
+        face = _mean_face(samples, rows) if faces else sketch(landmarks, size)
+        mosaic, on_face = input_heat(picture, heat, settings), face_heat(face, landmarks, heat, settings)
+        image = _side_by_side([mosaic, on_face], _MOSAIC_HEIGHT_PX)
+        return Picture(_jpeg(image), f"{caption}; over the mosaic and over a face")
+    picture = input_mean if faces else _face_sketch(landmarks, settings.face_size)
+    return Picture(_jpeg(_scaled(input_heat(picture, heat, settings), _FACE_PX)), caption)
 
 
 def _clip(

@@ -70,11 +70,25 @@ class Layout(NamedTuple):
         return int(np.prod(self.shape))
 
     def count_places(self, columns: NDArray[np.int64]) -> dict[str, dict[str, int]]:
-        """How many of these columns belong to each place, plane by plane: {"M_nose": {"XY": 3, "XT": 8, "YT": 5}}."""
+        """How many of these columns belong to each region, plane by plane: {"M_nose": {"XY": 3, "XT": 8, "YT": 5}}.
+
+        Of the face, to each of its blocks, "block 1,2" being the first row's second.
+        """
         chosen = np.zeros(self.size, np.int64)
         chosen[columns] = 1
-        counts = chosen.reshape(self.shape).sum((1, 3)).tolist()
-        return {name: dict(zip(_PLANES, row, strict=True)) for name, row in zip(self.places, counts, strict=True)}
+        t, y, x = self.blocks
+        counts = chosen.reshape(len(self.places), t, y * x, len(_PLANES), self.bins).sum((1, 4))
+        names = self.places
+        if len(names) == 1:
+            counts = counts.transpose(1, 0, 2)
+            names = tuple(f"block {row + 1},{column + 1}" for row in range(y) for column in range(x))
+        totals = counts.sum(1).tolist()
+        return {name: dict(zip(_PLANES, row, strict=True)) for name, row in zip(names, totals, strict=True)}
+
+    @property
+    def map_shape(self) -> tuple[int, int]:
+        """Rows and columns in which the names of `count_places` lie."""
+        return GRID if len(self.places) > 1 else (self.blocks[1], self.blocks[2])
 
 
 def layout_of(settings: Settings) -> Layout:

@@ -16,6 +16,7 @@ CONFUSION = "Confusion matrix: rows = truth, columns = prediction"
 
 WIDTH = 96  # columns of running text, and the widest confusion matrix that still spells its columns out
 _LEVEL = 0.05
+_MOST_PLACES = 30  # of which a table is still read; the page draws any number
 _FEW_PEOPLE = 10  # resampling fewer people than this gives intervals that are far too narrow
 _SCORES = (
     ("accuracy", "accuracy, pooled, %", 100),
@@ -155,7 +156,10 @@ def details_of(run: Run) -> list[Block]:
     counts = ", ".join(f"{name} {scores['per_class'][name]['support']}" for name in scores["classes"])
     facts = [
         ("settings", _short_settings(run)),
-        ("beyond the recipe", _overrides(run.settings) or "nothing"),
+        (
+            f"beyond the {'recipe' if run.settings.features == NETWORK else 'defaults'}",
+            _overrides(run.settings) or "nothing",
+        ),
         *([("initial weights", _initial_weights(run))] if run.init else []),
         ("protocol", _protocol(run)),
         ("packs", ", ".join(run.packs)),
@@ -249,20 +253,16 @@ def _choice_rule(run: Run) -> str:
 
 def _places_table(run: Run) -> list[Block]:
     """Where the selected features lie, as shares of all features of a region."""
-    if not run.designs or any(design["features"] == design["of"] for design in run.designs):
+    shares = run.selected_shares()
+    if not 1 < len(shares) <= _MOST_PLACES:
         return []
-    places = run.designs[0]["places"]
-    of_one = run.designs[0]["of"] / len(places) / 3
-    planes = list(next(iter(places.values())))
-    rows = []
-    for place in places:
-        shares = [
-            sum(design["places"].get(place, {}).get(plane, 0) for design in run.designs) / len(run.designs) / of_one
-            for plane in planes
-        ]
-        rows.append((place, *(f"{100 * share:.1f}" for share in shares), f"{100 * sum(shares) / len(shares):.1f}"))
-    title = "Selected of each region's features, mean of folds, %"
-    return [Table(title, ("region", *planes, "all"), tuple(rows))]
+    planes = tuple(next(iter(shares.values())))
+    rows = tuple(
+        (place, *(f"{100 * share[plane]:.1f}" for plane in planes), f"{100 * sum(share.values()) / len(planes):.1f}")
+        for place, share in shares.items()
+    )
+    what = "region" if run.settings.region == "roi" else "block"
+    return [Table(f"Selected of each {what}'s features, mean of folds, %", (what, *planes, "all"), rows)]
 
 
 def _epoch_rule(run: Run) -> str:

@@ -55,11 +55,13 @@ class Gallery:
         maps: Mean attention of each class, over the network's input and over a face.
         clips: Title -> clips with their frames.
         note: What the reader should know about them, or why there are none.
+        selected: Of texture features where the selected ones lie, a picture a plane.
     """
 
     maps: tuple[Picture, ...]
     clips: tuple[tuple[str, tuple[Picture, ...]], ...]
     note: str
+    selected: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +333,9 @@ def _gallery(gallery: Gallery) -> str:
     parts = [note]
     if gallery.maps:
         parts = [f"<h3>Where the attention branch looks</h3>{note}<div class='maps'>{_pictures(gallery.maps)}</div>"]
+    if gallery.selected:
+        pictures = _pictures(gallery.selected)
+        parts = [f"<h3>Where the selected features lie</h3>{note}<div class='maps'>{pictures}</div>"]
     if gallery.clips:
         parts.append("<h3>The surest and the least sure answers</h3>")
     parts += [f"<h4>{_text(title)}</h4><div class='clips'>{_pictures(shown)}</div>" for title, shown in gallery.clips]

@@ -125,6 +125,26 @@ class Run:
                 return []
         return logs
 
+    def selected_shares(self) -> dict[str, dict[str, float]]:
+        """Of texture features the share that was selected, 0..1, mean of the folds, by region and plane.
+
+        Empty where nothing was selected, or it is not known.
+        """
+        if not self.designs or any(design["features"] == design["of"] for design in self.designs):
+            return {}
+        places = self.designs[0]["places"]
+        if any({*design["places"]} != {*places} for design in self.designs):
+            return {}
+        each = self.designs[0]["of"] / len(places)
+        return {
+            place: {
+                plane: sum(design["places"][place].get(plane, 0) for design in self.designs)
+                / (len(self.designs) * each / len(planes))
+                for plane in planes
+            }
+            for place, planes in places.items()
+        }
+
     @property
     def key_frames(self) -> str:
         """Where onset, apex and offset come from, in a sentence."""
