@@ -12,17 +12,9 @@ from .datasets.labels import default_classes
 from .engine import choose_device
 from .errors import DataError, UsageError
 from .files import file_lock
+from .new_run import begin_run, continue_run, default_run
 from .pack import Pack, load_pack
-from .runs import (
-    RunConfig,
-    begin_run,
-    continue_run,
-    default_run,
-    initial_weights,
-    locate,
-    move_packs,
-    open_packs,
-)
+from .runs import RunConfig, initial_weights, locate, move_packs, open_packs
 
 __all__ = ["begin", "begin_repeats", "choose_packs", "settings_of"]
 
@@ -110,7 +102,7 @@ def begin(
         folds_file: `--folds-file`.
 
     Raises:
-        MertoolError: As `mertool.runs.begin_run` and `continue_run`; or options that contradict each other.
+        MertoolError: As `mertool.new_run.begin_run` and `continue_run`; or options that contradict each other.
     """
     features = given.get("features") or NETWORK
     if not resume:  # which compares with the run's own settings
@@ -183,7 +175,7 @@ def begin_repeats(run: Path, config: RunConfig, remark: Remark, said: Sequence[s
         said: Remarks that the run has made already; of repeats they are not made again.
 
     Raises:
-        MertoolError: As `mertool.runs.begin_run`; or what the run was made from has changed.
+        MertoolError: As `mertool.new_run.begin_run`; or what the run was made from has changed.
     """
     runs = [(run, config)]
     settings = config.settings

@@ -73,7 +73,7 @@ def cross_validate(
     """Train and test the folds of runs that are not done yet, and write results.json of each run that is then complete.
 
     Args:
-        runs: Folders begun by `mertool.runs.begin_run` with their configurations: a run and its repeats.
+        runs: Folders begun by `mertool.new_run.begin_run` with their configurations: a run and its repeats.
         folds: Which folds of each; None for all.
         jobs: Folds at once.
         progress: Called with (epochs done, epochs in all).

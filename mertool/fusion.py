@@ -17,9 +17,10 @@ from .config import FUSION, Settings
 from .errors import DataError, UsageError
 from .files import read_json
 from .folds import Folds
+from .new_run import enter_run
 from .pack import file_sha256
 from .predictions import Predictions
-from .runs import Member, RunConfig, enter_run, fingerprint, locate, relative_to_run
+from .runs import Member, RunConfig, fingerprint, locate, relative_to_run
 
 __all__ = ["begin_fusion", "default_fusion", "fit_weights", "fuse", "fuse_fold", "member_folders"]
 

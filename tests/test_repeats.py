@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from mertool import begin, engine, runs
+from mertool import begin, engine, new_run, runs
 from mertool.audit import PASS, audit_run
 from mertool.checkpoint import save_checkpoint
 from mertool.config import Settings
@@ -228,7 +228,7 @@ def test_killed_while_a_run_or_repeat_is_begun(home, place, monkeypatch, number,
                 raise KilledError
             write_json(path, value)
 
-        patch.setattr(runs, "write_json", write)
+        patch.setattr(new_run, "write_json", write)
         patch.setattr("mertool.folds.write_json", write)
         with pytest.raises(KilledError):
             call("cv", "a.npz", *NETWORK, "--repeats", 3, "-o", "three", cwd=place)
@@ -245,7 +245,7 @@ def test_killed_between_repeats_and_continued_one_fold_at_a_time(home, place, mo
         def begin_run(folder, *rest, **options):
             if folder.name == "repeat_2":
                 raise KilledError
-            return runs.begin_run(folder, *rest, **options)
+            return new_run.begin_run(folder, *rest, **options)
 
         patch.setattr(begin, "begin_run", begin_run)
         with pytest.raises(KilledError):
