@@ -57,9 +57,10 @@ def settings_of(given: dict[str, Any], packs: Sequence[Pack]) -> Settings:
     """All settings, from the options that were given.
 
     Raises:
-        UsageError: A value is out of range, or the packs leave the classes open.
+        UsageError: A value is out of range or belongs to other features, or the packs leave the classes open.
     """
     said = _given(given)
+    check_given(said.get("features", NETWORK), said)
     network = said.setdefault("features", NETWORK) == NETWORK
     said["device"] = choose_device(said.get("device", "auto") if network else "cpu")
     said.setdefault("precision", "fp32")
@@ -104,11 +105,6 @@ def begin(
     Raises:
         MertoolError: As `mertool.new_run.begin_run` and `continue_run`; or options that contradict each other.
     """
-    features = given.get("features") or NETWORK
-    if not resume:  # which compares with the run's own settings
-        check_given(features, _given(given))
-    if init is not None and features != NETWORK:
-        raise UsageError(f"--init: --features {features} has no network; leave it out")
     if folds_file is not None:
         if given.get("protocol") is not None:
             raise UsageError("--folds-file: is a protocol of its own; leave out --protocol")
@@ -130,6 +126,8 @@ def begin(
     chosen = choose_packs(packs, remark)
     opened = [load_pack(path) for path in chosen]
     settings = settings_of(given, opened)
+    if init is not None and settings.features != NETWORK:
+        raise UsageError(f"--init: --features {settings.features} has no network; leave it out")
     folder = run or default_run(command, chosen, settings, init, _usual_classes(opened))
     if resume and (folder / "config.json").exists():
         return go_on(folder)

@@ -76,33 +76,34 @@ def cross_validate(
         runs: Folders begun by `mertool.new_run.begin_run` with their configurations: a run and its repeats.
         folds: Which folds of each; None for all.
         jobs: Folds at once.
-        progress: Called with (epochs done, epochs in all).
+        progress: Called with (steps done, steps in all): epochs of networks, else clips.
 
     Raises:
         MertoolError: A fold failed; finished folds stay finished.
     """
-    for run, config in runs:
-        if config.settings.features not in (NETWORK, FUSION):
-            _keep_features(run, config, jobs, progress)
     todo = [
         (run, fold)
         for run, config in runs
         for fold in (range(config.settings.folds) if folds is None else dict.fromkeys(folds))
         if not _is_done(run, fold)
     ]
-    _run_all(_work_on_fold, todo, [_folder(*where) for where in todo], runs[0][1], jobs, progress)
+    before = 0
+    if todo and runs[0][1].settings.features not in (NETWORK, FUSION):
+        before = len(runs[0][1].clips)
+        _keep_features(*runs[0], jobs, lambda done: progress(done, before * (1 + len(todo))))
+    _run_all(_work_on_fold, todo, [_folder(*where) for where in todo], runs[0][1], jobs, progress, before)
     for run, config in runs:
         if is_complete(run, config):
             with file_lock(run / ".lock"):  # the last two of an array of jobs may end together
                 _write_results(run, config)
 
 
-def _keep_features(run: Path, config: RunConfig, jobs: int, progress: Progress) -> None:
-    """Compute the features of a run's clips once, for all folds."""
+def _keep_features(run: Path, config: RunConfig, jobs: int, progress: Callable[[int], None]) -> None:
+    """Compute the features of a run's clips once, for all folds and repeats."""
     from .texture import features_of
 
     settings = dataclasses.replace(config.settings, threads=jobs)  # their bytes do not depend on it
-    features_of(open_samples(run, config), settings, progress)
+    features_of(open_samples(run, config), settings, lambda done, total: progress(done * len(config.clips) // total))
 
 
 def is_complete(run: Path, config: RunConfig) -> bool:
@@ -337,13 +338,16 @@ def _run_all(
     config: RunConfig,
     jobs: int,
     progress: Progress,
+    before: int = 0,
 ) -> None:
-    steps, done = (config.settings.epochs, _epochs_logged) if config.settings.features == NETWORK else (1, _folds_done)
-    run_each(work, arguments, jobs, lambda: progress(sum(map(done, folders)), steps * len(folders)))
+    def steps_done(folder: Path) -> int:
+        if config.settings.features == NETWORK:
+            return _epochs_logged(folder)
+        return steps * (folder / "done.json").exists()
 
-
-def _folds_done(folder: Path) -> int:
-    return int((folder / "done.json").exists())
+    steps = config.settings.epochs if config.settings.features == NETWORK else len(config.clips)
+    total = before + steps * len(folders)
+    run_each(work, arguments, jobs, lambda: progress(before + sum(map(steps_done, folders)), total))
 
 
 def _epochs_logged(folder: Path) -> int:

@@ -1,6 +1,6 @@
 """The run folder: what config.json says, and how a run is opened (`mertool.new_run` begins one).
 
-    RUN/config.json env.json folds.json fold_0/{log.csv, last.pt, final.pt, predictions.csv, done.json} ... results.json
+RUN/config.json env.json folds.json fold_0/{log.csv, last.pt, final.pt, predictions.csv, done.json} ... results.json
 """
 
 from __future__ import annotations

@@ -20,8 +20,12 @@ from mertool.pack import save_pack
 SMALL = ("--width", "4", "--blocks", "1", "--epochs", "3", "--copies", "1", "--face-size", "32", "--lr", "0.02")
 
 
-def make_pack(path, people, dataset="noise", seed=0, size=40):
-    """A pack without landmarks; `people` gives the emotion of each clip of each person."""
+def make_pack(path, people, dataset="noise", seed=0, size=40, sequence=0, signal=False):
+    """A pack without landmarks; `people` gives the emotion of each clip of each person.
+
+    `sequence` is the number of its frames from onset to offset; with `signal` a texture drifts in one quarter of an
+    otherwise still picture, which one telling the emotion.
+    """
     rows = [(who, f"c{number}", what) for who, emotions in people.items() for number, what in enumerate(emotions)]
     rng = np.random.default_rng(seed)
     arrays = {
@@ -33,7 +37,27 @@ def make_pack(path, people, dataset="noise", seed=0, size=40):
         "dataset": np.array([dataset] * len(rows)),
     }
     arrays |= {name: np.full(len(rows), k, np.int64) for k, name in enumerate(("onset", "middle", "apex", "offset"))}
+    if signal:
+        arrays["sequence"] = _drifting(rng, [what for _, _, what in rows], sequence, size)
+    elif sequence:
+        arrays["sequence"] = rng.integers(0, 256, (len(rows), sequence, size, size), np.uint8)
+    if sequence:
+        arrays["frames"] = np.ascontiguousarray(arrays["sequence"][:, [0, sequence // 2, sequence - 1]])
     save_pack(path, arrays, {"settings": {}})
+
+
+def _drifting(rng, emotions, length, size):
+    """A still texture a clip; in the quarter of its emotion, of at most four, it moves a pixel to the left a frame."""
+    kinds, half = sorted(set(emotions)), size // 2
+    clips = np.empty((len(emotions), length, size, size), np.uint8)
+    for clip, emotion in zip(clips, emotions, strict=True):
+        texture = np.kron(rng.integers(0, 256, (half, half + length), np.uint8), np.ones((2, 2), np.uint8))
+        row, column = divmod(kinds.index(emotion), 2)
+        y, x = slice(half * row, half * (row + 1)), half * column
+        clip[:] = texture[:, :size]
+        for t in range(length):
+            clip[t, y, x : x + half] = texture[y, x + t : x + t + half]
+    return clips
 
 
 def in_this_process(monkeypatch):

@@ -193,3 +193,31 @@ def texture_counts(
         place = tuple(next(k for k, end in enumerate(e) if value < end) for value, e in zip(at, ends, strict=True))
         counts[(*place, plane, codes[plane, t, y, x])] += 1
     return counts.reshape(-1, 3, bins)
+
+
+def tim(frames: Array, length: int) -> Array:
+    """Temporal interpolation model of (n, H, W) linearly independent frames, before rounding: (length, H, W) float64.
+
+    Step by step as methods.md 5.6 has it: the frames' coordinates Q in the span of their deviations from the mean, the
+    linear map W from there to the path graph's curve, and back from points of the curve to frames.
+
+    Source: Z. Zhou, G. Zhao, M. Pietikainen, CVPR 2011, 137-144, as implemented in meb (tvaranka/meb).
+    """
+    n = len(frames)
+    columns = frames.reshape(n, -1).T.astype(np.float64)
+    mean = columns.mean(1, keepdims=True)
+    left, singular, right = np.linalg.svd(columns - mean, full_matrices=False)
+    left, q = left[:, : n - 1], singular[: n - 1, None] * right[: n - 1]
+    path = np.diag([1, *[2] * (n - 2), 1]) - np.eye(n, k=1) - np.eye(n, k=-1)
+    curve = np.linalg.eigh(path)[1][:, 1:]  # of the Laplacian, by rising eigenvalue; the constant one is left out
+    w = np.linalg.solve(q @ q.T, q @ curve)
+    k = np.arange(1, n)
+
+    def y(t: float) -> Array:
+        return np.asarray(np.sin(np.pi * k * t + np.pi * (n - k) / (2 * n)))
+
+    m = q[:, 0] @ w / y(1 / n)
+    new = [
+        left @ np.linalg.solve(w.T, m * y(1 / n + i / (length - 1) * (1 - 1 / n))) + mean[:, 0] for i in range(length)
+    ]
+    return np.stack(new).reshape(length, *frames.shape[1:])
