@@ -301,11 +301,7 @@ _OF_NETWORK = {
     *("lr", "momentum", "weight_decay", "warmup", "schedule", "clip_norm", "copies", "fresh_copies", "mirror"),
     *("rotation_deg", "gain", "bias", "select", "seed", "device", "precision"),
 }
-_UNFIT = {
-    NETWORK: _OF_TEXTURE | {"fuse_weights"},
-    "lbp-top": _OF_NETWORK | _OF_CBP | {"fuse_weights"},
-    "cbp-top": _OF_NETWORK | _OF_LBP | {"fuse_weights"},
-}
+_UNFIT = {NETWORK: _OF_TEXTURE, "lbp-top": _OF_NETWORK | _OF_CBP, "cbp-top": _OF_NETWORK | _OF_LBP}
 
 
 def check_given(features: str, given: Iterable[str]) -> None:
@@ -319,13 +315,17 @@ def check_given(features: str, given: Iterable[str]) -> None:
         UsageError: One of them belongs to other features.
     """
     if features == FUSION:
-        unfit = sorted(set(given) - {"features", "fuse_weights"})
-        why = "--fuse takes everything else from its runs"
+        unfit = set(given) - {"fuse_weights"}
+        why = "--fuse takes all else from its runs; leave it out"
+    elif "fuse_weights" in given:
+        unfit, why = {"fuse_weights"}, "goes with --fuse"
     else:
-        unfit = sorted(set(given) & _UNFIT[features])
-        why = f"--features {features} has no such thing"
+        unfit = set(given) & _UNFIT[features]
+        why = f"means nothing for --features {features}; leave it out"
+        if features == NETWORK:
+            why = "goes with --features lbp-top or cbp-top"
     if unfit:
-        raise UsageError(f"{', '.join(map(option_name, unfit))}: {why}; leave it out")
+        raise UsageError(f"{', '.join(map(option_name, sorted(unfit)))}: {why}")
 
 
 def option_name(field: str) -> str:
