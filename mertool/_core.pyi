@@ -3,7 +3,7 @@
 Everywhere: pixel centres at whole numbers; points are (x, y), sizes (height, width); a transform
 [[a, b, c], [d, e, f]] maps an output pixel (x, y) to the input point (a x + b y + c, d x + e y + f). Nothing is
 converted: an array of another dtype, shape or byte order is a ValueError naming function, argument, what was expected
-and what came. Inputs are never written to. The GIL is released while a kernel runs.
+and what came. Inputs are never written to, `out` aside. The GIL is released while a kernel runs.
 """
 
 from typing import Any, Literal, overload
@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 compiler: str
 """Compiler and version the extension was built with, e.g. "gcc 12.2.0"."""
 
-def simd() -> Literal["avx2", "plain"]:
-    """Instructions in use; all give the same bytes. The environment variable MERTOOL_SIMD=plain|avx2 forces one.
+def simd() -> Literal["avx512", "avx2", "plain"]:
+    """Instructions in use; all give the same bytes. The environment variable MERTOOL_SIMD=plain|avx2|avx512 forces one.
+
+    "avx512" needs a processor with AVX-512 VBMI; only `render` has more for it than for "avx2".
 
     Raises:
         ValueError: MERTOOL_SIMD names something else, or what this machine lacks.
@@ -31,6 +33,7 @@ def render(
     threads: int = 1,
     dtype: Literal["uint8"] = "uint8",
     clips: NDArray[np.int64] | None = None,
+    out: NDArray[np.uint8] | None = None,
 ) -> NDArray[np.uint8]: ...
 @overload
 def render(
@@ -43,6 +46,7 @@ def render(
     *,
     dtype: Literal["float32"],
     clips: NDArray[np.int64] | None = None,
+    out: NDArray[np.float32] | None = None,
 ) -> NDArray[np.float32]: ...
 @overload
 def render(
@@ -54,6 +58,7 @@ def render(
     threads: int = 1,
     dtype: str = "uint8",
     clips: NDArray[np.int64] | None = None,
+    out: NDArray[Any] | None = None,
 ) -> NDArray[Any]:
     """Warp, tone and stack all regions of all frames of a clip in a single interpolation.
 
@@ -73,9 +78,11 @@ def render(
         dtype: "uint8", or "float32" for the same values less their mean and over their standard deviation (at least
             one grey level), both of the whole clip: all frames, all tiles.
         clips: (N,) int64, the row of `frames` each of the N results is made from; None for all rows in order (N = M).
+        out: Where the result goes, for memory used again and again or pinned for a GPU: an array of the result's shape
+            and `dtype`, C-contiguous, aligned, writeable, apart from all that is read. None for a new one.
 
     Returns:
-        (N, T, rows * h, cols * w) of `dtype`.
+        (N, T, rows * h, cols * w) of `dtype`; `out` where it was given.
 
     Raises:
         ValueError: An argument is none of this; a bad entry is named by clip and region.

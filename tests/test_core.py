@@ -42,7 +42,7 @@ def test_arguments_of_the_stub_are_those_of_the_functions():
 
 
 def test_build():
-    assert _core.simd() in ("avx2", "plain")
+    assert _core.simd() in ("avx512", "avx2", "plain")
     assert re.fullmatch(r"(gcc|clang|msvc) [\d.]+", _core.compiler)
 
 

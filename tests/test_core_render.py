@@ -6,6 +6,7 @@ import ctypes
 import hashlib
 import mmap
 import os
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -64,7 +65,7 @@ def identity(regions=1):
     return np.tile(np.array([[1, 0, 0], [0, 1, 0]], np.float32), (1, regions, 1, 1))
 
 
-# (frame size, tile, scale, degrees): every layout of the fast path, its limits, and what goes the plain way.
+# (frame size, tile, scale, degrees): every layout of the fast paths, their limits, and what goes the plain way.
 CASES = [
     ((90, 120), (20, 28), 1.5, 0),
     ((90, 120), (20, 28), 1.5, 5),
@@ -82,6 +83,14 @@ CASES = [
     ((40, 3), (6, 17), 1.0, 5),
     ((2, 2), (5, 4), 0.3, 45),
     ((1, 1), (3, 3), 1.0, 10),
+    ((256, 256), (32, 32), 1.56, 0),
+    ((256, 256), (32, 32), 1.56, 3),
+    ((256, 256), (32, 32), 1.56, 14),
+    ((256, 256), (40, 70), 1.1, 10),
+    ((256, 256), (33, 150), 1.3, 5),
+    ((256, 240), (16, 32), 1.99, 8),
+    ((256, 240), (16, 17), 2.01, 8),
+    ((66, 65), (20, 33), 1.0, 2),
 ]
 
 
@@ -278,7 +287,7 @@ def test_concurrent_calls():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="protects memory pages with Linux's mprotect")
-@pytest.mark.parametrize("size", [(32, 64), (64, 16), (2, 48), (3, 17), (5, 3)])
+@pytest.mark.parametrize("size", [(32, 64), (60, 68), (64, 16), (2, 48), (3, 17), (5, 3)])
 def test_reads_nothing_beyond_the_frames(size):
     page = mmap.PAGESIZE
     memory = mmap.mmap(-1, 3 * page)
@@ -318,25 +327,160 @@ def digest():
     return f"{_core.simd()} {seen.hexdigest()}"
 
 
-def run_with_simd(name, cwd):
-    """What `digest` prints in a process of its own, or the error's last line."""
+def run_with_simd(name, cwd, function="digest"):
+    """What `function` prints in a process of its own, or the error's last line."""
     package = Path(mertool.__file__).parents[1]
     environment = {**os.environ, "MERTOOL_SIMD": name, "PYTHONPATH": os.pathsep.join([str(package), str(ROOT)])}
-    code = "from tests.test_core_render import digest; print(digest())"
+    code = f"from tests.test_core_render import {function}; print({function}())"
     done = subprocess.run([sys.executable, "-c", code], cwd=cwd, env=environment, capture_output=True, text=True)
     return (done.stdout or done.stderr.strip().splitlines()[-1]).strip()
 
 
-def test_instructions_do_not_show(tmp_path):
-    plain = run_with_simd("plain", tmp_path)
+@pytest.fixture(scope="module")
+def plain_digest(tmp_path_factory):
+    plain = run_with_simd("plain", tmp_path_factory.mktemp("plain"))
     assert plain.startswith("plain ")
-    assert plain.split()[1] == digest().split()[1]
-    assert run_with_simd("", tmp_path).split()[1] == plain.split()[1]
-    fast = run_with_simd("avx2", tmp_path)
-    if "this machine or build has no avx2" in fast:
-        pytest.skip("no avx2 here")
-    assert fast == plain.replace("plain", "avx2")
+    return plain
+
+
+def test_instructions_do_not_show(plain_digest, tmp_path):
+    assert plain_digest.split()[1] == digest().split()[1]
+    assert run_with_simd("", tmp_path).split()[1] == plain_digest.split()[1]
+
+
+@pytest.mark.parametrize("name", ["avx2", "avx512"])
+def test_named_instructions_do_not_show(plain_digest, tmp_path, name):
+    fast = run_with_simd(name, tmp_path)
+    if f"this machine or build has no {name}" in fast:
+        pytest.skip(f"no {name} here")
+    assert fast == plain_digest.replace("plain", name)
 
 
 def test_unknown_instructions(tmp_path):
-    assert run_with_simd("sse9", tmp_path) == "ValueError: MERTOOL_SIMD: expected plain or avx2, got 'sse9'"
+    assert run_with_simd("sse9", tmp_path) == "ValueError: MERTOOL_SIMD: expected plain, avx2 or avx512, got 'sse9'"
+
+
+@pytest.mark.parametrize("name", ["", "plain", "avx2", "avx512"])
+def test_many_random_jobs_equal_the_plain_path(tmp_path, name):
+    """Tiles inside, across and outside frames of awkward sizes, with the path named, against plain C++."""
+    paths = [run_with_simd(path, tmp_path, "random_digest") for path in ("plain", name)]
+    if "this machine or build has no" in paths[1]:
+        pytest.skip(paths[1])
+    assert paths[0].split()[1] == paths[1].split()[1]
+
+
+def random_digest():
+    """Instructions in use and a hash over jobs of random sizes."""
+    rng = np.random.default_rng(11)
+    seen = hashlib.sha256()
+    for _ in range(300):
+        size = rng.choice([2, 16, 33, 64, 65, 96, 200, 300], 2)
+        tile = tuple(int(side) for side in rng.choice([1, 5, 16, 17, 32, 33, 64, 129], 2))
+        scale = rng.choice([0.3, 1.0, 1.5625, 1.99, min(size[0] / (tile[0] + 4), size[1] / (tile[1] + 4))])
+        frames, tone = noise(rng, 2, int(rng.integers(1, 5)), *size), tones(rng, 2)
+        transforms = turned(rng, 2, 4, size, tile, scale, rng.choice([0, 1, 4, 8, 12, 90]))
+        seen.update(_core.render(frames[:, :, ::-1], transforms, tone, (2, 2), tile).tobytes())
+    return f"{_core.simd()} {seen.hexdigest()}"
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+@pytest.mark.parametrize("shift", [0, 4, 12])
+def test_out_is_filled_and_returned(dtype, shift):
+    frames, transforms, tone = arguments()
+    expected = render(frames, transforms, tone, dtype=dtype)
+    count = expected.size
+    memory = np.zeros(count + 64, dtype)  # begins at 16, 32 or 64 bytes, whatever the system likes
+    out = memory[shift : shift + count].reshape(expected.shape)
+    assert render(frames, transforms, tone, dtype=dtype, out=out, threads=2) is out
+    np.testing.assert_array_equal(out, expected)
+    assert not memory[:shift].any()
+    assert not memory[shift + count :].any()
+
+
+def test_out_may_be_a_torch_tensor_of_any_kind_of_memory():
+    torch = pytest.importorskip("torch")
+    frames, transforms, tone = arguments()
+    expected = render(frames, transforms, tone, dtype="float32")
+    tensor = torch.empty(expected.shape)
+    render(frames, transforms, tone, dtype="float32", out=tensor.numpy())
+    np.testing.assert_array_equal(tensor.numpy(), expected)
+
+
+def test_large_float_results_written_around_the_cache():
+    frames, _, _ = arguments()
+    clips = np.arange(200) % 5
+    transforms = np.repeat(identity(), 200, axis=0)
+    transforms[:, 0, :, 2] = np.arange(400).reshape(200, 2) % 7
+    job = (frames, transforms, np.repeat(PLAIN_TONE, 200, axis=0), (1, 1), (90, 157))
+    expected = _core.render(*job, clips=clips, dtype="float32")
+    assert expected.size > 2**23
+    for shift in (0, 1, 3):
+        memory = np.zeros(expected.size + 8, np.float32)
+        out = memory[shift : shift + expected.size].reshape(expected.shape)
+        _core.render(*job, clips=clips, dtype="float32", out=out, threads=2)
+        np.testing.assert_array_equal(out, expected)
+        assert not memory[:shift].any()
+        assert not memory[shift + expected.size :].any()
+
+
+def test_empty_out():
+    frames, transforms, tone = arguments()
+    out = np.empty((0, 3, 40, 84), np.uint8)
+    assert render(frames, transforms[:0], tone[:0], clips=np.zeros(0, np.int64), out=out) is out
+
+
+def read_only(array):
+    array.flags.writeable = False
+    return array
+
+
+def misaligned(shape):
+    return np.zeros(4 * int(np.prod(shape)) + 1, np.uint8)[1:].view(np.float32).reshape(shape)
+
+
+SHAPE = (5, 3, 40, 84)
+
+
+@pytest.mark.parametrize(
+    ("out", "options", "message"),
+    [
+        ([1], {}, r"render: out must be (5, 3, 40, 84) uint8, got list"),
+        (np.zeros(SHAPE, np.float32), {}, r"render: out must be (5, 3, 40, 84) uint8, got (5, 3, 40, 84) float32"),
+        (
+            np.zeros(SHAPE, ">f4"),
+            {"dtype": "float32"},
+            r"render: out must be (5, 3, 40, 84) float32, got (5, 3, 40, 84) >f4",
+        ),
+        (np.zeros((5, 3, 84, 40), np.uint8), {}, r"render: out must be (5, 3, 40, 84) uint8, got (5, 3, 84, 40) uint8"),
+        (np.zeros(SHAPE[1:], np.uint8), {}, r"render: out must be (5, 3, 40, 84) uint8, got (3, 40, 84) uint8"),
+        (np.zeros((5, 3, 40, 85), np.uint8)[..., 1:], {}, "render: out must be C-contiguous"),
+        (np.zeros(SHAPE, np.uint8)[::-1], {}, "render: out must be C-contiguous"),
+        (misaligned(SHAPE), {"dtype": "float32"}, "render: out must be aligned in memory"),
+        (read_only(np.zeros(SHAPE, np.uint8)), {}, "render: out must be writeable"),
+    ],
+)
+def test_unfit_out(out, options, message):
+    frames, transforms, tone = arguments()
+    with pytest.raises(ValueError, match=rf"^{re.escape(message)}$"):
+        render(frames, transforms, tone, out=out, **options)
+
+
+def test_out_apart_from_what_is_read():
+    message = "^render: out must not share memory with what is rendered from$"
+    memory = np.zeros(220_000, np.uint8)
+    frames = memory[:162_000].reshape(5, 3, 90, 120)
+    _, transforms, tone = arguments()
+    count = int(np.prod(SHAPE))
+    job = (transforms, tone, GRID, TILE)
+    for first in (0, 1, 162_000 - count, 161_999):
+        with pytest.raises(ValueError, match=message):
+            _core.render(frames, *job, out=memory[first : first + count].reshape(SHAPE))
+    _core.render(frames, *job, out=memory[162_000 : 162_000 + count].reshape(SHAPE))
+    for view in (frames[:, ::-1], frames[::-1, :, ::-1]):
+        with pytest.raises(ValueError, match=message):
+            _core.render(view, *job, out=memory[:count].reshape(SHAPE))
+    numbers = np.zeros(count, np.float32)
+    numbers[:180] = transforms.ravel()
+    with pytest.raises(ValueError, match=message):
+        out = numbers.reshape(SHAPE)
+        _core.render(frames, numbers[:180].reshape(5, 6, 2, 3), tone, GRID, TILE, dtype="float32", out=out)

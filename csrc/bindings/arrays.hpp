@@ -5,6 +5,7 @@
 #include <pybind11/pybind11.h>
 
 #include <cstdint>
+#include <functional>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -59,7 +60,7 @@ bool has_dtype(const py::object& object) {
 // `object` as an array of T in this machine's byte order, of any strides. `where` is "function: argument"; `shapes` are
 // the ones allowed. Nothing is converted: values never change silently.
 template <class T>
-py::array_t<T, 0> check_array(const py::object& object, const std::string& where, const std::vector<Shape>& shapes) {
+py::array_t<T, 0> check_kind(const py::object& object, const std::string& where, const std::vector<Shape>& shapes) {
     bool fits = has_dtype<T>(object);
     if (fits) {
         fits = false;
@@ -71,11 +72,43 @@ py::array_t<T, 0> check_array(const py::object& object, const std::string& where
         const std::string dtype = py::str(py::dtype::of<T>());
         refuse(where, " must be " + expected + " " + dtype + ", got " + describe(object));
     }
-    auto array = py::reinterpret_borrow<py::array_t<T, 0>>(object);
-    if ((array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) == 0) {
-        refuse(where, " must be aligned in memory; copy it first");
-    }
+    return py::reinterpret_borrow<py::array_t<T, 0>>(object);
+}
+
+inline bool is_aligned(const py::array& array) {
+    return (array.flags() & py::detail::npy_api::NPY_ARRAY_ALIGNED_) != 0;
+}
+
+// The same, to be read from.
+template <class T>
+py::array_t<T, 0> check_array(const py::object& object, const std::string& where, const std::vector<Shape>& shapes) {
+    auto array = check_kind<T>(object, where, shapes);
+    if (!is_aligned(array)) refuse(where, " must be aligned in memory; copy it first");
     return array;
+}
+
+// The same, to be written to: one block of memory.
+template <class T>
+py::array_t<T, 0> check_out(const py::object& object, const std::string& where, const Shape& shape) {
+    auto array = check_kind<T>(object, where, {shape});
+    if ((array.flags() & py::array::c_style) == 0) refuse(where, " must be C-contiguous");
+    if (!is_aligned(array)) refuse(where, " must be aligned in memory");
+    if (!array.writeable()) refuse(where, " must be writeable");
+    return array;
+}
+
+// Whether the stretches of memory from an array's first to its last byte meet.
+inline bool overlap(const py::array& a, const py::array& b) {
+    if (a.size() == 0 || b.size() == 0) return false;
+    const auto end_of = [](const py::array& array, bool last) {
+        const char* end = static_cast<const char*>(array.data()) + (last ? array.itemsize() : 0);
+        for (py::ssize_t i = 0; i < array.ndim(); ++i) {
+            if ((array.strides(i) > 0) == last) end += array.strides(i) * (array.shape(i) - 1);
+        }
+        return end;
+    };
+    const std::less<> before;  // of pointers into different arrays
+    return before(end_of(a, false), end_of(b, true)) && before(end_of(b, false), end_of(a, true));
 }
 
 // The same, as one block of memory; strided input is copied.

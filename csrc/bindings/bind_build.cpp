@@ -25,7 +25,7 @@ std::string compiler() {
 void bind_build(pybind11::module_& module) {
     module.def(
         "simd", [] { return std::string(simd_name(simd_in_use())); },
-        "Instructions in use: 'avx2' or 'plain'. MERTOOL_SIMD=plain|avx2 forces one.");
+        "Instructions in use: 'avx512', 'avx2' or 'plain'. MERTOOL_SIMD=plain|avx2|avx512 forces one.");
     module.attr("compiler") = compiler();
 }
 

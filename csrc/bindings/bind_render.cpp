@@ -3,6 +3,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "arrays.hpp"
 #include "bind.hpp"
@@ -35,22 +36,33 @@ FrameStack check_frames(const py::object& object) {
 }
 
 template <class T>
-py::array render_as(const RenderPlan& plan, int threads) {
+py::array render_as(const RenderPlan& plan, int threads, const std::vector<py::array>& inputs,
+                    const std::optional<py::object>& out_in) {
     const Size size = plan.mosaic.size();
-    py::array_t<T> out({static_cast<std::int64_t>(plan.clips.size()), plan.source.frames, size.height, size.width});
+    const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(plan.clips.size()), plan.source.frames, size.height,
+                                         size.width};
+    py::array_t<T, 0> out;
+    if (out_in) {
+        out = check_out<T>(*out_in, "render: out", Shape(shape.begin(), shape.end()));
+        for (const py::array& input : inputs) {
+            if (overlap(out, input)) refuse("render: out", " must not share memory with what is rendered from");
+        }
+    } else {
+        out = py::array_t<T, 0>(shape);
+    }
     T* const to = out.mutable_data();
     {
-        // Safe: the frames are held by the caller of this function, transforms, tones and clip numbers are copied in
-        // `plan`, `out` is not yet known to anyone else, and the kernel calls no Python.
+        // Safe: frames and result are held by the caller of this function, transforms, tones and clip numbers are
+        // copied in `plan`, and the kernel calls no Python. What else has hold of `out` may see it half done.
         const py::gil_scoped_release release;
-        render(plan, threads, to);
+        render(plan, threads, !out_in, to);
     }
     return std::move(out);
 }
 
 py::array render_checked(const py::object& frames, const py::object& transforms_in, const py::object& tone_in,
                          const Pair& grid_in, const Pair& tile_in, int threads, const std::string& dtype,
-                         const std::optional<py::object>& clips_in) {
+                         const std::optional<py::object>& clips_in, const std::optional<py::object>& out) {
     const FrameStack source = check_frames(frames);
     const Size grid = check_size(grid_in, "render: grid", max_grid_side);
     const Mosaic mosaic{grid.height, grid.width, check_size(tile_in, "render: tile", max_tile_side)};
@@ -72,7 +84,12 @@ py::array render_checked(const py::object& frames, const py::object& transforms_
     }
     const RenderPlan plan =
         plan_render(source, mosaic, n, clips_in ? clips.data() : nullptr, transforms.data(), tone.data());
-    return dtype == "uint8" ? render_as<std::uint8_t>(plan, threads) : render_as<float>(plan, threads);
+    std::vector<py::array> inputs;
+    for (const py::object& in : {frames, transforms_in, tone_in})
+        inputs.push_back(py::reinterpret_borrow<py::array>(in));
+    if (clips_in) inputs.push_back(py::reinterpret_borrow<py::array>(*clips_in));
+    return dtype == "uint8" ? render_as<std::uint8_t>(plan, threads, inputs, out)
+                            : render_as<float>(plan, threads, inputs, out);
 }
 
 }  // namespace
@@ -80,6 +97,7 @@ py::array render_checked(const py::object& frames, const py::object& transforms_
 void bind_render(py::module_& module) {
     module.def("render", &render_checked, py::arg("frames"), py::arg("transforms"), py::arg("tone"), py::arg("grid"),
                py::arg("tile"), py::arg("threads") = 1, py::arg("dtype") = "uint8", py::arg("clips") = py::none(),
+               py::arg("out") = py::none(),
                "Warp, tone and stack all regions of (M, T, H, W) uint8 clips into (N, T, rows*h, cols*w) mosaics.");
 }
 

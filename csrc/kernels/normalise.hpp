@@ -10,28 +10,35 @@
 
 namespace mertool {
 
-// The sums are whole numbers, so neither order nor instruction set shows in the result. A deviation below one grey
-// level counts as one: a flat clip becomes zeros.
-MERTOOL_INLINE void normalise(const std::uint8_t* grey, std::int64_t n, float* out) {
-    constexpr std::int64_t block = 4096;  // so many squares of a byte fit 32 bits
-    std::uint64_t sum = 0;
+// Of grey levels. Whole numbers, so neither order nor instruction set shows in the result.
+struct Sums {
+    std::uint64_t levels = 0;
     std::uint64_t squares = 0;
-    for (std::int64_t start = 0; start < n; start += block) {
-        const std::int64_t end = std::min(start + block, n);
-        std::uint32_t part = 0;
-        std::uint32_t part_squares = 0;
-        for (std::int64_t i = start; i < end; ++i) {
-            part += grey[i];
-            part_squares += static_cast<std::uint32_t>(grey[i] * grey[i]);
-        }
-        sum += part;
-        squares += part_squares;
+};
+
+MERTOOL_INLINE void add_up(const std::uint8_t* grey, std::int64_t n, Sums& sums) {
+    for (std::int64_t i = 0; i < n; ++i) {
+        sums.levels += grey[i];
+        sums.squares += static_cast<std::uint64_t>(grey[i] * grey[i]);
     }
-    const double mean = static_cast<double>(sum) / static_cast<double>(n);
-    const double variance = static_cast<double>(squares) / static_cast<double>(n) - mean * mean;
-    const auto centre = static_cast<float>(mean);
-    const auto scale = static_cast<float>(1.0 / std::sqrt(std::max(variance, 1.0)));
-    for (std::int64_t i = 0; i < n; ++i) out[i] = (static_cast<float>(grey[i]) - centre) * scale;
+}
+
+struct Scale {
+    float centre;
+    float factor;
+
+    float operator()(std::uint8_t level) const { return (static_cast<float>(level) - centre) * factor; }
+};
+
+// A deviation below one grey level counts as one: a flat clip becomes zeros.
+inline Scale scale_of(const Sums& sums, std::int64_t n) {
+    const double mean = static_cast<double>(sums.levels) / static_cast<double>(n);
+    const double variance = static_cast<double>(sums.squares) / static_cast<double>(n) - mean * mean;
+    return {static_cast<float>(mean), static_cast<float>(1.0 / std::sqrt(std::max(variance, 1.0)))};
+}
+
+MERTOOL_INLINE void normalise(const std::uint8_t* grey, std::int64_t n, const Scale& scale, float* out) {
+    for (std::int64_t i = 0; i < n; ++i) out[i] = scale(grey[i]);
 }
 
 }  // namespace mertool

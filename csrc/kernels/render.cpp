@@ -12,6 +12,8 @@
 namespace mertool {
 namespace {
 
+constexpr std::int64_t streamed_from = std::int64_t{1} << 23;  // 32 MiB of floats: a training batch stays in the cache
+
 std::int64_t to_fixed(float value) { return std::llrint(static_cast<double>(value) * 2147483648.0); }
 
 bool reaches_too_far(const float* row, const Size& tile) {
@@ -34,7 +36,24 @@ FixedTransform check_transform(const float* m, const Size& tile, std::int64_t cl
     return {to_fixed(m[0]), to_fixed(m[1]), to_fixed(m[2]), to_fixed(m[3]), to_fixed(m[4]), to_fixed(m[5])};
 }
 
-void render_clip(const RenderPlan& plan, Simd simd, std::int64_t clip, std::uint8_t* out) {
+// The same work with each instruction set.
+struct Kernels {
+    void (*render_tile)(const TileJob&);
+    void (*normalise)(const std::uint8_t* grey, std::int64_t n, bool past_cache, float* out);
+};
+
+Kernels kernels_in_use() {
+    switch (simd_in_use()) {
+        case Simd::avx512:
+            return {render_tile_avx512, normalise_avx2};
+        case Simd::avx2:
+            return {render_tile_avx2, normalise_avx2};
+        default:
+            return {render_tile_plain, normalise_plain};
+    }
+}
+
+void render_clip(const RenderPlan& plan, const Kernels& kernels, std::int64_t clip, std::uint8_t* out) {
     const Mosaic& mosaic = plan.mosaic;
     const auto row_stride = static_cast<std::ptrdiff_t>(mosaic.size().width);
     const auto frame_stride = static_cast<std::ptrdiff_t>(mosaic.pixels());
@@ -45,7 +64,7 @@ void render_clip(const RenderPlan& plan, Simd simd, std::int64_t clip, std::uint
             out + r / mosaic.columns * mosaic.tile.height * row_stride + r % mosaic.columns * mosaic.tile.width;
         const TileJob job{&plan.source, plan.clips[n], transforms[r], plan.tones[n],
                           mosaic.tile,  corner,        frame_stride,  row_stride};
-        simd == Simd::avx2 ? render_tile_avx2(job) : render_tile_plain(job);
+        kernels.render_tile(job);
     }
 }
 
@@ -79,24 +98,26 @@ RenderPlan plan_render(const FrameStack& source, const Mosaic& mosaic, std::int6
     return plan;
 }
 
-void render(const RenderPlan& plan, int threads, std::uint8_t* out) {
+void render(const RenderPlan& plan, int threads, bool /*fresh*/, std::uint8_t* out) {
     const auto n = static_cast<std::int64_t>(plan.clips.size());
-    const Simd simd = simd_in_use();
-    for_each_item(n, count_workers(n, threads),
-                  [&](std::int64_t clip, int) { render_clip(plan, simd, clip, out + clip * plan.pixels_per_clip()); });
+    const Kernels kernels = kernels_in_use();
+    for_each_item(n, count_workers(n, threads), [&](std::int64_t clip, int) {
+        render_clip(plan, kernels, clip, out + clip * plan.pixels_per_clip());
+    });
 }
 
-void render(const RenderPlan& plan, int threads, float* out) {
+void render(const RenderPlan& plan, int threads, bool fresh, float* out) {
     const auto n = static_cast<std::int64_t>(plan.clips.size());
-    const Simd simd = simd_in_use();
+    const Kernels kernels = kernels_in_use();
     const int workers = count_workers(n, threads);
     const std::int64_t pixels = plan.pixels_per_clip();
+    const bool past_cache = !fresh && n * pixels > streamed_from;
     std::vector<std::uint8_t> grey(static_cast<std::size_t>(workers * pixels));
     for_each_item(n, workers, [&](std::int64_t clip, int worker) {
         std::uint8_t* const levels = grey.data() + worker * pixels;
-        render_clip(plan, simd, clip, levels);
+        render_clip(plan, kernels, clip, levels);
         float* const normal = out + clip * pixels;
-        simd == Simd::avx2 ? normalise_avx2(levels, pixels, normal) : normalise_plain(levels, pixels, normal);
+        kernels.normalise(levels, pixels, past_cache, normal);
     });
 }
 

@@ -49,10 +49,11 @@ struct RenderPlan {
 RenderPlan plan_render(const FrameStack& source, const Mosaic& mosaic, std::int64_t n, const std::int64_t* clips,
                        const float* transforms, const float* tones);
 
-// Writes N x T x rows*h x columns*w. Clips are shared out to `threads`; a clip never depends on how.
-void render(const RenderPlan& plan, int threads, std::uint8_t* out);
+// Writes N x T x rows*h x columns*w. Clips are shared out to `threads`; a clip never depends on how. `fresh` memory was
+// never touched before: the system clears it in the cache, so that writing around the cache would take longer.
+void render(const RenderPlan& plan, int threads, bool fresh, std::uint8_t* out);
 
 // The same grey levels, less their mean and over their standard deviation (at least 1), both of the whole clip.
-void render(const RenderPlan& plan, int threads, float* out);
+void render(const RenderPlan& plan, int threads, bool fresh, float* out);
 
 }  // namespace mertool

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
+#include <numeric>
 #endif
 
 namespace mertool {
@@ -213,6 +214,50 @@ MERTOOL_AVX2 void render_tile_with(const TileJob& job, const Layout& layout) {
     }
 }
 
+MERTOOL_AVX2 Sums add_up_fast(const std::uint8_t* grey, std::int64_t n) {
+    constexpr std::int64_t step = 32;
+    constexpr std::int64_t block = 4096 * step;  // so many squares fit the 32 bits of a lane
+    const __m256i zero = _mm256_setzero_si256();
+    __m256i levels = zero;
+    __m256i squares = zero;
+    std::int64_t i = 0;
+    while (i + step <= n) {
+        const std::int64_t end = std::min(i + block, n / step * step);
+        __m256i part = zero;
+        for (; i < end; i += step) {
+            const __m256i bytes = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(grey + i));
+            const __m256i low = _mm256_unpacklo_epi8(bytes, zero);
+            const __m256i high = _mm256_unpackhi_epi8(bytes, zero);
+            levels = _mm256_add_epi64(levels, _mm256_sad_epu8(bytes, zero));
+            part = _mm256_add_epi32(part, _mm256_add_epi32(_mm256_madd_epi16(low, low), _mm256_madd_epi16(high, high)));
+        }
+        squares = _mm256_add_epi64(squares, _mm256_unpacklo_epi32(part, zero));
+        squares = _mm256_add_epi64(squares, _mm256_unpackhi_epi32(part, zero));
+    }
+    alignas(32) std::uint64_t of_lanes[2][4];
+    _mm256_store_si256(reinterpret_cast<__m256i*>(of_lanes[0]), levels);
+    _mm256_store_si256(reinterpret_cast<__m256i*>(of_lanes[1]), squares);
+    Sums sums{std::accumulate(of_lanes[0], of_lanes[0] + 4, std::uint64_t{0}),
+              std::accumulate(of_lanes[1], of_lanes[1] + 4, std::uint64_t{0})};
+    add_up(grey + i, n - i, sums);
+    return sums;
+}
+
+// Writes around the cache.
+MERTOOL_AVX2 void stream(const std::uint8_t* grey, std::int64_t n, const Scale& scale, float* out) {
+    const std::int64_t head = std::min<std::int64_t>(n, -(reinterpret_cast<std::intptr_t>(out) / 4) & 7);
+    normalise(grey, head, scale, out);
+    const __m256 centre = _mm256_set1_ps(scale.centre);
+    const __m256 factor = _mm256_set1_ps(scale.factor);
+    std::int64_t i = head;
+    for (; i + 8 <= n; i += 8) {
+        const __m256i levels = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(grey + i)));
+        _mm256_stream_ps(out + i, _mm256_mul_ps(_mm256_sub_ps(_mm256_cvtepi32_ps(levels), centre), factor));
+    }
+    normalise(grey + i, n - i, scale, out + i);
+    _mm_sfence();
+}
+
 }  // namespace
 
 void render_tile_avx2(const TileJob& job) {
@@ -230,12 +275,17 @@ void render_tile_avx2(const TileJob& job) {
     }
 }
 
-MERTOOL_AVX2 void normalise_avx2(const std::uint8_t* grey, std::int64_t n, float* out) { normalise(grey, n, out); }
+MERTOOL_AVX2 void normalise_avx2(const std::uint8_t* grey, std::int64_t n, bool past_cache, float* out) {
+    const Scale scale = scale_of(add_up_fast(grey, n), n);
+    past_cache ? stream(grey, n, scale, out) : normalise(grey, n, scale, out);
+}
 
 #else
 
 void render_tile_avx2(const TileJob& job) { render_tile_plain(job); }
-void normalise_avx2(const std::uint8_t* grey, std::int64_t n, float* out) { normalise_plain(grey, n, out); }
+void normalise_avx2(const std::uint8_t* grey, std::int64_t n, bool past_cache, float* out) {
+    normalise_plain(grey, n, past_cache, out);
+}
 
 #endif
 

@@ -65,6 +65,10 @@ void render_tile_plain(const TileJob& job) {
     }
 }
 
-void normalise_plain(const std::uint8_t* grey, std::int64_t n, float* out) { normalise(grey, n, out); }
+void normalise_plain(const std::uint8_t* grey, std::int64_t n, bool /*past_cache*/, float* out) {
+    Sums sums;
+    add_up(grey, n, sums);
+    normalise(grey, n, scale_of(sums, n), out);
+}
 
 }  // namespace mertool

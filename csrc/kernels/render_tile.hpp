@@ -1,4 +1,5 @@
-// One tile of the mosaic for all frames of a clip: the inner loop of `render`, once in plain C++, once for AVX2.
+// One tile of the mosaic for all frames of a clip: the inner loop of `render`, once in plain C++, once for AVX2, once
+// for AVX-512.
 //
 // The arithmetic is in whole numbers with stated roundings, so it is the same on every path, and the same mirrored:
 //   coordinate  a row's start plus the way along it, each rounded to multiples of 2^-15 px (nothing is lost where the
@@ -32,9 +33,10 @@ inline std::int64_t to_grid(std::int64_t coordinate) { return (coordinate + (1 <
 
 void render_tile_plain(const TileJob& job);
 void render_tile_avx2(const TileJob& job);
+void render_tile_avx512(const TileJob& job);
 
-// `normalise` of normalise.hpp, compiled for either.
-void normalise_plain(const std::uint8_t* grey, std::int64_t n, float* out);
-void normalise_avx2(const std::uint8_t* grey, std::int64_t n, float* out);
+// Grey levels normalised; `past_cache` where the result is so large that it would only push other things out.
+void normalise_plain(const std::uint8_t* grey, std::int64_t n, bool past_cache, float* out);
+void normalise_avx2(const std::uint8_t* grey, std::int64_t n, bool past_cache, float* out);
 
 }  // namespace mertool

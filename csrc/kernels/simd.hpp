@@ -8,6 +8,13 @@
 #define MERTOOL_HAS_AVX2 0
 #endif
 
+#if MERTOOL_HAS_AVX2 && defined(__x86_64__)
+#define MERTOOL_HAS_AVX512 1
+#define MERTOOL_AVX512 __attribute__((target("avx2,avx512f,avx512bw,avx512vl,avx512vbmi")))
+#else
+#define MERTOOL_HAS_AVX512 0
+#endif
+
 // For code that is compiled once for each instruction set: it takes that of the function it is inlined into.
 #ifdef _MSC_VER
 #define MERTOOL_INLINE __forceinline
@@ -17,10 +24,10 @@
 
 namespace mertool {
 
-enum class Simd { plain, avx2 };
+enum class Simd { plain, avx2, avx512 };  // each can do what those before it can
 
-// The best path of this machine, or the one named by the environment variable MERTOOL_SIMD (plain, avx2); read once.
-// All paths give the same bytes. Throws std::invalid_argument for an unknown name or a path this machine lacks.
+// The best path of this machine, or the one named by the environment variable MERTOOL_SIMD (plain, avx2, avx512); read
+// once. All paths give the same bytes. Throws std::invalid_argument for an unknown name or a path this machine lacks.
 Simd simd_in_use();
 
 const char* simd_name(Simd simd);

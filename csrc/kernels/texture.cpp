@@ -116,7 +116,7 @@ std::array<Place, planes> places_of(int rx, std::int64_t y, std::int64_t t) {
 using RowCoder = void (*)(const PlaneJob&, const std::int16_t*, const Place&, std::int64_t, std::uint16_t*);
 
 RowCoder choose_coder(const TextureSettings& settings) {
-    const bool avx2 = simd_in_use() == Simd::avx2;
+    const bool avx2 = simd_in_use() >= Simd::avx2;
     if (settings.centralised) return avx2 ? cbp_row_avx2 : cbp_row_plain;
     return avx2 ? lbp_row_avx2 : lbp_row_plain;
 }
