@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .config import FUSION, NETWORK
+from .config import FUSION, NETWORK, Settings
 from .errors import DataError
 from .files import atomic_file, file_lock, make_folder, read_json, reason, shortened, write_json
 from .folds import Folds, inner_split
-from .inputs import Copies, Samples, batch_plan, draw_copies, render, steps_per_epoch
+from .inputs import Copies, Samples, batch_plan, draw_copies, input_shape, render, steps_per_epoch
 from .metrics import evaluate
 from .pack import file_sha256
 from .predictions import NO_FOLD, Predictions
@@ -151,11 +151,20 @@ def how_trained(run: Path, config: RunConfig) -> str:
 
 def plain_batches(samples: Samples, rows: NDArray[np.int64], config: RunConfig) -> Iterator[Tensor]:
     """Batches (B, T, H, W) of clips as they are, in the order of `rows`."""
-    import torch
-
     for start in range(0, len(rows), _PREDICT_BATCH):
         part = rows[start : start + _PREDICT_BATCH]
-        yield torch.from_numpy(render(samples, part, Copies.plain(len(part)), config.settings))
+        yield _render_batch(samples, part, Copies.plain(len(part)), config.settings)
+
+
+def _render_batch(samples: Samples, rows: NDArray[np.int64], copies: Copies, settings: Settings) -> Tensor:
+    """(B, T, H, W) on the CPU, rendered straight into the memory that a GPU fetches it from."""
+    import torch
+
+    shape = (len(rows), settings.frames, *input_shape(settings))
+    pinned = settings.device in ("auto", "cuda") and torch.cuda.is_available()
+    batch = torch.empty(shape, pin_memory=pinned)
+    render(samples, rows, copies, settings, out=batch.numpy())
+    return batch
 
 
 class FoldMarks(NamedTuple):
@@ -468,8 +477,7 @@ def _fit(samples: Samples, rows: NDArray[np.int64], config: RunConfig, run: Path
     def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         for place, copy in batch_plan(ids, labels, epoch, settings):
             copies = draw_copies([ids[k] for k in place], copy, epoch, settings)
-            pictures = render(samples, rows[place], copies, settings)
-            yield torch.from_numpy(pictures), torch.from_numpy(labels[place])
+            yield _render_batch(samples, rows[place], copies, settings), torch.from_numpy(labels[place])
 
     initial: dict[str, Tensor] | None = None
     seen: tuple[str, ...] = ()

@@ -132,7 +132,12 @@ def input_shape(settings: Settings) -> tuple[int, int]:
 
 
 def render(
-    samples: Samples, rows: NDArray[np.int64], copies: Copies, settings: Settings, dtype: str = "float32"
+    samples: Samples,
+    rows: NDArray[np.int64],
+    copies: Copies,
+    settings: Settings,
+    dtype: str = "float32",
+    out: NDArray[np.generic] | None = None,
 ) -> NDArray[np.generic]:
     """Render B clips.
 
@@ -142,21 +147,26 @@ def render(
         copies: How to render each.
         settings: `region`, `frames`, `tile`, `face_size` and `threads`.
         dtype: "float32": normalised by one mean and standard deviation a clip; "uint8": grey levels.
+        out: Where the result goes, of its shape and `dtype` and in one piece; None for a new array.
 
     Returns:
-        (B, T, H, W); T = 1 is the apex alone.
+        (B, T, H, W); T = 1 is the apex alone. `out` where it was given.
     """
-    height, width = input_shape(settings)
-    out = np.empty((len(rows), settings.frames, height, width), dtype)
-    for number in np.unique(samples.place[rows, 0]):
+    if out is None:
+        out = np.empty((len(rows), settings.frames, *input_shape(settings)), dtype)
+    numbers = np.unique(samples.place[rows, 0])
+    for number in numbers:
         pack = samples.packs[number]
         chosen = np.flatnonzero(samples.place[rows, 0] == number)
         clips = np.ascontiguousarray(samples.place[rows[chosen], 1])
         frames = pack.frames if settings.frames == 3 else pack.frames[:, 2:3]
         transforms, grid, tile = geometry(pack, clips, copies.angle_deg[chosen], copies.mirror[chosen], settings)
-        out[chosen] = _core.render(
-            frames, transforms, copies.tone[chosen], grid, tile, clips=clips, threads=settings.threads, dtype=dtype
+        target = out if len(numbers) == 1 else np.empty((len(chosen), *out.shape[1:]), dtype)
+        _core.render(
+            frames, transforms, copies.tone[chosen], grid, tile, settings.threads, dtype, clips=clips, out=target
         )
+        if target is not out:
+            out[chosen] = target
     return out
 
 

@@ -164,12 +164,25 @@ def test_regions_need_landmarks_and_faces_do_not(pack):
     np.testing.assert_array_equal(flipped[0], blind.frames[row][..., ::-1])
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_rendering_into_given_memory(pack, dtype):
+    samples, settings = samples_of([pack], region="roi")
+    rows = np.arange(3)
+    expected = render(samples, rows, Copies.plain(3), settings, dtype)
+    out = np.zeros_like(expected)
+    assert render(samples, rows, Copies.plain(3), settings, dtype, out) is out
+    np.testing.assert_array_equal(out, expected)
+    with pytest.raises(ValueError, match="out must be"):
+        render(samples, rows, Copies.plain(3), settings, dtype, out[:2])
+
+
 def test_two_packs_render_as_each_alone(pack):
     other = dataclasses.replace(pack, dataset=tuple("other" for _ in pack.dataset), frames=pack.frames[:, ::-1])
     both, settings = samples_of([pack, other], region="roi")
     n = len(both.ids) // 2
     rows = np.array([0, n, 1, n + 1])
-    mixed = render(both, rows, Copies.plain(4), settings, "uint8")
+    mixed = np.zeros((4, 3, *input_shape(settings)), np.uint8)
+    assert render(both, rows, Copies.plain(4), settings, "uint8", mixed) is mixed
     single, _ = samples_of([pack], region="roi")
     np.testing.assert_array_equal(
         mixed[::2], render(single, rows[:2:1] * 0 + [0, 1], Copies.plain(2), settings, "uint8")
