@@ -47,7 +47,6 @@ struct alignas(64) Group {
     std::uint16_t place[group];  // byte of the register, and 256 times the window's row
     std::int64_t lowest_x[2];    // of each strip
     std::int64_t lowest_y[2];
-    std::ptrdiff_t out;
     std::uint32_t valid;  // a bit for each pixel that is in the tile
 };
 
@@ -79,7 +78,6 @@ MERTOOL_AVX512 inline bool make_group(const TileJob& job, const Range& row_x, co
     const FixedTransform& m = job.transform;
     const Size& frame = job.source->size;
     const std::int64_t count = std::min(group, job.tile.width - start);
-    out.out = start;
     out.valid = static_cast<std::uint32_t>((std::uint64_t{1} << count) - 1);
     for (std::int64_t s = 0; s < Strips; ++s) {
         const std::int64_t first = std::min(start + s * strip, job.tile.width - 1);
@@ -241,36 +239,46 @@ MERTOOL_AVX512 inline void store(std::uint8_t* out, std::uint32_t valid, __m256i
     }
 }
 
-// The same place in the next clip's mosaic, which is fetched while this one is computed.
-MERTOOL_AVX512 inline void prefetch_for_writing(std::uint8_t* out) { __builtin_prefetch(out, 1, 2); }
+// Asks for the same place in the next clip's mosaic, to be there when this one is done.
+MERTOOL_AVX512 inline void prefetch_next_clip(const std::uint8_t* out, std::ptrdiff_t clip_stride) {
+    const auto at = reinterpret_cast<std::uintptr_t>(out) + static_cast<std::uintptr_t>(clip_stride);
+    __builtin_prefetch(reinterpret_cast<const void*>(at), 1, 2);
+}
 
 template <int Strips, int Rows>
 MERTOOL_AVX512 bool render_tile_with(const TileJob& job) {
-    const FrameStack& source = *job.source;
-    const FixedTransform& m = job.transform;
+    // Copied, since for all the compiler knows bytes that are written could be part of the job.
+    const FixedTransform m = job.transform;
+    const Size tile = job.tile;
+    const std::int64_t frames = job.source->frames;
+    const std::ptrdiff_t row_stride = job.source->row_stride;
+    const std::ptrdiff_t frame_stride = job.source->frame_stride;
+    const std::ptrdiff_t out_stride = job.out_frame_stride;
     const float gain = job.tone.gain / 64.0F;
     const Toning tone{_mm512_set1_ps(gain), _mm512_set1_ps(gain * magic), _mm512_set1_ps(job.tone.bias)};
-    const std::int64_t bottom = job.tile.height - 1;
-    const Range row_x = range_of(to_grid(m.x0), to_grid(m.xy * bottom + m.x0));
-    const Range row_y = range_of(to_grid(m.y0), to_grid(m.yy * bottom + m.y0));
+    const Range row_x = range_of(to_grid(m.x0), to_grid(m.xy * (tile.height - 1) + m.x0));
+    const Range row_y = range_of(to_grid(m.y0), to_grid(m.yy * (tile.height - 1) + m.y0));
     Group groups[groups_at_once];
-    for (std::int64_t start = 0; start < job.tile.width; start += groups_at_once * group) {
+
+    for (std::int64_t start = 0; start < tile.width; start += groups_at_once * group) {
         std::int64_t n = 0;
-        for (std::int64_t x = start; x < job.tile.width && n < groups_at_once; x += group, ++n) {
+        for (std::int64_t x = start; x < tile.width && n < groups_at_once; x += group, ++n) {
             if (!make_group<Strips, Rows>(job, row_x, row_y, x, groups[n])) return false;
         }
-        for (std::int64_t y = 0; y < job.tile.height; ++y) {
+        for (std::int64_t y = 0; y < tile.height; ++y) {
             const std::int64_t at_x = to_grid(m.xy * y + m.x0);
             const std::int64_t at_y = to_grid(m.yy * y + m.y0);
+            std::uint8_t* const row = job.out + y * job.out_row_stride + start;
             for (std::int64_t g = 0; g < n; ++g) {
-                const Plan<Rows> plan = plan_group<Strips, Rows>(groups[g], at_x, at_y, source.row_stride);
+                const Plan<Rows> plan = plan_group<Strips, Rows>(groups[g], at_x, at_y, row_stride);
+                const std::uint32_t valid = groups[g].valid;
                 const std::uint8_t* frame = job.first_frame;
-                std::uint8_t* out = job.out + y * job.out_row_stride + groups[g].out;
-                for (std::int64_t t = 0; t < source.frames; ++t) {
-                    store(out, groups[g].valid, render_group<Strips, Rows>(frame, source.row_stride, plan, tone));
-                    prefetch_for_writing(out + source.frames * job.out_frame_stride);
-                    frame += source.frame_stride;
-                    out += job.out_frame_stride;
+                std::uint8_t* out = row + g * group;
+                for (std::int64_t t = 0; t < frames; ++t) {
+                    store(out, valid, render_group<Strips, Rows>(frame, row_stride, plan, tone));
+                    prefetch_next_clip(out, frames * out_stride);
+                    frame += frame_stride;
+                    out += out_stride;
                 }
             }
         }
