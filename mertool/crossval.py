@@ -161,7 +161,7 @@ def _render_batch(samples: Samples, rows: NDArray[np.int64], copies: Copies, set
     import torch
 
     shape = (len(rows), settings.frames, *input_shape(settings))
-    pinned = settings.device in ("auto", "cuda") and torch.cuda.is_available()
+    pinned = settings.device == "cuda" and torch.cuda.is_available()
     batch = torch.empty(shape, pin_memory=pinned)
     render(samples, rows, copies, settings, out=batch.numpy())
     return batch

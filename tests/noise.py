@@ -20,11 +20,11 @@ from mertool.pack import save_pack
 SMALL = ("--width", "4", "--blocks", "1", "--epochs", "3", "--copies", "1", "--face-size", "32", "--lr", "0.02")
 
 
-def make_pack(path, people, dataset="noise", seed=0, size=40, sequence=0, signal=False):
+def make_pack(path, people, dataset="noise", seed=0, size=40, sequence=0, signal=False, faces=False):
     """A pack without landmarks; `people` gives the emotion of each clip of each person.
 
     `sequence` is the number of its frames from onset to offset; with `signal` a texture drifts in one quarter of an
-    otherwise still picture, which one telling the emotion.
+    otherwise still picture, which one telling the emotion; with `faces` there are landmarks.
     """
     rows = [(who, f"c{number}", what) for who, emotions in people.items() for number, what in enumerate(emotions)]
     rng = np.random.default_rng(seed)
@@ -37,6 +37,8 @@ def make_pack(path, people, dataset="noise", seed=0, size=40, sequence=0, signal
         "dataset": np.array([dataset] * len(rows)),
     }
     arrays |= {name: np.full(len(rows), k, np.int64) for k, name in enumerate(("onset", "middle", "apex", "offset"))}
+    if faces:
+        arrays["landmarks"][:] = _upright_face(size)
     if signal:
         arrays["sequence"] = _drifting(rng, [what for _, _, what in rows], sequence, size)
     elif sequence:
@@ -58,6 +60,25 @@ def _drifting(rng, emotions, length, size):
         for t in range(length):
             clip[t, y, x : x + half] = texture[y, x + t : x + t + half]
     return clips
+
+
+def _upright_face(size):
+    """68 landmarks of a face that fills the picture."""
+
+    def ring(n, x, y, across, down):
+        turn = np.pi - 2 * np.pi * np.arange(n) / n
+        return np.column_stack([x + across * np.cos(turn), y - down * np.sin(turn)])
+
+    def line(n, first, last):
+        return np.linspace(first, last, n)
+
+    jaw = np.pi * np.arange(17) / 16
+    points = [np.column_stack([0.5 - 0.35 * np.cos(jaw), 0.45 + 0.45 * np.sin(jaw)])]
+    points += [line(5, (0.22, 0.3), (0.42, 0.3)), line(5, (0.58, 0.3), (0.78, 0.3))]
+    points += [line(4, (0.5, 0.4), (0.5, 0.58)), line(5, (0.43, 0.62), (0.57, 0.62))]
+    points += [ring(6, 0.33, 0.4, 0.07, 0.03), ring(6, 0.67, 0.4, 0.07, 0.03)]
+    points += [ring(12, 0.5, 0.75, 0.13, 0.05), ring(8, 0.5, 0.75, 0.1, 0.02)]
+    return (size * np.concatenate(points)).astype(np.float32)
 
 
 def in_this_process(monkeypatch):
@@ -118,3 +139,12 @@ def whole_run(folder):
         elif path.name == "log.csv":
             found[name] = timeless_log(path.parent)
     return found
+
+
+def files_of(folder):
+    """Every file of a run of texture features or of a fusion, and its bytes; of the machine and of locks nothing."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in ("env.json", ".lock", ".repeats")
+    }
