@@ -1,10 +1,9 @@
-"""The texture kernels: definition, golden codes, scikit-image, properties, and every refusal."""
+"""The texture kernels: definition, golden codes, scikit-image, properties."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import re
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
@@ -200,66 +199,3 @@ def test_strided_read_only_and_no_clips():
 def test_the_smallest_clips(shape):
     volume = np.random.default_rng(5).integers(0, 256, shape, dtype=np.uint8)
     np.testing.assert_array_equal(_core.texture_codes(volume), reference.lbp_codes(volume, 8, (1, 1, 1), "bilinear"))
-
-
-CLIP = VOLUMES["noise"]
-CLIPS = CLIP[None]
-BLOCKS = "blocks must be three numbers (t, y, x) from 1 up to the clips' size"
-
-
-@pytest.mark.parametrize(
-    ("function", "arguments", "options", "message"),
-    [
-        ("codes", (CLIP.astype(np.int16),), {}, "volume must be (T, H, W) uint8, got (9, 21, 40) int16"),
-        ("codes", (CLIPS,), {}, "volume must be (T, H, W) uint8, got (1, 9, 21, 40) uint8"),
-        ("codes", ([[[1]]],), {}, "volume must be (T, H, W) uint8, got list"),
-        ("codes", (CLIP, "ltp"), {}, "pattern must be 'lbp' or 'cbp', got 'ltp'"),
-        ("codes", (CLIP, "lbp", 6), {}, "points must be 4, 8 or 16, got 6"),
-        ("codes", (CLIP,), {"radii": (1, 0, 1)}, "radii must be three numbers (x, y, t) in 1..64, got (1, 0, 1)"),
-        ("codes", (CLIP,), {"radii": (65, 1, 1)}, "radii must be three numbers (x, y, t) in 1..64, got (65, 1, 1)"),
-        ("codes", (CLIP,), {"interpolation": "cubic"}, "interpolation must be 'bilinear' or 'nearest', got 'cubic'"),
-        ("codes", (CLIP, "cbp"), {}, "interpolation of 'cbp' must be 'nearest': its sums are whole numbers"),
-        ("codes", (CLIP,), {"threshold": -1}, "threshold must be in 0..255, got -1"),
-        (
-            "codes",
-            (CLIP,),
-            {"radii": (1, 1, 5)},
-            "volume must be larger than the circles, at least (T, H, W) = (11, 3, 3), got (9, 21, 40) uint8",
-        ),
-        (
-            "codes",
-            (CLIP[:0],),
-            {},
-            "volume must be larger than the circles, at least (T, H, W) = (3, 3, 3), got (0, 21, 40) uint8",
-        ),
-        (
-            "codes",
-            (np.zeros((3, 3, 40000), np.uint8),),
-            {},
-            "volume must be at most 32768 long, high and wide, got (3, 3, 40000) uint8",
-        ),
-        ("counts", (CLIP,), {}, "volumes must be (N, T, H, W) uint8, got (9, 21, 40) uint8"),
-        (
-            "counts",
-            (CLIPS,),
-            {"blocks": (1, 22, 1)},
-            f"{BLOCKS}, got (1, 22, 1) for (1, 9, 21, 40) uint8",
-        ),
-        (
-            "counts",
-            (CLIPS,),
-            {"blocks": (0, 1, 1)},
-            f"{BLOCKS}, got (0, 1, 1) for (1, 9, 21, 40) uint8",
-        ),
-        ("counts", (CLIPS,), {"threads": 0}, "threads must be at least 1, got 0"),
-        (
-            "counts",
-            (np.broadcast_to(np.zeros((1, 3, 1000, 1000), np.uint8), (2000, 3, 1000, 1000))[:1],),
-            {"blocks": (3, 1000, 1000), "points": 16},
-            "the result would take 2197 GiB; count fewer clips, blocks or points at once",
-        ),
-    ],
-)
-def test_refusals(function, arguments, options, message):
-    with pytest.raises(ValueError, match=f"^texture_{function}: {re.escape(message)}$"):
-        getattr(_core, f"texture_{function}")(*arguments, **options)

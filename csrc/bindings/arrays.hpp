@@ -4,13 +4,12 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <stdexcept>
 #include <string>
 #include <vector>
-
-#include "view.hpp"
 
 namespace mertool::bindings {
 
@@ -25,6 +24,12 @@ struct Dim {
 };
 using Shape = std::vector<Dim>;
 
+inline constexpr double max_bytes = 1099511627776.0;  // 2^40: more is a mistake, not a wish
+
+inline std::string gibibytes(double bytes) {
+    return std::to_string(static_cast<std::int64_t>(std::min(bytes / 1073741824.0, 9e18))) + " GiB";
+}
+
 [[noreturn]] inline void refuse(const std::string& where, const std::string& why) {
     throw std::invalid_argument(where + why);
 }
@@ -38,9 +43,16 @@ inline std::string describe(const Shape& shape) {
     return text + (shape.size() == 1 ? ",)" : ")");
 }
 
+// A message stays one line, whatever came.
+inline std::string shorten(const py::str& text) {
+    constexpr std::size_t most = 120;
+    if (py::len(text) <= most) return text;
+    return std::string(py::str(text[py::slice(0, most, 1)])) + "...";
+}
+
 inline std::string describe(const py::object& object) {
-    if (!py::isinstance<py::array>(object)) return py::str(py::type::of(object).attr("__name__"));
-    return py::str("{} {}").format(object.attr("shape"), object.attr("dtype"));
+    if (!py::isinstance<py::array>(object)) return shorten(py::type::of(object).attr("__name__"));
+    return shorten(py::str("{} {}").format(object.attr("shape"), object.attr("dtype")));
 }
 
 inline bool has_shape(const py::array& array, const Shape& shape) {
@@ -115,18 +127,14 @@ inline bool overlap(const py::array& a, const py::array& b) {
 template <class T>
 py::array_t<T, py::array::c_style> check_block(const py::object& object, const std::string& where,
                                                const std::vector<Shape>& shapes) {
-    auto block = py::array_t<T, py::array::c_style>::ensure(check_array<T>(object, where, shapes));
-    if (!block) throw py::error_already_set();
-    return block;
-}
-
-// A (rows, columns) or (height, width) argument: both 1..`most`.
-inline Size check_size(const std::pair<std::int64_t, std::int64_t>& size, const std::string& where, std::int64_t most) {
-    if (size.first < 1 || size.second < 1 || size.first > most || size.second > most) {
-        refuse(where, " must be two numbers in 1.." + std::to_string(most) + ", got (" + std::to_string(size.first) +
-                          ", " + std::to_string(size.second) + ")");
+    const auto array = check_array<T>(object, where, shapes);
+    // Strides of zero make arrays of any size out of a few bytes.
+    const double bytes = static_cast<double>(array.size()) * sizeof(T);
+    if (bytes > max_bytes && (array.flags() & py::array::c_style) == 0) {
+        refuse(where, " would take " + gibibytes(bytes) + " as one block of memory, got " + describe(object));
     }
-    return {size.first, size.second};
+    // Not `ensure`, which forgets why it failed.
+    return py::array_t<T, py::array::c_style>(array);
 }
 
 }  // namespace mertool::bindings

@@ -1,11 +1,10 @@
-#include <pybind11/stl.h>
-
 #include <algorithm>
-#include <utility>
+#include <string>
 
 #include "align.hpp"
 #include "arrays.hpp"
 #include "bind.hpp"
+#include "scalars.hpp"
 
 namespace mertool::bindings {
 namespace {
@@ -13,10 +12,10 @@ namespace {
 constexpr std::int64_t max_side = 16384;
 
 py::array_t<std::uint8_t> align_checked(const py::object& image_in, const py::object& transform_in,
-                                        const std::pair<std::int64_t, std::int64_t>& size_in) {
+                                        const py::object& size_in) {
+    const Size size = check_size(size_in, "align: size", max_side);
     const auto image = check_block<std::uint8_t>(image_in, "align: image", {{"H", "W"}, {"H", "W", 3}});
     const auto matrix = check_block<double>(transform_in, "align: transform", {{2, 3}});
-    const Size size = check_size(size_in, "align: size", max_side);
     if (image.size() == 0) refuse("align: image", " must not be empty, got " + describe(image_in));
     Transform transform;
     std::copy_n(matrix.data(), transform.size(), transform.begin());

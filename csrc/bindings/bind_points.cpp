@@ -4,9 +4,12 @@
 #include "arrays.hpp"
 #include "bind.hpp"
 #include "points.hpp"
+#include "scalars.hpp"
 
 namespace mertool::bindings {
 namespace {
+
+constexpr std::int64_t max_width = 16384;
 
 using Points = py::array_t<float, py::array::c_style>;
 
@@ -62,13 +65,11 @@ std::vector<std::int64_t> check_order(const py::object& object) {
     return order;
 }
 
-Points mirror_points_checked(const py::object& points_in, std::int64_t width, const py::object& order_in) {
+Points mirror_points_checked(const py::object& points_in, const py::object& width_in, const py::object& order_in) {
+    const std::int64_t width = check_integer(width_in, "mirror_points: width", 1, max_width);
     const std::vector<std::int64_t> order = check_order(order_in);
     const auto count = static_cast<std::int64_t>(order.size());
     const Points points = check_points(points_in, "mirror_points: points", {static_cast<py::ssize_t>(count), 2});
-    if (width < 1 || width > 16384) {
-        refuse("mirror_points: width", " must be in 1..16384, got " + std::to_string(width));
-    }
     Points out(shape_of(points));
     const float* const in = points.data();
     float* const to = out.mutable_data();

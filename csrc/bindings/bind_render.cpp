@@ -1,21 +1,19 @@
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "arrays.hpp"
 #include "bind.hpp"
 #include "render.hpp"
+#include "scalars.hpp"
 
 namespace mertool::bindings {
 namespace {
 
-using Pair = std::pair<std::int64_t, std::int64_t>;
-
 constexpr std::int64_t max_grid_side = 1024;
-constexpr double max_output_bytes = 1099511627776.0;  // 2^40: more is a mistake, not a wish
 
 FrameStack check_frames(const py::object& object) {
     const auto frames = check_array<std::uint8_t>(object, "render: frames", {{"M", "T", "H", "W"}});
@@ -61,26 +59,26 @@ py::array render_as(const RenderPlan& plan, int threads, const std::vector<py::a
 }
 
 py::array render_checked(const py::object& frames, const py::object& transforms_in, const py::object& tone_in,
-                         const Pair& grid_in, const Pair& tile_in, int threads, const std::string& dtype,
-                         const std::optional<py::object>& clips_in, const std::optional<py::object>& out) {
-    const FrameStack source = check_frames(frames);
+                         const py::object& grid_in, const py::object& tile_in, const py::object& threads_in,
+                         const py::object& dtype_in, const std::optional<py::object>& clips_in,
+                         const std::optional<py::object>& out) {
     const Size grid = check_size(grid_in, "render: grid", max_grid_side);
     const Mosaic mosaic{grid.height, grid.width, check_size(tile_in, "render: tile", max_tile_side)};
+    const int threads = check_threads(threads_in, "render: threads");
+    const bool as_bytes = check_choice(dtype_in, "render: dtype", "uint8", "float32");
+    const FrameStack source = check_frames(frames);
     py::array_t<std::int64_t, py::array::c_style> clips;
     if (clips_in) clips = check_block<std::int64_t>(*clips_in, "render: clips", {{"N"}});
     const py::ssize_t n = clips_in ? clips.size() : source.clips;
     const auto transforms =
         check_block<float>(transforms_in, "render: transforms", {{n, py::ssize_t{mosaic.regions()}, 2, 3}});
     const auto tone = check_block<float>(tone_in, "render: tone", {{n, 2}});
-    if (threads < 1) refuse("render: threads", " must be at least 1, got " + std::to_string(threads));
-    if (dtype != "uint8" && dtype != "float32") {
-        refuse("render: dtype", " must be 'uint8' or 'float32', got '" + dtype + "'");
-    }
-    const double bytes = static_cast<double>(n) * static_cast<double>(source.frames) *
-                         static_cast<double>(mosaic.pixels()) * (dtype == "uint8" ? 1.0 : 4.0);
-    if (bytes > max_output_bytes) {
-        refuse("render: ", "the result would take " + std::to_string(static_cast<std::int64_t>(bytes / 1073741824.0)) +
-                               " GiB; render fewer clips or smaller tiles at once");
+    // Of no clips the shape alone must fit as well.
+    const double bytes = static_cast<double>(std::max<py::ssize_t>(n, 1)) * static_cast<double>(source.frames) *
+                         static_cast<double>(mosaic.pixels()) * (as_bytes ? 1.0 : 4.0);
+    if (bytes > max_bytes) {
+        refuse("render: ",
+               "the result would take " + gibibytes(bytes) + "; render fewer clips or smaller tiles at once");
     }
     const RenderPlan plan =
         plan_render(source, mosaic, n, clips_in ? clips.data() : nullptr, transforms.data(), tone.data());
@@ -88,8 +86,8 @@ py::array render_checked(const py::object& frames, const py::object& transforms_
     for (const py::object& in : {frames, transforms_in, tone_in})
         inputs.push_back(py::reinterpret_borrow<py::array>(in));
     if (clips_in) inputs.push_back(py::reinterpret_borrow<py::array>(*clips_in));
-    return dtype == "uint8" ? render_as<std::uint8_t>(plan, threads, inputs, out)
-                            : render_as<float>(plan, threads, inputs, out);
+    return as_bytes ? render_as<std::uint8_t>(plan, threads, inputs, out)
+                    : render_as<float>(plan, threads, inputs, out);
 }
 
 }  // namespace

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
-#include <system_error>
+#include <exception>
 #include <thread>
 #include <vector>
 
@@ -24,8 +24,8 @@ void for_each_item(std::int64_t n, int workers, const Work& work) {
     others.reserve(static_cast<std::size_t>(workers));
     try {
         for (int worker = 1; worker < workers; ++worker) others.emplace_back(loop, worker);
-    } catch (const std::system_error&) {
-        // The system gives no more threads: those that run, this one among them, do all the work.
+    } catch (const std::exception&) {
+        // The system gives no more threads or no memory for one: those that run, this one among them, do all the work.
     }
     loop(0);
     for (std::thread& other : others) other.join();

@@ -26,7 +26,10 @@ bool reaches_too_far(const float* row, const Size& tile) {
     return furthest > max_coordinate_px;
 }
 
-FixedTransform check_transform(const float* m, const Size& tile, std::int64_t clip, std::int64_t region) {
+FixedTransform check_transform(const float* given, const Size& tile, std::int64_t clip, std::int64_t region) {
+    // A copy, since another thread could change the caller's array after the check.
+    float m[6];
+    std::copy_n(given, 6, m);
     const auto refuse = [&](const char* what) {
         throw std::invalid_argument("render: transforms[" + std::to_string(clip) + ", " + std::to_string(region) +
                                     "] (clip, region) " + what);
