@@ -13,7 +13,7 @@ cd "$here"
 "$bin/ruff" check .
 "$bin/ruff" format --check .
 "$bin/mypy"
-find csrc -name '*.[ch]pp' -exec "$bin/clang-format" --dry-run --Werror {} +
+find csrc tests -name '*.[ch]pp' -exec "$bin/clang-format" --dry-run --Werror {} +
 marker='not full'
 [ "${1:-}" != --full ] || { shift; marker=''; }
 exec "$python" -m pytest -m "$marker" "$@"

@@ -12,6 +12,7 @@ import pytest
 
 import mertool
 from tests.conftest import ROOT
+from tests.native import build_core
 
 
 def test_an_sdist_builds_and_its_wheel_holds_everything(tmp_path):
@@ -41,10 +42,4 @@ def test_an_sdist_builds_and_its_wheel_holds_everything(tmp_path):
 def test_kernels_compile_without_a_warning(compiler, tmp_path):
     if shutil.which(compiler) is None:
         pytest.skip(f"no {compiler} here")
-    import pybind11
-
-    configure = ["cmake", "-S", ROOT, "-B", tmp_path, f"-DCMAKE_CXX_COMPILER={compiler}", "-DMERTOOL_WERROR=ON"]
-    configure += [f"-Dpybind11_DIR={pybind11.get_cmake_dir()}", f"-DPython_EXECUTABLE={sys.executable}"]
-    for command in (configure, ["cmake", "--build", tmp_path, "--parallel", "2"]):
-        done = subprocess.run(command, capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
+    build_core(tmp_path, f"-DCMAKE_CXX_COMPILER={compiler}", "-DMERTOOL_WERROR=ON")

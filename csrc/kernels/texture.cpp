@@ -24,6 +24,7 @@ struct Axis {
 
 std::vector<double> fractions(std::int64_t length, double offset) {
     std::vector<double> found;
+    found.reserve(static_cast<std::size_t>(length));
     for (std::int64_t place = 0; place < length; ++place) found.push_back(fraction(place, offset));
     std::sort(found.begin(), found.end());
     found.erase(std::unique(found.begin(), found.end()), found.end());
@@ -124,6 +125,7 @@ RowCoder choose_coder(const TextureSettings& settings) {
 // Where the blocks along an axis end.
 std::vector<std::int64_t> block_ends(std::int64_t blocks, std::int64_t size) {
     std::vector<std::int64_t> ends;
+    ends.reserve(static_cast<std::size_t>(blocks));
     for (std::int64_t k = 1; k <= blocks; ++k) ends.push_back(k * size / blocks);
     return ends;
 }
