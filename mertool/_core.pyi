@@ -2,8 +2,16 @@
 
 Everywhere: pixel centres at whole numbers; points are (x, y), sizes (height, width); a transform
 [[a, b, c], [d, e, f]] maps an output pixel (x, y) to the input point (a x + b y + c, d x + e y + f). Nothing is
-converted: an array of another dtype, shape or byte order is a ValueError naming function, argument, what was expected
-and what came. Inputs are never written to, `out` aside. The GIL is released while a kernel runs.
+converted: an array of another dtype, shape, byte order or alignment, or a number or word that is none of those allowed,
+is a ValueError of one line naming function, argument, what was expected and what came; too little memory is a
+MemoryError. Strided arrays are copied unless said otherwise. Inputs are never written to, `out` aside. Same bytes whatever the
+threads and instructions.
+
+The GIL is released while a kernel runs, and several Python threads may call at once, with the same arrays too. An array
+that another thread writes to meanwhile gives a result of no one moment, but nothing is read or written outside; one
+whose memory another thread takes away (`resize(refcheck=False)`) is not protected. Free-threaded Python turns its GIL on
+when it imports this module, and warns, since nobody has tried the module without. It works in the main interpreter only:
+in a subinterpreter the import is an ImportError.
 """
 
 from typing import Any, Literal, overload
@@ -74,7 +82,7 @@ def render(
         tone: (N, 2) float32, gain and bias in grey levels, each in -1e6..1e6.
         grid: (rows, cols), each 1..1024.
         tile: (h, w) in pixels, each 1..16384.
-        threads: At least 1; clips are shared out.
+        threads: 1..1024; clips are shared out.
         dtype: "uint8", or "float32" for the same values less their mean and over their standard deviation (at least
             one grey level), both of the whole clip: all frames, all tiles.
         clips: (N,) int64, the row of `frames` each of the N results is made from; None for all rows in order (N = M).
@@ -189,7 +197,7 @@ def texture_counts(
     Args:
         volumes: (N, T, H, W) uint8.
         blocks: Along t, y and x; block k of b covers the voxels from k size // b up to (k + 1) size // b of the clip.
-        threads: Clips at once; the result does not depend on it.
+        threads: 1..1024, clips at once.
 
     Returns:
         (N, blocks, 3, bins) uint32; bins are 2^P of "lbp" and 2^(P/2 + 1) of "cbp".

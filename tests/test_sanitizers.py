@@ -85,16 +85,38 @@ def test_no_kernel_allocates_in_a_loop(driver, tmp_path):
             assert int(shared) - int(small) in (0, 2), line  # one for each thread more
 
 
+# Without the shuffling of addresses, which ThreadSanitizer of older compilers cannot bear.
+STEADY = ["setarch", "-R"] if shutil.which("setarch") else []
+
+
 @pytest.mark.full
 def test_threads_are_clean_under_thread_sanitizer(tmp_path):
     runtime_of("tsan")
     driver = build_driver(tmp_path, "g++", "-fsanitize=thread")
     for simd in available_paths(tmp_path):
-        # Without the shuffling of addresses, which the sanitizer of older compilers cannot bear.
-        prefix = ["setarch", "-R"] if shutil.which("setarch") else []
         environment = {**os.environ, "MERTOOL_SIMD": simd, "TSAN_OPTIONS": "halt_on_error=1"}
-        done = subprocess.run([*prefix, driver, "threads"], env=environment, capture_output=True, text=True)
+        done = subprocess.run([*STEADY, driver, "threads"], env=environment, capture_output=True, text=True)
         assert (done.stdout, done.stderr, done.returncode) == ("0 wrong results\n", "", 0)
+
+
+@pytest.mark.full
+def test_python_threads_are_clean_under_thread_sanitizer(tmp_path):
+    runtime = runtime_of("tsan")
+    options = ["-DCMAKE_CXX_COMPILER=g++", "-DMERTOOL_SANITIZE=thread", "-DCMAKE_STRIP="]
+    core = build_core(tmp_path / "build", *options)
+    environment = {
+        **os.environ,
+        "MERTOOL_TEST_CORE": str(core),
+        "LD_PRELOAD": runtime,
+        "TSAN_OPTIONS": f"report_signal_unsafe=0:log_path={tmp_path}/report",
+    }
+    # Not the one that changes pixels during calls: that is a race, and meant.
+    tests = ["-k", "eight_python_threads", "tests/test_core_paths.py"]
+    command = [*STEADY, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    reports = [path.read_text(errors="replace") for path in tmp_path.glob("report*")]
+    assert reports == [], reports[0][:4000]
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.full
