@@ -4,8 +4,8 @@ Everywhere: pixel centres at whole numbers; points are (x, y), sizes (height, wi
 [[a, b, c], [d, e, f]] maps an output pixel (x, y) to the input point (a x + b y + c, d x + e y + f). Nothing is
 converted: an array of another dtype, shape, byte order or alignment, or a number or word that is none of those allowed,
 is a ValueError of one line naming function, argument, what was expected and what came; too little memory is a
-MemoryError. Strided arrays are copied unless said otherwise. Inputs are never written to, `out` aside. Same bytes whatever the
-threads and instructions.
+MemoryError. Strided arrays are copied unless said otherwise. Inputs are never written to, `out` aside. Same bytes
+whatever the threads and instructions.
 
 The GIL is released while a kernel runs, and several Python threads may call at once, with the same arrays too. An array
 that another thread writes to meanwhile gives a result of no one moment, but nothing is read or written outside; one

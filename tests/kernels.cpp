@@ -85,7 +85,7 @@ Outcome run_render(std::int64_t clips, std::int64_t side, double scale, int thre
         tones.push_back(-3.0F);
     }
     return watch<T>(clips * 2 * mosaic.pixels(), [&](T* out) {
-        render(plan_render(source, mosaic, clips, nullptr, transforms.data(), tones.data()), threads, out);
+        render(plan_render(source, mosaic, clips, nullptr, transforms.data(), tones.data()), threads, threads > 2, out);
     });
 }
 

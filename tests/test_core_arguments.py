@@ -27,6 +27,7 @@ TRANSFORMS = np.tile(np.array([[1, 0, 0], [0, 1, 0]], np.float32), (2, 6, 1, 1))
 TONE = np.tile(np.array([1, 0], np.float32), (2, 1))
 IMAGE = RNG.integers(0, 256, (20, 30, 3), dtype=np.uint8)
 SIMILARITY = np.array([[1.0, 0, 2], [0, 1, 3]])
+OUT = np.zeros((2, 3, 16, 27), np.uint8)
 POINTS = RNG.uniform(0, 256, (4, 68, 2)).astype(np.float32)
 ORDER = np.arange(68)[::-1].copy()
 CLIP = RNG.integers(0, 256, (9, 21, 40), dtype=np.uint8)
@@ -43,6 +44,7 @@ CALLS: dict[str, dict[str, Any]] = {
         "threads": 2,
         "dtype": "uint8",
         "clips": np.array([1, 0]),
+        "out": None,
     },
     "align": {"image": IMAGE, "transform": SIMILARITY, "size": (8, 9)},
     "transform_points": {"points": POINTS, "transform": SIMILARITY},
@@ -120,7 +122,7 @@ def misread(function, argument, expected, good):
         ("half floats", good.astype(np.float16), f"{where}{shape} float16"),
         ("8-bit integers with a sign", good.astype(np.int8), f"{where}{shape} int8"),
     ]
-    if (function, argument) != ("render", "clips"):
+    if argument not in ("clips", "out"):
         rows.append(("None", None, where + "NoneType"))
     if good.itemsize > 1:
         swapped = good.astype(good.dtype.newbyteorder(">"))
@@ -277,6 +279,7 @@ EMPTY = "render: frames must not be empty in T, H or W, got "
 BESIDE = "render: frames must have the pixels of a row side by side, got a stride of "
 FAR = " (clip, region) leads beyond 30000 px from the origin"
 LEVELS = " (clip) must be a gain and a bias in -1000000..1000000, got "
+WRITEABLE = "render: out must be writeable"
 LESS = "; render fewer clips or smaller tiles at once"
 NO_ROWS = {"clips": None, "transforms": TRANSFORMS[:0], "tone": TONE[:0]}
 
@@ -425,6 +428,33 @@ SINGLE = [
         "align: image must be (H, W) or (H, W, 3) uint8, got (20, 30, 2) uint8",
     ),
     Row("align", "image", "a row alone", IMAGE[0, 0], "align: image must be (H, W) or (H, W, 3) uint8, got (3,) uint8"),
+    *misread("render", "out", "(2, 3, 16, 27) uint8", OUT),
+    Row(
+        "render",
+        "out",
+        "of another shape",
+        OUT[:1],
+        "render: out must be (2, 3, 16, 27) uint8, got (1, 3, 16, 27) uint8",
+    ),
+    Row("render", "out", "mirrored", OUT[::-1], "render: out must be C-contiguous"),
+    Row("render", "out", "Fortran order", np.asfortranarray(OUT), "render: out must be C-contiguous"),
+    Row("render", "out", "broadcast", virtual(np.uint8, *OUT.shape), "render: out must be C-contiguous"),
+    Row("render", "out", "read-only", np.frombuffer(bytes(2592), np.uint8).reshape(OUT.shape), WRITEABLE),
+    Row(
+        "render",
+        "out",
+        "not aligned in memory",
+        misaligned(OUT.astype(np.float32)),
+        "render: out must be aligned in memory",
+        {"dtype": "float32"},
+    ),
+    Row(
+        "render",
+        "out",
+        "the frames themselves",
+        FRAMES.reshape(-1)[:2592].reshape(OUT.shape),
+        "render: out must not share memory with what is rendered from",
+    ),
     Row("align", "image", "no rows", IMAGE[:0], "align: image must not be empty, got (0, 30, 3) uint8"),
     Row("align", "image", "no columns", IMAGE[:, :0], "align: image must not be empty, got (20, 0, 3) uint8"),
     Row(
