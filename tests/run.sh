@@ -16,4 +16,5 @@ cd "$here"
 find csrc tests -name '*.[ch]pp' -exec "$bin/clang-format" --dry-run --Werror {} +
 marker='not full'
 [ "${1:-}" != --full ] || { shift; marker=''; }
-exec "$python" -m pytest -m "$marker" "$@"
+# A process for each core; a file's tests stay together, since they share what is costly to make.
+exec "$python" -m pytest -n auto --maxprocesses 4 --dist loadfile -m "$marker" "$@"
