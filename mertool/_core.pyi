@@ -7,11 +7,11 @@ is a ValueError of one line naming function, argument, what was expected and wha
 MemoryError. Strided arrays are copied unless said otherwise. Inputs are never written to, `out` aside. Same bytes
 whatever the threads and instructions.
 
-The GIL is released while a kernel runs, and several Python threads may call at once, with the same arrays too. An array
-that another thread writes to meanwhile gives a result of no one moment, but nothing is read or written outside; one
-whose memory another thread takes away (`resize(refcheck=False)`) is not protected. Free-threaded Python turns its GIL on
-when it imports this module, and warns, since nobody has tried the module without. It works in the main interpreter only:
-in a subinterpreter the import is an ImportError.
+The GIL is released while a kernel runs, and several Python threads may call at once, with the same arrays too. An
+array that another thread writes to meanwhile gives a result of no one moment, but nothing is read or written outside;
+one whose memory another thread takes away (`resize(refcheck=False)`) is not protected. Free-threaded Python turns its
+GIL on when it imports this module, and warns, since nobody has tried the module without. It works in the main
+interpreter only: in a subinterpreter the import is an ImportError.
 """
 
 from typing import Any, Literal, overload

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
+import gc
 import hashlib
 import html
 import json
@@ -15,6 +16,7 @@ import shlex
 import shutil
 import subprocess
 import tempfile
+import time
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -24,7 +26,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from mertool import config, crossval
+from mertool import config, crossval, texture
 from mertool.audit import FAIL, NOTE, PASS, audit_run
 from mertool.cli import main
 from mertool.config import Settings
@@ -39,7 +41,7 @@ from mertool.texture import features_of
 
 from .conftest import COMMAND, run
 from .noise import SMALL, call, files_of, in_this_process, make_pack, refusal
-from .test_cv import killed
+from .test_cv import descendants, zombie
 from .test_engine import KilledError
 
 PEOPLE = {f"p{n}": ["fear", "joy", "rage", "fear"][: 3 + n % 2] for n in range(6)}
@@ -486,12 +488,19 @@ def test_the_installed_command_killed_at_random_moments_resumes_to_the_same_byte
     whole = files_of(tmp_path / "a ñ")
     shutil.rmtree(tmp_path / "a ñ")
     shutil.rmtree(tmp_path / "a.features")
-    begun = 0
-    for jobs in (2, 1):
-        command = [*COMMAND, *words, "--resume", "--jobs", str(jobs)]
-        assert killed(command, tmp_path, random.uniform(1.5, 4)) == []
-        begun += (tmp_path / "a ñ/config.json").exists()
-    assert begun
+    for jobs, pause_s in ((2, random.uniform(0, 2)), (1, random.uniform(0, 3))):
+        process = subprocess.Popen([*COMMAND, *words, "-q", "--resume", "--jobs", str(jobs)], cwd=tmp_path)
+        while not (tmp_path / "a ñ/config.json").exists():  # the second finds it there
+            assert process.poll() is None
+            time.sleep(0.02)
+        time.sleep(pause_s)
+        children = descendants(process.pid)
+        process.kill()
+        process.wait()
+        end = time.monotonic() + 30
+        while any(Path(f"/proc/{child}").exists() and not zombie(child) for child in children):
+            assert time.monotonic() < end, f"outlived by a child after {pause_s} s"
+            time.sleep(0.05)
     run(*words, "--resume", "--jobs", 2, cwd=tmp_path)
     assert files_of(tmp_path / "a ñ") == whole
 
@@ -856,7 +865,6 @@ REFUSED = [
     (("--features", "fusion"), 2, "Invalid value for '--features': 'fusion' is not one of"),
     (("--repeats", "2"), 2, "--repeats: lbp-top has no chance in it but the folds; add --new-splits"),
     (("--new-splits",), 2, "--new-splits: of repeats; add --repeats 5"),
-    (("--points", "16", "--mapping", "full", "--grid", "8,8,4"), 1, "50331648 features of each of 21 clips do not fit"),
     (("--fold", "5"), 2, "--fold: expected 0 to 4, got 5"),
     (("--folds", "9", "--protocol", "group"), 1, "6 subjects cannot fill 9 disjoint folds; try --folds 6"),
     (("--classes", "fear"), 2, "--classes: expected at least two classes, got 'fear'"),
@@ -893,6 +901,18 @@ def test_packs_without_frames_between_onset_and_offset_are_refused(place):
         "or extract it with a longer --sequence"
     )
     call("cv", "a.npz", "b.npz", *LBP, "--length", 0, "--radii", "1,1,1", "-o", "new", "--plan", cwd=place)
+
+
+def test_features_that_do_not_fit_into_memory_are_refused_before_they_are_computed(place, monkeypatch):
+    monkeypatch.setattr(texture, "_MOST_BYTES", 21 * 180 * 4)
+    call("cv", "a.npz", *LBP, "-o", "fits", "--plan", cwd=place)
+    monkeypatch.setattr(texture, "_MOST_BYTES", 21 * 180 * 4 - 1)
+    line = refusal("cv", "a.npz", *LBP, "-o", "new", cwd=place, code=1)
+    assert line == (
+        "Error: a.npz: 180 features of each of 21 clips do not fit into memory; choose fewer --points, --mapping u2 or "
+        "a smaller --grid"
+    )
+    assert not (place / "new").exists()
 
 
 def test_train_has_no_texture_features(place):
@@ -1372,6 +1392,7 @@ def test_a_damaged_classifier_is_one_line(copies, data):
     line = refusal("predict", "lbp", "a.npz", cwd=copies, code=1)
     assert line == "Error: lbp/fold_0/classifier.npz: damaged, not a classifier that mertool writes"
     assert verdicts(copies / "lbp")["classifiers"][0] == FAIL
+    gc.collect()  # a file that was left open is this test's
 
 
 @pytest.mark.parametrize(
