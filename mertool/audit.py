@@ -18,15 +18,16 @@ from numpy.typing import NDArray
 from .config import FUSION, NETWORK
 from .crossval import Again, finished_marks, predict_again
 from .errors import DataError, FileError, MertoolError
+from .files import read_json
 from .folds import Folds, inner_split
-from .fusion import fuse_fold, member_folders
-from .handcrafted import classify_again
+from .fusion import fuse_fold, member_folders, weights_of
+from .handcrafted import classify_again, design_of
 from .inputs import Samples
 from .pack import file_sha256
 from .predictions import Predictions
 from .report import Run, load_run
 from .runs import RunConfig, fingerprint, open_samples
-from .texture import features_of
+from .texture import features_of, layout_of
 
 __all__ = ["FAIL", "NOTE", "PASS", "Check", "audit_run"]
 
@@ -46,11 +47,12 @@ class Check(NamedTuple):
     detail: str
 
 
-def audit_run(folder: Path) -> list[Check]:
+def audit_run(folder: Path, *, choose: bool = True) -> list[Check]:
     """Audit a finished run of `mertool cv`.
 
     Args:
         folder: The run.
+        choose: Make the choices of texture classifiers once more too, which takes as long as making them.
 
     Raises:
         FileError: It is no run folder.
@@ -70,7 +72,7 @@ def audit_run(folder: Path) -> list[Check]:
     checks += [_predictions(run), _subjects(run), _initial(run)]
     features = config.settings.features
     if features == FUSION:
-        checks += _members(folder, config, folds)
+        checks += _members(folder, config, folds, choose)
     try:
         samples = open_samples(folder, config)
     except MertoolError as error:
@@ -81,7 +83,7 @@ def audit_run(folder: Path) -> list[Check]:
     if features == NETWORK:
         checks += _networks(folder, config, folds, samples)
     elif features != FUSION:
-        checks.append(_classifiers(folder, config, folds, samples))
+        checks.append(_classifiers(folder, config, folds, samples, choose))
     return [*checks, _pictures(samples, folds), _statistics(features), Check("key frames", NOTE, run.key_frames)]
 
 
@@ -202,14 +204,18 @@ def _epoch_faults(
             yield f"fold {fold} has the weights of epoch {again.epoch}, which was not the best on its inner part"
 
 
-def _classifiers(folder: Path, config: RunConfig, folds: Folds, samples: Samples) -> Check:
+def _classifiers(folder: Path, config: RunConfig, folds: Folds, samples: Samples, choose: bool) -> Check:
     """Whether the classifiers of texture features are what training parts alone give, and the predictions theirs."""
     wrong = []
     try:
         features = features_of(samples, config.settings, kept=False)
         for fold, ids in enumerate(folds.tests):
             place = folder / f"fold_{fold}"
-            faults = classify_again(samples, features, folds.training(fold), ids, place, config.settings)
+            training = folds.training(fold)
+            kept, faults = classify_again(samples, features, training, ids, place, config.settings, choose=choose)
+            said = read_json(place / "done.json")
+            if said.get("design") != design_of(kept, layout_of(config.settings)):
+                faults.append("its done.json tells of another design than its classifier has")
             wrong += [f"fold {fold}: {fault}" for fault in faults]
     except MertoolError as error:
         return Check("classifiers", FAIL, str(error))
@@ -220,25 +226,25 @@ def _classifiers(folder: Path, config: RunConfig, folds: Folds, samples: Samples
     )
 
 
-def _members(folder: Path, config: RunConfig, folds: Folds) -> Iterator[Check]:
+def _members(folder: Path, config: RunConfig, folds: Folds, choose: bool) -> Iterator[Check]:
     """Whether the runs of a fusion are sound, and its predictions what they give."""
     try:
         members = member_folders(folder, config)
         apart = []
         for fold in range(len(folds.tests)):
-            again, _ = fuse_fold(folder, config, fold)
+            again, weights = fuse_fold(folder, config, fold)
             written = Predictions.read(folder / f"fold_{fold}" / "predictions.csv")
-            if again.to_csv() != written.to_csv():
+            if again.to_csv() != written.to_csv() or not np.allclose(weights, weights_of(folder, config, fold)):
                 apart.append(str(fold))
     except MertoolError as error:
         yield Check("fusion", NOTE if isinstance(error, FileError) else FAIL, f"not made once more: {error}")
         return
     if apart:
-        yield Check("fusion", FAIL, f"its runs give other predictions than those of fold {_few(apart)}")
+        yield Check("fusion", FAIL, f"its runs give other predictions or weights than those of fold {_few(apart)}")
     else:
         yield Check("fusion", PASS, f"what {len(members)} runs predict, joined once more, is the same")
     for member in members:
-        checks = audit_run(member)
+        checks = audit_run(member, choose=choose)
         failed = [check.name for check in checks if check.verdict == FAIL]
         if failed:
             yield Check("fused run", FAIL, f"{member.name} fails its own audit: {', '.join(failed)}")

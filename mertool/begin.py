@@ -19,6 +19,7 @@ from .runs import RunConfig, initial_weights, locate, move_packs, open_packs
 __all__ = ["begin", "begin_repeats", "choose_packs", "settings_of"]
 
 Remark = Callable[[str], None]
+_AUTO = {("device", "auto"), ("precision", "auto")}  # what these are without the option
 
 
 def choose_packs(packs: tuple[Path, ...], remark: Remark) -> list[Path]:
@@ -40,7 +41,7 @@ def choose_packs(packs: tuple[Path, ...], remark: Remark) -> list[Path]:
 def _given(given: dict[str, Any]) -> dict[str, Any]:
     """The settings that were really asked for, with numbers as numbers."""
     numbers = ("frames", "stem_kernel", "stem_stride", "map_kernel", "points")
-    said = {name: value for name, value in given.items() if value is not None and value != "auto"}
+    said = {name: value for name, value in given.items() if value is not None and (name, value) not in _AUTO}
     said |= {name: int(said[name]) for name in numbers if name in said}
     if "classes" in said:
         said["classes"] = said["classes"].strip().lower()
@@ -153,7 +154,12 @@ def begin(
 
 def _check_repeats(chosen: tuple[int, ...], settings: Settings) -> None:
     if settings.repeats > 1 and settings.features != NETWORK and not settings.new_splits:
-        raise UsageError(f"--repeats: {settings.features} has no chance in it but the folds; add --new-splits")
+        fixed = settings.protocol in ("loso", "leave-dataset-out", "file")
+        advice = f"and {_protocol_option(settings.protocol)} leaves none to them; leave it out" if fixed else ""
+        raise UsageError(
+            f"--repeats: {settings.features} has no chance in it but the folds{', ' if fixed else '; '}"
+            f"{advice or 'add --new-splits'}"
+        )
     if settings.new_splits and settings.repeats < 2:
         raise UsageError("--new-splits: of repeats; add --repeats 5")
     for number in chosen:

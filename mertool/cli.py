@@ -410,7 +410,7 @@ def cv(
       mertool cv SAMM.npz --protocol loso --plan | parallel -j 4
     """
     _check_png(show_input)
-    if show_input is not None:
+    if show_input is not None and not fusing:
         _draw_input(packs, show_input, quiet, given)
         return
     from .begin import begin, begin_repeats
@@ -425,7 +425,7 @@ def cv(
             "--folds-file": folds_file,
             "--init": init,
         }
-        others |= {"--plan": plan, "--jobs": jobs}
+        others |= {"--plan": plan, "--jobs": jobs, "--show-input": show_input}
         _fuse(packs, run, given, [name for name, said in others.items() if said], resume, quiet)
         return
     if plan and (chosen or chosen_repeats or jobs):
@@ -481,8 +481,9 @@ def _fuse(
         raise UsageError(f"{', '.join(unfit)}: --fuse trains nothing; leave it out")
     said = {name: value for name, value in given.items() if value is not None}
     check_given(FUSION, said)
-    folder = output or default_fusion(runs)
-    config, remarks = begin_fusion(runs, folder, said.get("fuse_weights", "equal"), join=resume)
+    weights = said.get("fuse_weights", "equal")
+    folder = output or default_fusion(runs, weights)
+    config, remarks = begin_fusion(runs, folder, weights, join=resume)
     for text in remarks:
         _remark(text, quiet)
     with _progress("fuse", quiet) as progress:
@@ -513,7 +514,7 @@ def _draw_input(packs: tuple[Path, ...], path: Path, quiet: bool, given: dict[st
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True)
 @quiet_option
 def predict(run: Path, pack: Path, output: Path | None, device: str, quiet: bool) -> None:
-    """Predict the emotion of every clip of a pack with the networks of a run, averaged.
+    """Predict the emotion of every clip of a pack with what the folds of a run trained, averaged.
 
     \b
     Example:

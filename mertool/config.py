@@ -11,7 +11,7 @@ from typing import Any
 
 from .errors import UsageError
 
-__all__ = ["FUSION", "NETWORK", "RECIPES", "Settings", "check_given", "option_name", "three_of"]
+__all__ = ["FUSION", "NETWORK", "RECIPES", "Settings", "check_given", "option_name", "settings_that_count", "three_of"]
 
 NETWORK = "network"
 FUSION = "fusion"
@@ -193,15 +193,22 @@ class Settings:
 
     def _check_texture(self) -> None:
         """Refuse texts that are no numbers, and circles that find no place."""
-        _, _, rt = three_of("radii", self.radii, 64)
+        rx, ry, rt = three_of("radii", self.radii, 64)
+        object.__setattr__(self, "radii", f"{rx},{ry},{rt}")  # one form: equal settings are equal texts
         if self.grid != "auto":
-            three_of("grid", self.grid, 64)
+            object.__setattr__(self, "grid", ",".join(map(str, three_of("grid", self.grid, 64))))
         if self.select_features not in ("auto", "all") and not (
             re.fullmatch(r"\d{1,9}", self.select_features, re.ASCII) and int(self.select_features)
         ):
-            raise UsageError(f"--select-features: expected a number from 1, all or auto, got {self.select_features!r}")
+            raise UsageError(
+                f"--select-features: expected a number from 1, all or auto, got {_shown(self.select_features)}"
+            )
+        if self.select_features.isdigit():
+            object.__setattr__(self, "select_features", str(int(self.select_features)))
         if self.cost != "auto" and not _is_cost(self.cost):
-            raise UsageError(f"--cost: expected a number above 0 and up to 1e9, or auto, got {self.cost!r}")
+            raise UsageError(f"--cost: expected a number above 0 and up to 1e9, or auto, got {_shown(self.cost)}")
+        if self.cost != "auto":
+            object.__setattr__(self, "cost", str(float(self.cost)).removesuffix(".0"))
         if 0 < self.length <= 2 * rt:
             raise UsageError(
                 f"--length: {self.length} frames hold no circle of radius {rt}; expected at least {2 * rt + 1}, or a "
@@ -276,13 +283,17 @@ def three_of(field: str, text: str, most: int) -> tuple[int, int, int]:
     found = re.fullmatch(r"(\d{1,3}),(\d{1,3}),(\d{1,3})", text.replace(" ", ""), re.ASCII)
     numbers = tuple(map(int, found.groups())) if found else ()
     if len(numbers) != 3 or not all(1 <= number <= most for number in numbers):
-        raise UsageError(f"{option_name(field)}: expected three numbers of 1 to {most} for x,y,t, got {text!r}")
+        raise UsageError(f"{option_name(field)}: expected three numbers of 1 to {most} for x,y,t, got {_shown(text)}")
     return numbers
+
+
+def _shown(text: str) -> str:
+    return repr(text) if len(text) <= 60 else f"{text[:60]!r}..."
 
 
 def _is_cost(text: str) -> bool:
     try:
-        return 0 < float(text) <= 1e9
+        return text.isascii() and "_" not in text and 0 < float(text) <= 1e9
     except ValueError:
         return False
 
@@ -302,6 +313,16 @@ _OF_NETWORK = {
     *("rotation_deg", "gain", "bias", "select", "seed", "device", "precision"),
 }
 _UNFIT = {NETWORK: _OF_TEXTURE, "lbp-top": _OF_NETWORK | _OF_CBP, "cbp-top": _OF_NETWORK | _OF_LBP}
+
+
+def settings_that_count(settings: Settings) -> dict[str, Any]:
+    """The values of a run's settings without those that mean nothing for its features."""
+    values = settings.as_dict()
+    if settings.features == FUSION:
+        return {
+            name: values[name] for name in ("features", "fuse_weights", "classes", "protocol", "folds", "split_seed")
+        }
+    return {name: value for name, value in values.items() if name not in (_UNFIT[settings.features] | {"fuse_weights"})}
 
 
 def check_given(features: str, given: Iterable[str]) -> None:

@@ -415,18 +415,17 @@ def _train_classifier(run: Path, config: RunConfig, fold: int, folder: Path) -> 
     """The same of a classifier of texture features."""
     import torch
 
-    from .handcrafted import classify_fold
+    from .handcrafted import classify_fold, design_of
     from .texture import features_of, layout_of
 
     torch.set_num_threads(config.settings.threads)
     samples = open_samples(run, config)
     folds = read_folds(run, samples)
     features = features_of(samples, config.settings)
+    training = folds.training(fold)  # refuses a fold that is not there
     tested = sorted(folds.tests[fold])
-    names, classifier = classify_fold(samples, features, folds.training(fold), tested, fold, folder, config.settings)
-    layout = layout_of(config.settings)
-    design = {"features": classifier.design.count, "of": layout.size, "cost": classifier.design.cost}
-    return names, {"design": {**design, "places": layout.count_places(classifier.kept)}}
+    names, classifier = classify_fold(samples, features, training, tested, fold, folder, config.settings)
+    return names, {"design": design_of(classifier, layout_of(config.settings))}
 
 
 def _fuse(run: Path, config: RunConfig, fold: int, folder: Path) -> tuple[list[str], dict[str, Any]]:

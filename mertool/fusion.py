@@ -6,6 +6,9 @@ predictions, those of clips that are in the training part of a fold; a test clip
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,23 +18,27 @@ from numpy.typing import NDArray
 
 from .config import FUSION, Settings
 from .errors import DataError, UsageError
-from .files import read_json
+from .files import read_json, write_json
 from .folds import Folds
 from .new_run import enter_run
 from .pack import file_sha256
 from .predictions import Predictions
 from .runs import Member, RunConfig, fingerprint, locate, relative_to_run
 
-__all__ = ["begin_fusion", "default_fusion", "fit_weights", "fuse", "fuse_fold", "member_folders"]
+__all__ = ["begin_fusion", "default_fusion", "fit_weights", "fuse", "fuse_fold", "member_folders", "weights_of"]
 
+_LONGEST = 200  # bytes of a folder's name: file systems end at 255
 _STEPS = 10_000
 _SETTLED = 1e-12  # change of a weight below which they are fitted
 _LEAST = 1e-12  # a probability of the truth never counts as less
 
 
-def default_fusion(runs: Sequence[Path]) -> Path:
-    """`runs/fusion-<run>+<run>`."""
-    return Path("runs") / f"fusion-{'+'.join(run.resolve().name for run in runs)}"
+def default_fusion(runs: Sequence[Path], weights: str) -> Path:
+    """`runs/fusion-<run>+<run>`, with weights that are not equal `runs/fusion-fitted-...`."""
+    name = "+".join(run.resolve().name for run in runs)
+    if len(os.fsencode(name)) > _LONGEST:
+        name = f"{len(runs)}-runs-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
+    return Path("runs") / "-".join(["fusion", *([weights] if weights != "equal" else []), name])
 
 
 def begin_fusion(runs: Sequence[Path], folder: Path, weights: str, *, join: bool) -> tuple[RunConfig, list[str]]:
@@ -74,16 +81,12 @@ def begin_fusion(runs: Sequence[Path], folder: Path, weights: str, *, join: bool
             )
         if config.settings.repeats > 1:
             remarks.append(f"{run}: its repeats are not fused; fuse repeat_1 and so on by their names")
-        for fold in range(len(parts.tests)):
-            _read_part(run, fold, "predictions.csv")
-            if weights == "fitted":
-                _read_part(run, fold, "inner.csv")
-    packs: dict[str, tuple[str, str, int]] = {}
-    for run, config in zip(runs, configs, strict=True):
-        count = len(config.packs)
-        apexes, jitters = config.apexes or ("table",) * count, config.jitters or (0,) * count
-        for (path, digest), apex, jitter in zip(config.packs, apexes, jitters, strict=True):
-            packs.setdefault(digest, (relative_to_run(locate(run, path), folder), apex, jitter))
+        if (set(config.apexes), set(config.jitters)) != (set(first.apexes), set(first.jitters)):
+            remarks.append(f"{run}: its apexes were chosen otherwise than those of {runs[0]}")
+    for fold, tested in enumerate(folds[0].tests):  # before anything is written
+        joined, _ = _join(runs, fold, weights)
+        if set(joined.clip) != set(tested) or joined.classes != first.classes:
+            raise DataError(f"{runs[0]}: fold {fold} predicts other clips or classes than the run says")
     settings = Settings(
         features=FUSION,
         fuse_weights=weights,
@@ -96,17 +99,22 @@ def begin_fusion(runs: Sequence[Path], folder: Path, weights: str, *, join: bool
         command="cv",
         settings=settings,
         classes=first.classes,
-        packs=tuple((path, digest) for digest, (path, _, _) in packs.items()),
+        packs=tuple((relative_to_run(locate(runs[0], path), folder), digest) for path, digest in first.packs),
         clips=first.clips,
         init=None,
-        apexes=tuple(apex for _, apex, _ in packs.values()),
-        jitters=tuple(jitter for _, _, jitter in packs.values()),
+        apexes=first.apexes,
+        jitters=first.jitters,
         members=tuple(
             Member(relative_to_run(run, folder), fingerprint(run), _people(config))
             for run, config in zip(runs, configs, strict=True)
         ),
     )
-    return enter_run(folder, wanted, folds[0], join=join), remarks
+    config = enter_run(folder, wanted, folds[0], join=join)
+    if (config.members, config.packs) != (wanted.members, wanted.packs):  # runs that have moved since
+        config = dataclasses.replace(config, members=wanted.members, packs=wanted.packs)
+        moved = {name: config.as_dict()[name] for name in ("members", "packs")}
+        write_json(folder / "config.json", {**read_json(folder / "config.json"), **moved})
+    return config, remarks
 
 
 def _first_apart(one: Folds, other: Folds) -> str:
@@ -160,10 +168,9 @@ def _read_part(run: Path, fold: int, name: str) -> Predictions:
     if not isinstance(marks, dict):
         raise DataError(f"{folder / 'done.json'}: damaged; expected the hashes of the fold's files")
     if name == "inner.csv" and name not in marks:
-        raise DataError(
-            f"{run}: has no inner predictions to fit weights on; make it with --select inner, or leave out "
-            "--fuse-weights"
-        )
+        fused = RunConfig.read(run).settings.features == FUSION
+        advice = "fuse its own runs" if fused else "make it with --select inner"
+        raise DataError(f"{run}: has no inner predictions to fit weights on; {advice}, or leave out --fuse-weights")
     if file_sha256(folder / name) != marks.get(name):
         raise DataError(f"{folder / name}: changed since it was made; fuse only what a run left")
     return Predictions.read(folder / name)
@@ -175,12 +182,35 @@ def fuse_fold(run: Path, config: RunConfig, fold: int) -> tuple[Predictions, lis
     Raises:
         MertoolError: A run is gone, is not the one that was fused, or was changed.
     """
-    folders = member_folders(run, config)
-    parts = [_read_part(folder, fold, "predictions.csv") for folder in folders]
+    return _join(member_folders(run, config), fold, config.settings.fuse_weights)
+
+
+def _join(runs: Sequence[Path], fold: int, how: str) -> tuple[Predictions, list[float]]:
+    parts = [_read_part(run, fold, "predictions.csv") for run in runs]
     weights = np.full(len(parts), 1 / len(parts))
-    if config.settings.fuse_weights == "fitted":
-        weights = fit_weights([_read_part(folder, fold, "inner.csv") for folder in folders])
+    if how == "fitted":
+        weights = fit_weights([_read_part(run, fold, "inner.csv") for run in runs])
     return fuse(parts, weights), weights.tolist()
+
+
+def weights_of(run: Path, config: RunConfig, fold: int) -> list[float]:
+    """The weights that a finished fold of a fusion has left.
+
+    Raises:
+        FileError: It is not finished.
+        DataError: Its done.json is damaged.
+    """
+    path = run / f"fold_{fold}" / "done.json"
+    values = read_json(path)
+    weights = values.get("weights") if isinstance(values, dict) else None
+    if (
+        not isinstance(weights, list)
+        or len(weights) != len(config.members)
+        or not all(type(weight) in (int, float) and 0 <= weight <= 1 for weight in weights)
+        or abs(sum(weights) - 1) > 1e-6
+    ):
+        raise DataError(f"{path}: damaged; expected the weights of {len(config.members)} runs")
+    return [float(weight) for weight in weights]
 
 
 def fuse(parts: Sequence[Predictions], weights: NDArray[np.float64]) -> Predictions:
@@ -191,12 +221,16 @@ def fuse(parts: Sequence[Predictions], weights: NDArray[np.float64]) -> Predicti
         weights: (M,) that sum to 1.
 
     Raises:
-        DataError: They are not of the same clips, or their truths differ.
+        DataError: They are not of the same classes or clips, or their truths differ.
     """
     first = parts[0]
     total = np.zeros_like(first.probabilities)
     for part, weight in zip(parts, weights, strict=True):
         row = {clip: k for k, clip in enumerate(part.clip)}
+        if part.classes != first.classes:
+            raise DataError(
+                f"fusion: the runs' classes differ: {', '.join(part.classes)} and {', '.join(first.classes)}"
+            )
         if set(row) != set(first.clip):
             apart = sorted(set(row) ^ set(first.clip))
             raise DataError(f"fusion: clip {apart[0]} is predicted by one run and not by another")
@@ -211,7 +245,9 @@ def fuse(parts: Sequence[Predictions], weights: NDArray[np.float64]) -> Predicti
 def fit_weights(parts: Sequence[Predictions]) -> NDArray[np.float64]:
     """Weights that give the clips' true classes the highest likelihood under the weighted mean.
 
-    The likelihood is concave in the weights, so expectation maximisation finds its maximum from equal weights.
+    The likelihood is concave in the weights, so expectation maximisation climbs to its maximum from equal weights,
+    until no weight changes by more than 1e-12 or 10 000 steps are done: weights of runs that hardly differ may then
+    stand apart from the maximum, where the likelihood is flat.
 
     Args:
         parts: Inner predictions, one a run; only clips that all of them have count.

@@ -9,7 +9,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,18 @@ from .inputs import Samples
 from .linear import COSTS, Classifier, Design, Problem, feature_counts, train_classifier
 from .metrics import evaluate
 from .predictions import Predictions
+from .texture import Layout
 
-__all__ = ["Trained", "best_of", "classify_again", "classify_fold", "designs_of", "read_selection", "train_fold"]
+__all__ = [
+    "Trained",
+    "best_of",
+    "classify_again",
+    "classify_fold",
+    "design_of",
+    "designs_of",
+    "read_selection",
+    "train_fold",
+]
 
 _DIGITS = 6  # of scores, as selection.csv has them: so the choice can be made again from it
 _SAME = 1e-3  # probabilities and scores that differ by more are of another classifier
@@ -134,6 +144,16 @@ def classify_fold(
     return names, trained.classifier
 
 
+def design_of(classifier: Classifier, layout: Layout) -> dict[str, Any]:
+    """What done.json says of a fold's classifier."""
+    return {
+        "features": classifier.design.count,
+        "of": layout.size,
+        "cost": classifier.design.cost,
+        "places": layout.count_places(classifier.kept),
+    }
+
+
 def read_selection(path: Path) -> dict[Design, tuple[float, float]]:
     """The scores in a selection.csv.
 
@@ -163,45 +183,82 @@ def classify_again(
     tested: Sequence[str],
     folder: Path,
     settings: Settings,
-) -> list[str]:
-    """What is not as it should be in a finished fold, whose classifier is trained once more; see `classify_fold`.
+    *,
+    choose: bool,
+) -> tuple[Classifier, list[str]]:
+    """A finished fold's classifier, and what is not as training it once more says; see `classify_fold`.
+
+    Args:
+        samples, features, training, tested, folder, settings: As there.
+        choose: Make the choice on inner folds once more as well; else its scores are read.
 
     Raises:
         MertoolError: A file of the fold is missing or damaged.
     """
-    kept = Classifier.load(folder / "classifier.npz")
+    kept = Classifier.load_for(folder / "classifier.npz", samples.classes, features.shape[1])
     faults = []
     leaked = sorted(set(kept.seen) & set(tested))
     if leaked:
         faults.append(f"its classifier has seen clips that it was tested on: {leaked[0]}")
     if kept.seen != tuple(training):
         faults.append("its classifier was trained on other clips than the training part")
-    if kept.design.count > features.shape[1]:
-        return [*faults, "its classifier wants more features than there are"]
-    if (folder / "selection.csv").exists():
-        scores = read_selection(folder / "selection.csv")
-        inner = Predictions.read(folder / "inner.csv")
-        if not scores or best_of(scores) != kept.design:
-            faults.append("its design is not the best of its inner folds")
-        elif set(inner.clip) != set(training):
-            faults.append("its inner predictions are of other clips than the training part")
-        else:
-            found = samples.rows_of(inner.clip)
-            if not np.allclose(_score(samples, found, inner.probabilities), scores[kept.design], atol=_SAME):
-                faults.append("its inner predictions do not score as its selection.csv says")
-    elif settings.select_features == "auto" or settings.cost == "auto":
-        faults.append("it has no selection.csv, so nothing says how its design was chosen")
+    faults += _faults_of_choice(samples, features, training, kept, folder, settings, choose)
     rows = samples.rows_of(training)
     again = train_classifier(
         features[rows], samples.labels[rows], kept.design, samples.classes, balance=settings.balance
     )
     written = Predictions.read(folder / "predictions.csv")
+    if written.classes != samples.classes:
+        return kept, [*faults, "its predictions.csv is over other classes"]
     test = features[samples.rows_of(written.clip)]
-    if np.abs(kept.predict(test) - written.probabilities).max() > _SAME:
+    if not _same(kept.predict(test), written.probabilities):
         faults.append("its classifier predicts something else than predictions.csv has")
-    if np.abs(again.predict(test) - written.probabilities).max() > _SAME:
+    if not _same(again.predict(test), written.probabilities):
         faults.append("a classifier trained once more on the training part predicts something else")
-    return faults
+    return kept, faults
+
+
+def _faults_of_choice(
+    samples: Samples,
+    features: NDArray[np.float32],
+    training: Sequence[str],
+    kept: Classifier,
+    folder: Path,
+    settings: Settings,
+    choose: bool,
+) -> list[str]:
+    """What is wrong with the choice of a fold's design."""
+    designs = designs_of(settings, features.shape[1])
+    if kept.design not in designs:
+        return ["its design is none that its settings allow"]
+    if not (folder / "selection.csv").exists():
+        return ["it has no selection.csv, so nothing says how its design was chosen"] if len(designs) > 1 else []
+    scores = read_selection(folder / "selection.csv")
+    inner = Predictions.read(folder / "inner.csv")
+    if set(scores) != set(designs):
+        return ["its selection.csv has other designs than its settings give"]
+    if best_of(scores) != kept.design:
+        return ["its design is not the best of its inner folds"]
+    if inner.clip != tuple(training):
+        return ["its inner predictions are of other clips than the training part"]
+    if inner.classes != samples.classes:
+        return ["its inner predictions are over other classes"]
+    if not np.allclose(
+        _score(samples, samples.rows_of(training), inner.probabilities), scores[kept.design], atol=_SAME
+    ):
+        return ["its inner predictions do not score as its selection.csv says"]
+    if choose:
+        trained = train_fold(samples, features, training, settings)
+        same = trained.scores.keys() == scores.keys() and all(
+            np.allclose(trained.scores[design], scores[design], atol=_SAME) for design in designs
+        )
+        if not same or trained.inner is None or not _same(trained.inner, inner.probabilities):
+            return ["its inner folds, predicted once more, score otherwise than its selection.csv says"]
+    return []
+
+
+def _same(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
+    return one.shape == other.shape and bool((np.abs(one - other) <= _SAME).all())  # not so with a NaN
 
 
 def _selection(trained: Trained) -> str:
@@ -210,5 +267,5 @@ def _selection(trained: Trained) -> str:
     writer.writerow(("features", "cost", "uf1_validation", "loss_validation", "chosen"))
     for design, (uf1, loss) in trained.scores.items():
         chosen = int(design == trained.classifier.design)
-        writer.writerow((design.count, f"{design.cost:g}", f"{uf1:.6f}", f"{loss:.6f}", chosen))
+        writer.writerow((design.count, design.cost, f"{uf1:.6f}", f"{loss:.6f}", chosen))
     return text.getvalue()

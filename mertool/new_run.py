@@ -23,6 +23,7 @@ from .folds import (
     Folds,
     dataset_folds,
     group_folds,
+    inner_folds,
     inner_split,
     loso_folds,
     person_of_id,
@@ -125,6 +126,9 @@ def begin_run(
         parts = [folds.training(fold) for fold in range(len(folds.tests))]
     else:
         parts = [tuple(sorted(samples.ids))]
+    if settings.features != NETWORK and "auto" in (settings.select_features, settings.cost):
+        for ids in parts:
+            inner_folds(ids, [""] * len(ids), settings.split_seed)  # refuses a part of one person
     if settings.select == "inner":
         remarks += _inner_unlearnable(samples, parts, settings.split_seed)
     wanted = RunConfig(

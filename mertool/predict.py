@@ -15,15 +15,14 @@ from .crossval import plain_batches
 from .datasets.labels import ClassSet
 from .engine import predict
 from .errors import DataError
-from .files import read_json
 from .folds import Folds, person_of_id
-from .fusion import member_folders
+from .fusion import member_folders, weights_of
 from .inputs import Samples
 from .linear import Classifier
 from .pack import Pack
 from .predictions import NO_FOLD, Predictions
 from .runs import RunConfig
-from .texture import features_of
+from .texture import features_of, layout_of
 
 __all__ = ["predict_pack"]
 
@@ -77,13 +76,14 @@ def _by_fold(run: Path, config: RunConfig, samples: Samples, device: str) -> lis
         models = (restore(load_weights(file)).to(device) for file in _files(run, config, "final.pt"))
         return [predict(model, plain_batches(samples, rows, config), settings)[0] for model in models]
     if settings.features == FUSION:
-        marks = [read_json(file) for file in _files(run, config, "done.json")]
+        weights = [weights_of(run, config, fold) for fold in range(len(_files(run, config, "done.json")))]
         members = [_by_fold(folder, RunConfig.read(folder), samples, device) for folder in member_folders(run, config)]
         return [
-            np.asarray(sum(weight * part for weight, part in zip(mark["weights"], parts, strict=True)))
-            for mark, parts in zip(marks, zip(*members, strict=True), strict=True)
+            np.asarray(sum(weight * part for weight, part in zip(shares, parts, strict=True)))
+            for shares, parts in zip(weights, zip(*members, strict=True), strict=True)
         ]
-    classifiers = [Classifier.load(file) for file in _files(run, config, "classifier.npz")]
+    size = layout_of(settings).size
+    classifiers = [Classifier.load_for(file, config.classes, size) for file in _files(run, config, "classifier.npz")]
     features = features_of(samples, settings)
     return [classifier.predict(features) for classifier in classifiers]
 

@@ -115,12 +115,12 @@ def _why_no_run(folder: Path, place: str, place_of: Mapping[str, Path]) -> str:
     return ""
 
 
-def audit_repeats(folder: Path) -> dict[str, list[Check]]:
+def audit_repeats(folder: Path, *, choose: bool = True) -> dict[str, list[Check]]:
     """`mertool.audit.audit_run` of a run and of each of its repeats, by the place of each."""
-    found = {folder.as_posix(): audit_run(folder)}
+    found = {folder.as_posix(): audit_run(folder, choose=choose)}
     for number in range(1, RunConfig.read(folder).settings.repeats):
         repeat = folder / f"repeat_{number}"
-        found[repeat.as_posix()] = audit_run(repeat)
+        found[repeat.as_posix()] = audit_run(repeat, choose=choose)
     return found
 
 
@@ -163,7 +163,7 @@ def paper_remarks(runs: Sequence[Run], style: str) -> list[str]:
 
 def _findings(run: Run, faces: bool) -> Findings:
     try:
-        audit = audit_repeats(run.folder)
+        audit = audit_repeats(run.folder, choose=False)
     except MertoolError as error:
         audit = {run.name: [Check("audit", FAIL, str(error))]}
     checks = tuple(

@@ -149,6 +149,9 @@ class RunConfig:
                 raise TypeError(f"command: expected cv or train, got {shortened(values['command'])}")
             if not packs:
                 raise TypeError("packs: expected at least one")
+            fusion = isinstance(values["settings"], dict) and values["settings"].get("features") == FUSION
+            if fusion and len(_list(values.get("members", []), dict, "members")) < 2:
+                raise TypeError("members: expected two runs or more of a fusion")
             return cls(
                 command=values["command"],
                 settings=Settings.from_file(values["settings"]),

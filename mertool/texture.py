@@ -25,7 +25,7 @@ from .errors import DataError, FileError, UsageError
 from .files import atomic_file, make_folder
 from .inputs import Samples, geometry
 from .pack import Pack, file_sha256
-from .regions import GRID, REGIONS
+from .regions import GRID, REGIONS, SQUARE
 
 __all__ = [
     "Layout",
@@ -133,8 +133,7 @@ def interpolate_frames(frames: NDArray[np.uint8], length: int, how: str) -> NDAr
     Returns:
         (length, H, W) uint8, rounded half to even.
     """
-    moving = np.concatenate([[True], (frames[1:] != frames[:-1]).reshape(len(frames) - 1, -1).any(1)])
-    frames = frames[moving]
+    frames = frames[[True, *(bool((frames[k] != frames[k - 1]).any()) for k in range(1, len(frames)))]]
     n = len(frames)
     if n == 1:
         return np.repeat(frames, length, axis=0)
@@ -316,7 +315,7 @@ def _place(pack: Pack, settings: Settings) -> tuple[Path, str]:
     size = "tile" if settings.region == "roi" else "face_size"
     key: dict[str, Any] = {name: getattr(settings, name) for name in (*_FIELDS, size, *own)}
     key |= {"format": _FORMAT, "pack": file_sha256(pack.path), "clips": list(pack.ids)}
-    key |= {"blocks": layout_of(settings).blocks, "regions": GRID}
+    key |= {"blocks": layout_of(settings).blocks, "regions": [GRID, SQUARE, [region.centre for region in REGIONS]]}
     text = json.dumps(key, sort_keys=True)
     name = f"{settings.features}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
     return pack.path.with_suffix(".features") / name, text

@@ -134,7 +134,9 @@ def _call(sender: Any, function: Callable[..., None], arguments: tuple[Any, ...]
     except (MemoryError, RuntimeError) as error:  # torch says it with a RuntimeError
         if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise
-        sender.send((DataError, "not enough memory; choose a smaller --batch-size or --width, or fewer --jobs"))
+        sender.send(
+            (DataError, "not enough memory; try fewer --jobs, or of a network a smaller --batch-size or --width")
+        )
     else:
         sender.send(None)
 

@@ -333,22 +333,20 @@ def test_a_class_that_one_person_alone_shows_is_no_obstacle():
 
 
 def test_with_nothing_to_choose_people_of_one_class_each_are_no_obstacle():
-    """Two people: without either, the clips left are of one class, so no inner classifier can be trained on them.
-
-    But none is needed: number and cost are given, and the whole training part has two classes.
-    """
+    """Two people: without either, the clips left are of one class, which is then all that is ever predicted."""
     samples, features = made_up(people=2)
     samples = dataclasses.replace(samples, labels=np.repeat([0, 1], 6))
     trained = train_fold(samples, features, part_of(samples, range(2)), FIXED)
-    assert (trained.scores, trained.inner) == ({}, None)
+    assert trained.inner[:, :2].tolist() == [[0, 1]] * 6 + [[1, 0]] * 6
+    assert trained.classifier.predict(features).argmax(1).tolist() == samples.labels.tolist()
 
 
-def test_a_training_part_of_one_class_is_refused():
+def test_a_training_part_of_one_class_knows_this_class():
     samples, features = made_up(people=3)
     samples = dataclasses.replace(samples, labels=np.full(18, 1))
     for settings in (AUTO, FIXED):
-        with pytest.raises(DataError, match="all clips to train on are of one class; expected two classes or more"):
-            train_fold(samples, features, part_of(samples, range(3)), settings)
+        trained = train_fold(samples, features, part_of(samples, range(3)), settings)
+        assert (trained.classifier.predict(features)[:, 1] == 1).all()
 
 
 def test_balance_reaches_the_classifier_and_the_choice():
@@ -368,6 +366,11 @@ def test_balance_reaches_the_classifier_and_the_choice():
 
 
 # The files of a fold.
+
+
+def faults_of(*arguments):
+    """What is wrong with a finished fold, its choice made once more."""
+    return classify_again(*arguments, choose=True)[1]
 
 
 @pytest.fixture
@@ -420,7 +423,7 @@ def test_a_fold_of_one_person_has_no_inner_files(tmp_path):
     training, tested = part_of(samples, [0]), part_of(samples, [1])
     names, _ = classify_fold(samples, features, training, tested, 0, tmp_path, FIXED)
     assert sorted(names) == ["classifier.npz", "predictions.csv"] == sorted(p.name for p in tmp_path.iterdir())
-    assert classify_again(samples, features, training, tested, tmp_path, FIXED) == []
+    assert faults_of(samples, features, training, tested, tmp_path, FIXED) == []
 
 
 @pytest.mark.parametrize(
@@ -435,7 +438,7 @@ def test_a_fold_that_nobody_touched_has_no_faults(tmp_path, select, cost):
     settings = Settings(features="lbp-top", select_features=select, cost=cost)
     tested, training = loso_folds(samples.ids).tests[1], loso_folds(samples.ids).training(1)
     classify_fold(samples, features, training, tested, 1, tmp_path, settings)
-    assert classify_again(samples, features, training, tested, tmp_path, settings) == []
+    assert faults_of(samples, features, training, tested, tmp_path, settings) == []
 
 
 def saved_with(folder, **values):
@@ -458,7 +461,7 @@ def rewritten(path, change):
 def test_a_classifier_that_saw_a_test_clip_is_found(fold):
     samples, features, training, tested, folder, _ = fold
     saved_with(folder, seen=tuple(sorted({*training, tested[2]})))
-    assert classify_again(samples, features, training, tested, folder, AUTO) == [
+    assert faults_of(samples, features, training, tested, folder, AUTO) == [
         f"its classifier has seen clips that it was tested on: {tested[2]}",
         "its classifier was trained on other clips than the training part",
     ]
@@ -467,7 +470,7 @@ def test_a_classifier_that_saw_a_test_clip_is_found(fold):
 def test_a_classifier_of_fewer_clips_is_found(fold):
     samples, features, training, tested, folder, _ = fold
     saved_with(folder, seen=training[1:])
-    assert classify_again(samples, features, training, tested, folder, AUTO) == [
+    assert faults_of(samples, features, training, tested, folder, AUTO) == [
         "its classifier was trained on other clips than the training part"
     ]
 
@@ -481,7 +484,7 @@ def test_a_classifier_trained_on_the_test_clips_in_secret_is_found(fold):
     )
     leaking.save(folder / "classifier.npz")
     rewritten(folder / "predictions.csv", lambda _: leaking.predict(features[samples.rows_of(tested)]))
-    assert classify_again(samples, features, training, tested, folder, AUTO) == [
+    assert faults_of(samples, features, training, tested, folder, AUTO) == [
         "a classifier trained once more on the training part predicts something else"
     ]
 
@@ -489,7 +492,7 @@ def test_a_classifier_trained_on_the_test_clips_in_secret_is_found(fold):
 def test_predictions_of_another_classifier_are_found(fold):
     samples, features, training, tested, folder, _ = fold
     rewritten(folder / "predictions.csv", lambda p: np.roll(p, 1, 1))
-    assert classify_again(samples, features, training, tested, folder, AUTO) == [
+    assert faults_of(samples, features, training, tested, folder, AUTO) == [
         "its classifier predicts something else than predictions.csv has",
         "a classifier trained once more on the training part predicts something else",
     ]
@@ -501,12 +504,12 @@ def test_a_choice_that_is_not_the_best_is_found(fold):
     chosen = next(line for line in path.read_text().splitlines() if line.endswith(",1"))
     cells = chosen.split(",")
     edited(path, chosen, ",".join([*cells[:2], "0.000000", *cells[3:]]))
-    assert classify_again(samples, features, training, tested, folder, AUTO) == [
+    assert faults_of(samples, features, training, tested, folder, AUTO) == [
         "its design is not the best of its inner folds"
     ]
     path.write_text("features,cost,uf1_validation,loss_validation,chosen\n")
-    assert classify_again(samples, features, training, tested, folder, AUTO) == [
-        "its design is not the best of its inner folds"
+    assert faults_of(samples, features, training, tested, folder, AUTO) == [
+        "its selection.csv has other designs than its settings give"
     ]
     assert classifier.design.count in (40, 20)
 
@@ -517,12 +520,12 @@ def test_inner_predictions_of_other_clips_or_scores_are_found(fold):
     before = path.read_bytes()
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:-1]))
-    assert classify_again(samples, features, training, tested, folder, AUTO) == [
+    assert faults_of(samples, features, training, tested, folder, AUTO) == [
         "its inner predictions are of other clips than the training part"
     ]
     path.write_bytes(before)
     rewritten(path, lambda p: np.roll(p, 1, 1))
-    assert classify_again(samples, features, training, tested, folder, AUTO) == [
+    assert faults_of(samples, features, training, tested, folder, AUTO) == [
         "its inner predictions do not score as its selection.csv says"
     ]
 
@@ -530,20 +533,19 @@ def test_inner_predictions_of_other_clips_or_scores_are_found(fold):
 def test_a_choice_without_a_record_is_found(fold):
     samples, features, training, tested, folder, _ = fold
     (folder / "selection.csv").unlink()
-    assert classify_again(samples, features, training, tested, folder, AUTO) == [
+    assert faults_of(samples, features, training, tested, folder, AUTO) == [
         "it has no selection.csv, so nothing says how its design was chosen"
     ]
     for one in ("select_features", "cost"):
         settings = dataclasses.replace(FIXED, **{one: "auto"})
-        assert len(classify_again(samples, features, training, tested, folder, settings)) == 1
-    assert classify_again(samples, features, training, tested, folder, FIXED) == []
+        assert len(faults_of(samples, features, training, tested, folder, settings)) == 1
+    assert faults_of(samples, features, training, tested, folder, FIXED) == []
 
 
 def test_a_classifier_of_other_features_is_found(fold):
     samples, features, training, tested, folder, _ = fold
-    assert classify_again(samples, features[:, :5], training, tested, folder, AUTO) == [
-        "its classifier wants more features than there are"
-    ]
+    with pytest.raises(DataError, match=r"looks at feature \d+ of 5; it was made with other settings"):
+        faults_of(samples, features[:, :5], training, tested, folder, AUTO)
 
 
 def test_a_classifier_of_a_column_that_is_not_there_is_found(fold):
@@ -551,9 +553,8 @@ def test_a_classifier_of_a_column_that_is_not_there_is_found(fold):
     kept = classifier.kept.copy()
     kept[-1] = 40
     saved_with(folder, kept=kept)
-    assert classify_again(samples, features, training, tested, folder, AUTO) == [
-        "its classifier wants more features than there are"
-    ]
+    with pytest.raises(DataError, match="looks at feature 40 of 40; it was made with other settings"):
+        faults_of(samples, features, training, tested, folder, AUTO)
 
 
 @pytest.mark.parametrize("name", ["predictions.csv", "inner.csv"])
@@ -564,7 +565,7 @@ def test_predictions_over_other_classes_are_a_fault_and_no_traceback(fold, name)
     truth = tuple("fear" if truth == "fear" else "joy" for truth in found.truth)
     dataclasses.replace(found, probabilities=joined, truth=truth, classes=("fear", "joy")).write(folder / name)
     try:
-        faults = classify_again(samples, features, training, tested, folder, AUTO)
+        faults = faults_of(samples, features, training, tested, folder, AUTO)
     except DataError as error:
         faults = [str(error)]
     assert faults
@@ -575,7 +576,7 @@ def test_a_missing_file_of_a_fold_is_named(fold, name):
     samples, features, training, tested, folder, _ = fold
     (folder / name).unlink()
     with pytest.raises(FileError) as caught:
-        classify_again(samples, features, training, tested, folder, AUTO)
+        faults_of(samples, features, training, tested, folder, AUTO)
     assert str(caught.value) == f"{folder / name}: cannot be read: no such file or directory"
 
 

@@ -349,14 +349,12 @@ def test_a_class_without_a_clip_is_never_predicted(size):
     np.testing.assert_allclose(found[:, [1, 3]], without, atol=1e-9)
 
 
-def test_clips_of_one_class_are_refused():
+def test_of_clips_of_one_class_this_class_is_all_that_is_known():
     features, _ = made_up(10, 4)
-    for n_classes in (1, 3):
-        with pytest.raises(DataError) as caught:
-            Problem(features, np.zeros(10, np.int64), n_classes, balance=False)
-        assert str(caught.value) == (
-            "texture features: all clips to train on are of one class; expected two classes or more"
-        )
+    for balance in (False, True):
+        problem = Problem(features, np.full(10, 1), 3, balance=balance)
+        (classifier,) = problem.train(4, [1000.0], ("anger", "fear", "joy"))
+        assert classifier.predict(features).tolist() == [[0, 1, 0]] * 10
 
 
 def test_the_best_features_are_kept_in_their_order_and_of_equal_ones_the_first():

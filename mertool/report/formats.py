@@ -91,6 +91,9 @@ def render_csv(runs: Sequence[Run]) -> str:
             **ends,
             "class_counts": ", ".join(f"{name} {part['support']}" for name, part in run.metrics["per_class"].items()),
             "packs": " ".join(run.packs),
+            "members": " ".join(run.members),
+            "designs": "; ".join(f"{one['features']} of {one['of']}, C {one['cost']:g}" for one in run.designs),
+            "weights": "; ".join(" ".join(f"{weight:.4f}" for weight in fold) for fold in run.weights),
         }
         chosen = run.settings.as_dict()
         writer.writerow([*(_plain(cells[name]) for name in _CSV_SCORES), *(_plain(chosen[name]) for name in settings)])
@@ -168,6 +171,9 @@ _CSV_SCORES = (
     "random",
     "subject_independent",
     "packs",
+    "members",
+    "designs",
+    "weights",
     "init",
 )
 

@@ -17,7 +17,7 @@ from itertools import groupby
 from typing import Any
 
 from .. import __version__
-from ..config import NETWORK
+from ..config import NETWORK, settings_that_count
 from ..metrics import hits_by_person
 from ..stats import spread
 from .blocks import Block, Facts, Heading, Notes, Table
@@ -106,9 +106,11 @@ def render_html(runs: Sequence[Run], findings: Sequence[Findings], first: Sequen
     sections += [
         (f"run-{k}", run.name, _run(run, found)) for k, (run, found) in enumerate(zip(runs, findings, strict=True))
     ]
+    networks = any(run.settings.features == NETWORK for run in runs)
+    terms = _TERMS if networks else _TERMS[:-1]  # without the one of attention
     sections += [
         ("environment", "Environment", _environments(runs, findings)),
-        ("terms", "Terms", _block(Facts(_TERMS))),
+        ("terms", "Terms", _block(Facts(terms))),
     ]
     links = "".join(f'<li><a href="#{key}">{_text(name)}</a></li>' for key, name, _ in sections)
     body = "".join(f'<section id="{key}"><h2>{_text(name)}</h2>{content}</section>' for key, name, content in sections)
@@ -369,11 +371,13 @@ def _audits(found: Findings) -> str:
 
 
 def _settings_diff(runs: Sequence[Run]) -> str:
-    settings = [run.settings.as_dict() | _sources(run) for run in runs]
+    settings = [settings_that_count(run.settings) | _sources(run) for run in runs]
     _, apart = _compare(settings)
     if not apart:
         return "<p>None: all runs have the same settings, packs and folds.</p>"
-    rows = [(run.name, *(_word(values[name]) for name in apart)) for run, values in zip(runs, settings, strict=True)]
+    rows = [
+        (run.name, *(_word(values.get(name)) for name in apart)) for run, values in zip(runs, settings, strict=True)
+    ]
     return _block(Table("", ("run", *apart), tuple(rows), n_left=1 + len(apart)))
 
 

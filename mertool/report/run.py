@@ -13,7 +13,7 @@ from math import isfinite
 from pathlib import Path, PurePath
 from typing import Any
 
-from ..config import Settings
+from ..config import FUSION, Settings
 from ..errors import DataError, FileError, MertoolError
 from ..files import read_json
 from ..folds import Folds, Overlap, subject_overlap
@@ -31,6 +31,7 @@ _APEXES = {
     "middle": "the middle of the two",
     "difference": "the frame of largest movement",
 }
+_MOST = 1e12  # of anything in a file: beyond it no count is real
 _BOOTSTRAP_SEED = 0  # the same report every time
 
 
@@ -133,7 +134,8 @@ class Run:
         if not self.designs or any(design["features"] == design["of"] for design in self.designs):
             return {}
         places = self.designs[0]["places"]
-        if any({*design["places"]} != {*places} for design in self.designs):
+        shapes = [{place: {*planes} for place, planes in design["places"].items()} for design in self.designs]
+        if any(shape != shapes[0] for shape in shapes) or len({*map(frozenset, shapes[0].values())}) > 1:
             return {}
         each = self.designs[0]["of"] / len(places)
         return {
@@ -207,6 +209,8 @@ def load_run(folder: Path) -> Run:
     members = config.get("members") or []
     if not isinstance(members, list) or not all(isinstance(member, dict) for member in members):
         raise DataError(f"{where}: config.json: expected a list of runs in 'members'; was it edited?")
+    if settings.features == FUSION and len(members) < 2:
+        raise DataError(f"{where}: config.json: a fusion of fewer than two runs; was it edited?")
     marks = _marks(folder, len(folds.tests))
     people = {*_texts(init, "people", where), *(name for one in members for name in _texts(one, "people", where))}
     return Run(
@@ -294,13 +298,17 @@ def _designs(marks: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
     for one in marks:
         design = one.get("design")
         if not isinstance(design, dict) or not all(
-            type(design.get(name)) in (int, float) for name in ("features", "of", "cost")
+            type(design.get(name)) in (int, float) and 0 < design[name] < _MOST for name in ("features", "of", "cost")
         ):
             return ()
         places = design.get("places")
-        if not isinstance(places, dict) or not all(
-            isinstance(planes, dict) and all(type(count) is int for count in planes.values())
-            for planes in places.values()
+        if (
+            not isinstance(places, dict)
+            or not places
+            or not all(
+                isinstance(planes, dict) and planes and all(type(n) is int and 0 <= n < _MOST for n in planes.values())
+                for planes in places.values()
+            )
         ):
             return ()
         found.append(design)
@@ -314,7 +322,7 @@ def _weights(marks: list[dict[str, Any]], n_members: int) -> tuple[tuple[float, 
         weights = one.get("weights")
         if not isinstance(weights, list) or len(weights) != n_members or not n_members:
             return ()
-        if not all(type(weight) in (int, float) for weight in weights):
+        if not all(type(weight) in (int, float) and 0 <= weight <= 1 for weight in weights):
             return ()
         found.append(tuple(map(float, weights)))
     return tuple(found)
