@@ -18,6 +18,7 @@ import torch
 from mertool import config
 from mertool.audit import FAIL, NOTE, PASS, audit_run
 from mertool.cli import main
+from mertool.errors import DataError
 from mertool.files import write_json
 from mertool.inputs import Samples
 from mertool.linear import Classifier
@@ -694,7 +695,7 @@ def test_edited_predictions_are_found(home, name):
     assert faults(home / name) == ["files", "fusion"]
     sign_again(home / name)
     assert faults(home / name) == ["fusion"]
-    assert verdicts(home / name)["fusion"][1] == "its runs give other predictions than those of fold 1"
+    assert verdicts(home / name)["fusion"][1] == "its runs give other predictions or weights than those of fold 1"
     assert call("report", "--audit", name, cwd=home, code=1).stderr == ""
 
 
@@ -702,7 +703,7 @@ def test_edited_predictions_are_found(home, name):
 def test_edited_weights_are_found(home, name):
     """`predict` uses them and the report shows them."""
     done = done_of(home / name, 1)
-    write_json(home / name / "fold_1/done.json", {**done, "weights": [1.0, *[0.0] * (len(done["weights"]) - 1)]})
+    write_json(home / name / "fold_1/done.json", {**done, "weights": [0.9, 0.1, *[0.0] * (len(done["weights"]) - 2)]})
     assert faults(home / name) != []
 
 
@@ -717,7 +718,9 @@ def test_a_fusion_whose_rule_was_changed_is_found(home):
 def test_a_run_of_equal_settings_and_other_predictions_in_the_place_of_a_fused_one_is_found(home):
     forge(home / "cbp", "predictions.csv")
     assert faults(home / "equal") == ["fusion", "fused run"]
-    assert verdicts(home / "equal")["fusion"][1] == "its runs give other predictions than those of fold 0, 1, 2"
+    assert (
+        verdicts(home / "equal")["fusion"][1] == "its runs give other predictions or weights than those of fold 0, 1, 2"
+    )
 
 
 def test_another_run_in_the_place_of_a_fused_one_is_found(home):
@@ -970,7 +973,8 @@ def test_a_fusion_of_nothing_is_never_a_traceback(home, how):
     sign_again(home / "equal")
     for words in READERS:
         answer(*(word.format("equal") for word in words), cwd=home)
-    assert faults(home / "equal") != []
+    with pytest.raises(DataError, match="expected two runs or more of a fusion"):
+        audit_run(home / "equal")
     (home / "equal/fold_1/done.json").unlink()
     answer("cv", "-o", "equal", "--resume", cwd=home)
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..clips import natural_key
+from ..config import settings_that_count
 from ..errors import DataError
 from ..folds import split_id
 from ..metrics import hits_by_person
@@ -73,7 +74,7 @@ def render_json(runs: Sequence[Run]) -> str:
 
 
 def render_csv(runs: Sequence[Run]) -> str:
-    """One line a run: scores with the ends of their intervals (0..1), then every setting."""
+    """One line a run: scores with the ends of their intervals (0..1), then every setting that counts for it."""
     stream = io.StringIO()
     settings = list(runs[0].settings.as_dict())
     writer = csv.writer(stream, lineterminator="\n")
@@ -95,8 +96,9 @@ def render_csv(runs: Sequence[Run]) -> str:
             "designs": "; ".join(f"{one['features']} of {one['of']}, C {one['cost']:g}" for one in run.designs),
             "weights": "; ".join(" ".join(f"{weight:.4f}" for weight in fold) for fold in run.weights),
         }
-        chosen = run.settings.as_dict()
-        writer.writerow([*(_plain(cells[name]) for name in _CSV_SCORES), *(_plain(chosen[name]) for name in settings)])
+        chosen = settings_that_count(run.settings)
+        row = [*(cells[name] for name in _CSV_SCORES), *(chosen.get(name, "") for name in settings)]
+        writer.writerow(map(_plain, row))
     return stream.getvalue()
 
 
