@@ -16,5 +16,6 @@ cd "$here"
 find csrc tests -name '*.[ch]pp' -exec "$bin/clang-format" --dry-run --Werror {} +
 marker='not full'
 [ "${1:-}" != --full ] || { shift; marker=''; }
-# A process for each core; a file's tests stay together, since they share what is costly to make.
-exec "$python" -m pytest -n auto --maxprocesses 4 --dist loadfile -m "$marker" "$@"
+# A process for each core; a file's tests stay together, since they share what is costly to make, and in the files' order,
+# since otherwise those of few but long tests come last, when the other cores have nothing left to do.
+exec "$python" -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder -m "$marker" "$@"

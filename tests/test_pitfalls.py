@@ -220,9 +220,9 @@ def test_training_is_given_the_training_part_and_nothing_else(call, monkeypatch,
         at_work.append(-1)
         return done
 
-    def watched_render(samples, rows, *arguments):
+    def watched_render(samples, rows, *arguments, **named):
         shown[at_work[-1] if at_work else -1] |= {samples.ids[row] for row in rows}
-        return render(samples, rows, *arguments)
+        return render(samples, rows, *arguments, **named)
 
     def watched_copies(ids, *arguments):
         copied[at_work[-1]] |= set(ids)

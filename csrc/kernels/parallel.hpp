@@ -13,12 +13,17 @@ namespace mertool {
 // More threads than items would have nothing to do; an item takes less time than it takes to start a thread for a part.
 inline int count_workers(std::int64_t n, int threads) { return static_cast<int>(std::min<std::int64_t>(threads, n)); }
 
-// Calls work(item, worker) for every item. `work` must not throw.
+// Calls work(item, worker) for every item. `work` must not throw. A worker takes some neighbouring items at a time:
+// where two write side by side, they would take each other's cache lines away.
 template <class Work>
 void for_each_item(std::int64_t n, int workers, const Work& work) {
     std::atomic<std::int64_t> next{0};
+    const std::int64_t share = std::max<std::int64_t>(1, n / (8 * std::int64_t{workers}));
     const auto loop = [&](int worker) {
-        for (std::int64_t item = next++; item < n; item = next++) work(item, worker);
+        for (std::int64_t first = next.fetch_add(share); first < n; first = next.fetch_add(share)) {
+            const std::int64_t end = std::min(first + share, n);
+            for (std::int64_t item = first; item < end; ++item) work(item, worker);
+        }
     };
     std::vector<std::thread> others;
     others.reserve(static_cast<std::size_t>(workers));

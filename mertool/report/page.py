@@ -27,7 +27,7 @@ from .run import Run
 __all__ = ["Findings", "Gallery", "Picture", "render_html"]
 
 _DASHES = ("━", "╍", "┅")  # a line's pattern, for those who do not tell its colour
-_LONGEST = 90  # letters of a run's name that fit into the chart
+_LONGEST = 60  # letters of a run's name that fit into the chart, also on a phone
 _EVEN = 0.8  # shade from which on white letters read better than dark ones on the light page
 _TERMS = (
     ("UF1", "unweighted mean of the classes' F1, over the predictions of all folds together (MEGC2019)"),

@@ -121,7 +121,7 @@ def measure(task: Task, threads: int, repetitions: int) -> None:
 def main() -> None:
     """Run every workload on one thread and on two."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--clips", type=int, default=8)
+    parser.add_argument("--clips", type=int, default=16)
     parser.add_argument("--repetitions", type=int, default=5)
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # scikit-image's advice on float images does not concern these
