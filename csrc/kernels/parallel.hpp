@@ -18,6 +18,7 @@ inline int count_workers(std::int64_t n, int threads) { return static_cast<int>(
 template <class Work>
 void for_each_item(std::int64_t n, int workers, const Work& work) {
     std::atomic<std::int64_t> next{0};
+    if (n == 0) return;  // without an item there is no worker
     const std::int64_t share = std::max<std::int64_t>(1, n / (8 * std::int64_t{workers}));
     const auto loop = [&](int worker) {
         for (std::int64_t first = next.fetch_add(share); first < n; first = next.fetch_add(share)) {
