@@ -275,6 +275,8 @@ def draw_attention(run: Path, path: Path) -> None:
     from .sheets import attention_sheet
 
     config = RunConfig.read(run)
+    if config.settings.features != NETWORK:
+        raise DataError(f"{run}: is a run of {config.settings.features}, which has no attention maps")
     if not config.settings.abn:
         raise DataError(f"{run}: was trained without attention branch, so there are no maps; run cv with --abn")
     ids, maps = attention_of(run)

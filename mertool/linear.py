@@ -5,7 +5,6 @@ Everything here is fitted on the clips it is given, which `mertool.handcrafted` 
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from .errors import DataError, FileError
-from .files import atomic_file, reason
+from .files import reason
+from .pack import write_arrays
 
 __all__ = [
     "COSTS",
@@ -92,10 +92,7 @@ class Classifier:
             "classes": np.array(self.classes, np.str_),
             "seen": np.array(self.seen, np.str_),
         }
-        with atomic_file(path) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-            for name, array in arrays.items():
-                with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, array, allow_pickle=False)
+        write_arrays(path, arrays)
 
     @classmethod
     def load(cls, path: Path) -> Classifier:

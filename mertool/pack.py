@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from .errors import DataError, FileError
 from .files import atomic_file, reason
 
-__all__ = ["FORMAT", "Pack", "file_sha256", "load_pack", "save_pack"]
+__all__ = ["FORMAT", "Pack", "file_sha256", "load_pack", "save_pack", "write_arrays"]
 
 FORMAT = 1
 # What zipfile and NumPy raise on damaged bytes, depending on which byte it is.
@@ -93,7 +93,15 @@ def save_pack(path: Path, arrays: Mapping[str, NDArray[Any]], meta: dict[str, An
         FileError: It cannot be written.
     """
     text = json.dumps({"format": FORMAT, **meta}, ensure_ascii=False, allow_nan=False)
-    members = {**arrays, "meta": np.array(text)}
+    write_arrays(path, {**arrays, "meta": np.array(text)})
+
+
+def write_arrays(path: Path, members: Mapping[str, NDArray[Any]]) -> None:
+    """Write an .npz of uncompressed members without pickles, atomically; equal members give equal bytes.
+
+    Raises:
+        FileError: It cannot be written.
+    """
     with atomic_file(path) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name, array in members.items():
             entry = zipfile.ZipInfo(f"{name}.npy")  # its date is 1980-01-01, always

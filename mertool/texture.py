@@ -22,9 +22,9 @@ from numpy.typing import NDArray
 from . import _core
 from .config import Settings, three_of
 from .errors import DataError, FileError, UsageError
-from .files import atomic_file, make_folder
+from .files import make_folder
 from .inputs import Samples, geometry
-from .pack import Pack, file_sha256
+from .pack import Pack, file_sha256, write_arrays
 from .regions import GRID, REGIONS, SQUARE
 
 __all__ = [
@@ -342,9 +342,6 @@ def _keep(path: Path, key: str, table: NDArray[np.float32]) -> None:
     digest = hashlib.sha256(np.ascontiguousarray(table).tobytes()).hexdigest()
     try:
         make_folder(path.parent)
-        with atomic_file(path) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-            for name, array in (("key", np.array(key)), ("sha256", np.array(digest)), ("features", table)):
-                with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
-                    np.lib.format.write_array(member, array, allow_pickle=False)
+        write_arrays(path, {"key": np.array(key), "sha256": np.array(digest), "features": table})
     except FileError:
         return

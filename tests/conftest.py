@@ -58,3 +58,17 @@ def finished_run(pack_path):
     """A finished cross-validation of `pack_path` with attention branch."""
     run("cv", pack_path, "--abn", *TINY, "-o", "finished", cwd=pack_path.parent)
     return pack_path.parent / "finished"
+
+
+@pytest.fixture
+def one_process(monkeypatch):
+    """`cv` and `train` work on their folds in this process, on one thread."""
+    import torch
+
+    from tests.noise import in_this_process
+
+    in_this_process(monkeypatch)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -57,13 +57,7 @@ NETWORK_FIELDS = sorted(config._OF_NETWORK)
 DAMAGED = (None, "x", [], {}, {"a": 1}, True, -1, 0, float("nan"), float("inf"), 10**400)
 
 
-@pytest.fixture(autouse=True)
-def one_process(monkeypatch):
-    in_this_process(monkeypatch)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_process")
 
 
 @pytest.fixture(scope="module")
@@ -1553,3 +1547,8 @@ def test_settings_of_another_run_are_never_a_traceback(copies, changes, what):
     answer("predict", "lbp", "a.npz", cwd=copies)
     (copies / "lbp/fold_0/done.json").unlink()
     answer("cv", "-o", "lbp", "--resume", cwd=copies)
+
+
+def test_a_texture_run_has_no_attention_maps_to_draw(home, tmp_path):
+    line = refusal("report", "lbp", "--maps", tmp_path / "m.png", cwd=home, code=1)
+    assert line == "Error: lbp: is a run of lbp-top, which has no attention maps"

@@ -51,13 +51,7 @@ NET = (*SMALL, "--epochs", "2")
 MEMBERS = ("lbp", "cbp", "net", "plain")
 
 
-@pytest.fixture(autouse=True)
-def one_process(monkeypatch):
-    in_this_process(monkeypatch)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_process")
 
 
 @pytest.fixture(scope="module")

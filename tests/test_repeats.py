@@ -43,13 +43,7 @@ NAMES = ("", "repeat_1", "repeat_2")
 NEW = ("select", "split_seed", "repeats", "new_splits")
 
 
-@pytest.fixture(autouse=True)
-def one_process(monkeypatch):
-    in_this_process(monkeypatch)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_process")
 
 
 @pytest.fixture(scope="module")

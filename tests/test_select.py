@@ -35,13 +35,7 @@ PEOPLE = {f"p{n}": ["fear", "joy", "rage", "fear"][: 3 + n % 2] for n in range(6
 INNER = ("--select", "inner", *SMALL)
 
 
-@pytest.fixture(autouse=True)
-def one_process(monkeypatch):
-    in_this_process(monkeypatch)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_process")
 
 
 @pytest.fixture(scope="module")
