@@ -1,4 +1,4 @@
-"""Slow float64 definitions of the kernels in `mertool._core`, for tests to compare with.
+"""Slow definitions of the kernels in `mertool._core`, in float64 or whole numbers, for tests to compare with.
 
 Pixel centres lie at whole numbers; points are (x, y), sizes (height, width); a transform [[a, b, c], [d, e, f]] maps
 an output pixel to an input point. Each function is the definition its kernel is measured against.
@@ -60,8 +60,52 @@ def render(
     tile: tuple[int, int],
     clips: Array | None = None,
 ) -> Array:
-    """`_core.render` with dtype uint8."""
-    return np.clip(np.rint(render_exact(frames, transforms, tone, grid, tile, clips)), 0, 255).astype(np.uint8)
+    """`_core.render` with dtype uint8, to the last bit: `render_exact` in whole numbers."""
+    rows, columns = grid
+    height, width = tile
+    index = np.arange(len(frames)) if clips is None else clips
+    out = np.zeros((len(index), frames.shape[1], rows * height, columns * width), np.uint8)
+    y, x = np.mgrid[:height, :width]
+    for n, clip in enumerate(index):
+        toning = fixed_tone(*tone[n].astype(np.float64))
+        for region, fixed in enumerate(np.rint(transforms[n].astype(np.float64) * 2**31).astype(np.int64)):
+            left, fx = fixed_place(fixed[0], x, y, frames.shape[3])
+            top, fy = fixed_place(fixed[1], x, y, frames.shape[2])
+            row, column = divmod(region, columns)
+            place = np.s_[row * height : (row + 1) * height, column * width : (column + 1) * width]
+            for t, frame in enumerate(frames[clip].astype(np.int64)):
+                out[n, t][place] = fixed_mix(np.pad(frame, ((0, 1), (0, 1)), mode="edge"), left, fx, top, fy, toning)
+    return out
+
+
+def fixed_place(fixed: Array, x: Array, y: Array, size: int) -> tuple[Array, Array]:
+    """First of two neighbours and the way to the second, in 2^-15 px: a row's start and the way along it, each rounded.
+
+    `fixed` is one row of a transform in 2^-31 px. Outside the frame its edge is repeated.
+    """
+    at = ((fixed[1] * y + fixed[2] + 2**15) >> 16) + ((fixed[0] * x + 2**15) >> 16)
+    at = np.clip(at, 0, (size - 1) << 15)
+    whole = np.minimum(at >> 15, max(size - 2, 0))
+    return whole, at - (whole << 15)
+
+
+def fixed_tone(gain: float, bias: float) -> tuple[int, int, int]:
+    """Gain over 126, bias and half a grey level in steps of 2^-shift levels: 16 and 31 bits, 2^-21 at most; shift."""
+    for shift in range(21, -1, -1):
+        factor, addend = np.rint(gain / 126 * 2.0**shift), np.rint((bias + 0.5) * 2.0**shift)
+        if abs(factor) <= 32767 and abs((bias + 0.5) * 2.0**shift) <= 2**30:
+            break
+    return int(factor), int(addend), shift
+
+
+def fixed_mix(padded: Array, left: Array, fx: Array, top: Array, fy: Array, tone: tuple[int, int, int]) -> Array:
+    """Columns with weights that are 126 in all, rows with weights that are the gain in all; clipped, uint8."""
+    gain, bias, shift = tone
+    right = np.rint(126 * fx / 2**15).astype(np.int64)  # half to even: mirrored weights are mirrored
+    above = padded[top, left] * (126 - right) + padded[top, left + 1] * right
+    below = padded[top + 1, left] * (126 - right) + padded[top + 1, left + 1] * right
+    lower = (gain * fy + 2**14) >> 15
+    return np.clip((above * (gain - lower) + below * lower + bias) >> shift, 0, 255).astype(np.uint8)
 
 
 def normalise(rendered: Array) -> Array:

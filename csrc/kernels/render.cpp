@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <stdexcept>
 #include <string>
 
@@ -37,6 +38,19 @@ FixedTransform check_transform(const float* given, const Size& tile, std::int64_
     if (!std::all_of(m, m + 6, [](float value) { return std::isfinite(value); })) refuse("is not finite");
     if (reaches_too_far(m, tile) || reaches_too_far(m + 3, tile)) refuse("leads beyond 30000 px from the origin");
     return {to_fixed(m[0]), to_fixed(m[1]), to_fixed(m[2]), to_fixed(m[3]), to_fixed(m[4]), to_fixed(m[5])};
+}
+
+bool fits(double gain, double bias) {
+    return std::abs(std::llrint(gain)) <= std::numeric_limits<std::int16_t>::max() && std::abs(bias) <= 1 << 30;
+}
+
+Tone to_fixed(float given_gain, float given_bias) {
+    const double gain = static_cast<double>(given_gain) / columns_total;
+    const double bias = static_cast<double>(given_bias) + 0.5;
+    std::int32_t shift = finest_tone;
+    while (!fits(std::ldexp(gain, shift), std::ldexp(bias, shift))) --shift;
+    return {static_cast<std::int16_t>(std::llrint(std::ldexp(gain, shift))),
+            static_cast<std::int32_t>(std::llrint(std::ldexp(bias, shift))), shift};
 }
 
 // The same work with each instruction set.
@@ -90,13 +104,14 @@ RenderPlan plan_render(const FrameStack& source, const Mosaic& mosaic, std::int6
         for (std::int64_t r = 0; r < mosaic.regions(); ++r) {
             plan.transforms.push_back(check_transform(transforms + (i * mosaic.regions() + r) * 6, mosaic.tile, i, r));
         }
-        const Tone tone{tones[2 * i], tones[2 * i + 1]};
-        if (!(std::abs(tone.gain) <= max_tone && std::abs(tone.bias) <= max_tone)) {
+        const float gain = tones[2 * i];
+        const float bias = tones[2 * i + 1];
+        if (!(std::abs(gain) <= max_tone && std::abs(bias) <= max_tone)) {
             throw std::invalid_argument("render: tone[" + std::to_string(i) +
                                         "] (clip) must be a gain and a bias in -1000000..1000000, got " +
-                                        std::to_string(tone.gain) + ", " + std::to_string(tone.bias));
+                                        std::to_string(gain) + ", " + std::to_string(bias));
         }
-        plan.tones.push_back(tone);
+        plan.tones.push_back(to_fixed(gain, bias));
     }
     return plan;
 }

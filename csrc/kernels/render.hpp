@@ -11,7 +11,7 @@ namespace mertool {
 inline constexpr std::int64_t max_frame_side = 32768;  // Coordinates are 32 bits wide, 15 of them a fraction.
 inline constexpr std::int64_t max_tile_side = 16384;
 inline constexpr double max_coordinate_px = 30000.0;
-inline constexpr float max_tone = 1e6F;  // of gain and bias: toned grey levels fit 32 bits
+inline constexpr float max_tone = 1e6F;  // of gain and bias
 
 struct Mosaic {
     std::int64_t rows;
@@ -28,9 +28,11 @@ struct FixedTransform {
     std::int64_t xx, xy, x0, yx, yy, y0;
 };
 
+// In steps of 2^-shift grey levels, so fine that gain fits 16 bits and all that comes of it 32.
 struct Tone {
-    float gain;
-    float bias;
+    std::int16_t gain;  // a 126th, since what it multiplies is 126 times a grey level
+    std::int32_t bias;  // and half a grey level, so that shifting down rounds
+    std::int32_t shift;
 };
 
 // Everything a call needs, checked and copied: what a caller changes meanwhile cannot lead outside the frames.

@@ -45,9 +45,9 @@ bool fits(const Layout& layout, const Size& frame) {
 
 struct alignas(32) Group {
     std::uint8_t pick[max_windows][2 * group];  // for each pixel the bytes of it and its neighbour; 0x80 for none
-    std::int16_t column_weight[group];          // -2^15 times the fraction: negative, since 2^15 itself does not fit
-    std::int16_t row_weight[group];
-    std::ptrdiff_t offset[2];  // of each strip's first window
+    std::uint8_t column_weight[2 * group];      // of each pixel and its right neighbour
+    std::int16_t row_weight[2 * group];         // of the row above and the one below: pixels 0-3, 8-11, 4-7, 12-15
+    std::ptrdiff_t offset[2];                   // of each strip's first window
 };
 
 // Coordinates along one axis of the frame, in multiples of 2^-15 px.
@@ -74,16 +74,22 @@ Axis make_axis(std::int64_t step, std::int64_t start, std::int64_t count, std::i
     return axis;
 }
 
-struct Whole {
-    __m256i pixels;  // of sixteen coordinates
-    __m256i starts;  // where the windows of their strip start
+struct Places {
+    __m256i pixels;    // of sixteen coordinates
+    __m256i starts;    // where the windows of their strip start
+    __m256i fraction;  // times -2^15: negative, since 2^15 itself does not fit
+};
+
+struct Toning {
+    __m256i gain, minus_gain, bias;
+    __m128i shift;
 };
 
 MERTOOL_AVX2 inline __m256i whole_of(__m256i clamped, const Axis& axis) {
     return _mm256_min_epi32(_mm256_srli_epi32(clamped, 15), _mm256_set1_epi32(axis.last));
 }
 
-MERTOOL_AVX2 inline Whole plan_axis(const Axis& axis, std::int64_t x, std::int32_t row_start, std::int16_t* weights) {
+MERTOOL_AVX2 inline Places plan_axis(const Axis& axis, std::int64_t x, std::int32_t row_start) {
     const __m256i start = _mm256_set1_epi32(row_start);
     const __m256i limit = _mm256_set1_epi32(axis.limit);
     const __m256i zero = _mm256_setzero_si256();
@@ -92,18 +98,37 @@ MERTOOL_AVX2 inline Whole plan_axis(const Axis& axis, std::int64_t x, std::int32
     const __m256i two = _mm256_min_epi32(_mm256_max_epi32(_mm256_add_epi32(steps[1], start), zero), limit);
     const __m256i whole_one = whole_of(one, axis);
     const __m256i whole_two = whole_of(two, axis);
-    const __m256i weight = _mm256_packs_epi32(_mm256_sub_epi32(_mm256_slli_epi32(whole_one, 15), one),
-                                              _mm256_sub_epi32(_mm256_slli_epi32(whole_two, 15), two));
-    _mm256_store_si256(reinterpret_cast<__m256i*>(weights), weight);
+    const __m256i fraction = _mm256_packs_epi32(_mm256_sub_epi32(_mm256_slli_epi32(whole_one, 15), one),
+                                                _mm256_sub_epi32(_mm256_slli_epi32(whole_two, 15), two));
     const __m256i pixels = _mm256_packs_epi32(whole_one, whole_two);
     const __m256i lowest = _mm256_shuffle_epi8(pixels, _mm256_set1_epi32(axis.first_lane));
-    return {pixels, _mm256_min_epi16(lowest, _mm256_set1_epi16(static_cast<std::int16_t>(axis.last_start)))};
+    return {pixels, _mm256_min_epi16(lowest, _mm256_set1_epi16(static_cast<std::int16_t>(axis.last_start))), fraction};
+}
+
+MERTOOL_AVX2 inline void weigh_columns(__m256i fraction, std::uint8_t* out) {
+    const __m256i rounded = _mm256_mulhrs_epi16(fraction, _mm256_set1_epi16(-columns_total));
+    // Less one where three quarters would be rounded to an odd number.
+    const __m256i right = _mm256_add_epi16(rounded, _mm256_cmpeq_epi16(fraction, _mm256_set1_epi16(-(3 << 13))));
+    const __m256i both =
+        _mm256_add_epi16(_mm256_mullo_epi16(right, _mm256_set1_epi16(255)), _mm256_set1_epi16(columns_total));
+    _mm256_store_si256(reinterpret_cast<__m256i*>(out), both);
+}
+
+MERTOOL_AVX2 inline void weigh_rows(__m256i fraction, const Toning& tone, std::int16_t* out) {
+    const __m256i lower = _mm256_mulhrs_epi16(fraction, tone.minus_gain);
+    const __m256i upper = _mm256_sub_epi16(tone.gain, lower);
+    __m256i* const both = reinterpret_cast<__m256i*>(out);
+    _mm256_store_si256(both, _mm256_unpacklo_epi16(upper, lower));
+    _mm256_store_si256(both + 1, _mm256_unpackhi_epi16(upper, lower));
 }
 
 MERTOOL_AVX2 inline void plan_group(const Axis& x_axis, const Axis& y_axis, std::int64_t x, std::int32_t row_x,
-                                    std::int32_t row_y, const Layout& layout, std::ptrdiff_t row_stride, Group& out) {
-    const Whole column = plan_axis(x_axis, x, row_x, out.column_weight);
-    const Whole row = plan_axis(y_axis, x, row_y, out.row_weight);
+                                    std::int32_t row_y, const Layout& layout, std::ptrdiff_t row_stride,
+                                    const Toning& tone, Group& out) {
+    const Places column = plan_axis(x_axis, x, row_x);
+    const Places row = plan_axis(y_axis, x, row_y);
+    weigh_columns(column.fraction, out.column_weight);
+    weigh_rows(row.fraction, tone, out.row_weight);
     const __m256i row_in_strip = _mm256_sub_epi16(row.pixels, row.starts);
     __m256i byte = _mm256_sub_epi16(column.pixels, column.starts);
     std::int64_t w = 0;
@@ -130,20 +155,9 @@ MERTOOL_AVX2 inline __m256i load_two(const std::uint8_t* low, const std::uint8_t
                                    _mm_loadu_si128(reinterpret_cast<const __m128i*>(high)), 1);
 }
 
-// Sixteen pairs of neighbours interpolated along x, times 2^6.
-MERTOOL_AVX2 inline __m256i mix_columns(__m256i pairs, __m256i weight) {
-    const __m256i left = _mm256_maddubs_epi16(pairs, _mm256_set1_epi16(0x0040));
-    const __m256i fall = _mm256_maddubs_epi16(pairs, _mm256_set1_epi16(static_cast<std::int16_t>(0xc040)));
-    return _mm256_add_epi16(left, _mm256_mulhrs_epi16(fall, weight));
-}
-
-struct Toning {
-    __m256 gain, bias;
-};
-
-MERTOOL_AVX2 inline __m256i tone_eight(__m256i grey, const Toning& tone) {
-    const __m256 toned = _mm256_add_ps(_mm256_mul_ps(_mm256_cvtepi32_ps(grey), tone.gain), tone.bias);
-    return _mm256_cvtps_epi32(toned);  // half to even; packing to bytes clips
+// Eight toned grey levels of rows above and below, in pairs.
+MERTOOL_AVX2 inline __m256i mix_rows(__m256i rows, __m256i weight, const Toning& tone) {
+    return _mm256_sra_epi32(_mm256_add_epi32(_mm256_madd_epi16(rows, weight), tone.bias), tone.shift);
 }
 
 // `Rows` is the number of window rows where it is small and one window wide, known when compiled; 0 for any layout.
@@ -168,13 +182,11 @@ MERTOOL_AVX2 inline __m128i render_group(const std::uint8_t* frame, std::ptrdiff
         }
     }
     const __m256i column_weight = _mm256_load_si256(reinterpret_cast<const __m256i*>(plan.column_weight));
-    const __m256i row_weight = _mm256_load_si256(reinterpret_cast<const __m256i*>(plan.row_weight));
-    const __m256i above = mix_columns(top, column_weight);
-    const __m256i below = mix_columns(bottom, column_weight);
-    const __m256i grey = _mm256_add_epi16(above, _mm256_mulhrs_epi16(_mm256_sub_epi16(above, below), row_weight));
-    const __m256i zero = _mm256_setzero_si256();
-    const __m256i levels = _mm256_packs_epi32(tone_eight(_mm256_unpacklo_epi16(grey, zero), tone),
-                                              tone_eight(_mm256_unpackhi_epi16(grey, zero), tone));
+    const __m256i* const row_weight = reinterpret_cast<const __m256i*>(plan.row_weight);
+    const __m256i above = _mm256_maddubs_epi16(top, column_weight);
+    const __m256i below = _mm256_maddubs_epi16(bottom, column_weight);
+    const __m256i levels = _mm256_packs_epi32(mix_rows(_mm256_unpacklo_epi16(above, below), row_weight[0], tone),
+                                              mix_rows(_mm256_unpackhi_epi16(above, below), row_weight[1], tone));
     return _mm_packus_epi16(_mm256_castsi256_si128(levels), _mm256_extracti128_si256(levels, 1));
 }
 
@@ -183,7 +195,9 @@ MERTOOL_AVX2 void render_tile_with(const TileJob& job, const Layout& layout) {
     const FrameStack& source = *job.source;
     const FixedTransform& m = job.transform;
     const std::ptrdiff_t row_stride = source.row_stride;
-    const Toning tone{_mm256_set1_ps(job.tone.gain / 64.0F), _mm256_set1_ps(job.tone.bias)};
+    const auto minus_gain = static_cast<std::int16_t>(-job.tone.gain);
+    const Toning tone{_mm256_set1_epi16(job.tone.gain), _mm256_set1_epi16(minus_gain), _mm256_set1_epi32(job.tone.bias),
+                      _mm_cvtsi32_si128(job.tone.shift)};
     Group groups[chunk / group];
 
     for (std::int64_t start = 0; start < job.tile.width; start += chunk) {
@@ -194,7 +208,7 @@ MERTOOL_AVX2 void render_tile_with(const TileJob& job, const Layout& layout) {
             const auto row_x = static_cast<std::int32_t>(to_grid(m.xy * y + m.x0));
             const auto row_y = static_cast<std::int32_t>(to_grid(m.yy * y + m.y0));
             for (std::int64_t x = 0; x < count; x += group) {
-                plan_group(x_axis, y_axis, x, row_x, row_y, layout, row_stride, groups[x / group]);
+                plan_group(x_axis, y_axis, x, row_x, row_y, layout, row_stride, tone, groups[x / group]);
             }
             for (std::int64_t t = 0; t < source.frames; ++t) {
                 const std::uint8_t* const frame = job.first_frame + t * source.frame_stride;

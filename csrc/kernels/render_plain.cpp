@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <cmath>
 
 #include "normalise.hpp"
 #include "render_tile.hpp"
@@ -22,11 +21,16 @@ Position split(std::int64_t coordinate, std::int64_t size) {
 }
 
 std::int32_t mix_columns(std::int32_t left, std::int32_t right, std::int32_t fraction) {
-    return left * 64 + (((right - left) * fraction + (1 << 8)) >> 9);
+    // At a quarter and three quarters the weight is a half more than a whole number; only the latter's would get odd.
+    const std::int32_t half = (1 << 14) - (fraction == 3 << 13 ? 1 : 0);
+    const std::int32_t weight = (columns_total * fraction + half) >> 15;
+    return left * (columns_total - weight) + right * weight;
 }
 
-std::int32_t mix_rows(std::int32_t top, std::int32_t bottom, std::int32_t fraction) {
-    return top + (((bottom - top) * fraction + (1 << 14)) >> 15);
+std::uint8_t mix_rows(std::int32_t top, std::int32_t bottom, std::int32_t fraction, const Tone& tone) {
+    const std::int32_t weight = (tone.gain * fraction + (1 << 14)) >> 15;
+    const std::int32_t level = (top * (tone.gain - weight) + bottom * weight + tone.bias) >> tone.shift;
+    return static_cast<std::uint8_t>(std::clamp(level, 0, 255));
 }
 
 }  // namespace
@@ -36,7 +40,6 @@ void render_tile_plain(const TileJob& job) {
     const FixedTransform& m = job.transform;
     const std::ptrdiff_t right = source.size.width > 1 ? 1 : 0;
     const std::ptrdiff_t below = source.size.height > 1 ? source.row_stride : 0;
-    const float gain = job.tone.gain / 64.0F;
     Position columns[chunk];
     Position rows[chunk];
 
@@ -56,9 +59,7 @@ void render_tile_plain(const TileJob& job) {
                     const std::uint8_t* const p = frame + rows[i].whole * source.row_stride + columns[i].whole;
                     const std::int32_t top = mix_columns(p[0], p[right], columns[i].fraction);
                     const std::int32_t bottom = mix_columns(p[below], p[below + right], columns[i].fraction);
-                    const auto grey = static_cast<float>(mix_rows(top, bottom, rows[i].fraction));
-                    const float toned = std::clamp(grey * gain + job.tone.bias, 0.0F, 255.0F);
-                    out[i] = static_cast<std::uint8_t>(std::lrint(toned));
+                    out[i] = mix_rows(top, bottom, rows[i].fraction, job.tone);
                 }
             }
         }

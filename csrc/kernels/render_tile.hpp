@@ -4,10 +4,10 @@
 // The arithmetic is in whole numbers with stated roundings, so it is the same on every path, and the same mirrored:
 //   coordinate  a row's start plus the way along it, each rounded to multiples of 2^-15 px (nothing is lost where the
 //               transform's entries are such multiples), clamped to the frame (so the edge is repeated);
-//   horizontal  64 p0 + round((p1 - p0) f / 2^9): grey levels times 2^6, f the fraction in 0..2^15;
-//   vertical    top + round((bottom - top) f / 2^15);
-//   tone        gain v + bias in float32, clipped to 0..255, rounded half to even.
-// The two interpolations together are within 2^-6 grey levels of the exact value.
+//   columns     (126 - r) p0 + r p1, r = round(126 f), a half to the even one: 126 times a grey level, f the fraction;
+//   rows, tone  (top (gain - g) + bottom g + bias) / 2^shift, rounded half up, g = round(gain f) half up; see `Tone`;
+//   result      clipped to 0..255.
+// Columns are so within 1/252 px of where they should be; all else together adds less than 2^-5 max(1, |gain|) levels.
 #pragma once
 
 #include <cstddef>
@@ -16,6 +16,10 @@
 #include "render.hpp"
 
 namespace mertool {
+
+// Weights of two neighbours together: as many as let 255 times them fit 16 bits, even so that a half has a middle.
+inline constexpr std::int32_t columns_total = 126;
+inline constexpr std::int32_t finest_tone = 21;  // shift of a gain of 1
 
 struct TileJob {
     const FrameStack* source;

@@ -14,7 +14,8 @@ bool has(Simd simd) {
         case Simd::avx512:
 #if MERTOOL_HAS_AVX512
             return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                   __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi") && has(Simd::avx2);
+                   __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi") &&
+                   __builtin_cpu_supports("avx512vnni") && has(Simd::avx2);
 #else
             return false;
 #endif

@@ -10,7 +10,7 @@
 
 #if MERTOOL_HAS_AVX2 && defined(__x86_64__)
 #define MERTOOL_HAS_AVX512 1
-#define MERTOOL_AVX512 __attribute__((target("avx2,avx512f,avx512bw,avx512vl,avx512vbmi")))
+#define MERTOOL_AVX512 __attribute__((target("avx2,avx512f,avx512bw,avx512vl,avx512vbmi,avx512vnni")))
 #else
 #define MERTOOL_HAS_AVX512 0
 #endif
