@@ -115,19 +115,25 @@ struct Starts {
     alignas(64) std::uint16_t fraction_y[rows_at_once][8];
 };
 
-// to_grid(step * (first + i) + start) for i = 0..7.
-MERTOOL_AVX512 inline __m512i line(std::int64_t step, std::int64_t first, std::int64_t start) {
-    __m512i at = _mm512_set1_epi64(step * first + start + one);
+// Where eight rows of the tile begin, in multiples of 2^-31 px, and half of a multiple of 2^-15, to round.
+struct Rows8 {
+    __m512i x;
+    __m512i y;
+};
+
+// start + step * i for i = 0..7.
+MERTOOL_AVX512 inline __m512i line(std::int64_t start, std::int64_t step) {
+    __m512i at = _mm512_set1_epi64(start + one);
     at = _mm512_mask_add_epi64(at, 0xaa, at, _mm512_set1_epi64(step));
     at = _mm512_mask_add_epi64(at, 0xcc, at, _mm512_set1_epi64(2 * step));
-    at = _mm512_mask_add_epi64(at, 0xf0, at, _mm512_set1_epi64(4 * step));
-    return _mm512_srai_epi64(at, 16);
+    return _mm512_mask_add_epi64(at, 0xf0, at, _mm512_set1_epi64(4 * step));
 }
 
 MERTOOL_AVX512 inline __m512i four_times(__m512i coordinates) {
-    const __m512i fraction = _mm512_and_si512(coordinates, _mm512_set1_epi64(fraction_bits));
-    const __m512i twice = _mm512_or_si512(fraction, _mm512_slli_epi64(fraction, 16));
-    return _mm512_or_si512(twice, _mm512_slli_epi64(twice, 32));
+    const __m512i low_words =
+        _mm512_set_epi64(0x0908090809080908, 0x0100010001000100, 0x0908090809080908, 0x0100010001000100,
+                         0x0908090809080908, 0x0100010001000100, 0x0908090809080908, 0x0100010001000100);
+    return _mm512_and_si512(_mm512_shuffle_epi8(coordinates, low_words), _mm512_set1_epi16(fraction_bits));
 }
 
 MERTOOL_AVX512 inline void store_fractions(__m512i first, __m512i second, std::uint16_t (*out)[8]) {
@@ -137,10 +143,9 @@ MERTOOL_AVX512 inline void store_fractions(__m512i first, __m512i second, std::u
     _mm512_store_si512(out + rows_at_once / 2, _mm512_unpackhi_epi64(a, b));
 }
 
-MERTOOL_AVX512 inline void start_rows(const TileJob& job, const Group& at, std::int64_t first, Starts& out) {
-    const FixedTransform& m = job.transform;
-    const __m512i row_x = line(m.xy, first, m.x0);
-    const __m512i row_y = line(m.yy, first, m.y0);
+MERTOOL_AVX512 inline void start_rows(const TileJob& job, const Group& at, const Rows8& rows, Starts& out) {
+    const __m512i row_x = _mm512_srai_epi64(rows.x, 16);
+    const __m512i row_y = _mm512_srai_epi64(rows.y, 16);
     const __m512i stride = _mm512_set1_epi64(job.source->row_stride);
     __m512i x[2];
     __m512i y[2];
@@ -247,8 +252,8 @@ MERTOOL_AVX512 inline void store(std::uint8_t* out, __m256i levels, std::ptrdiff
 // The rows from `first` to `end` (at most eight) of a group, whose pixels begin in column `start` of the tile.
 // `Frames` is their number where it is known, or 0.
 template <int Rows, int Frames>
-MERTOOL_AVX512 inline void render_rows(const TileJob& job, const Group& given, std::int64_t first, std::int64_t end,
-                                       std::int64_t start) {
+MERTOOL_AVX512 inline void render_rows(const TileJob& job, const Group& given, const Rows8& rows, std::int64_t first,
+                                       std::int64_t end, std::int64_t start) {
     // Copied, since for all the compiler knows bytes that are written could be part of the job.
     const std::int64_t frames = Frames > 0 ? Frames : job.source->frames;
     const std::ptrdiff_t row_stride = job.source->row_stride;
@@ -261,7 +266,7 @@ MERTOOL_AVX512 inline void render_rows(const TileJob& job, const Group& given, s
     const Toning tone{_mm512_set1_epi16(job.tone.gain), _mm512_set1_epi32(job.tone.bias),
                       _mm512_set1_epi32(job.tone.shift)};
     Starts starts;
-    start_rows(job, at, first, starts);
+    start_rows(job, at, rows, starts);
     std::uint8_t* out_row = job.out + first * out_row_stride + start;
     for (std::int64_t i = 0; i < end - first; ++i) {
         const std::int64_t slot = i % 2 * (rows_at_once / 2) + i / 2;
@@ -307,9 +312,12 @@ MERTOOL_AVX512 bool render_tile_with(const TileJob& job) {
             if (!make_group<Rows>(job, row_x, row_y, starts[n], groups[n])) return false;
         }
         // A few rows at a time, so that neighbouring groups find what they share in the cache.
+        Rows8 rows{line(m.x0, m.xy), line(m.y0, m.yy)};
         for (std::int64_t first = 0; first < tile.height; first += rows_at_once) {
             const std::int64_t end = std::min(first + rows_at_once, tile.height);
-            for (std::int64_t g = 0; g < n; ++g) render_rows<Rows, Frames>(job, groups[g], first, end, starts[g]);
+            for (std::int64_t g = 0; g < n; ++g) render_rows<Rows, Frames>(job, groups[g], rows, first, end, starts[g]);
+            rows.x = _mm512_add_epi64(rows.x, _mm512_set1_epi64(rows_at_once * m.xy));
+            rows.y = _mm512_add_epi64(rows.y, _mm512_set1_epi64(rows_at_once * m.yy));
         }
     }
     return true;
