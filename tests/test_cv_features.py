@@ -990,9 +990,11 @@ def page_of(folder, *words):
 @pytest.mark.parametrize("name", ["lbp", "cbp", "fixed"])
 def test_the_page_of_a_texture_run_shows_the_selection_and_nothing_of_networks(home, name):
     page = page_of(home, name)
-    assert "Selected of each block's features, mean of folds, %" in page
-    assert "Where the selected features lie" in page
-    assert "block 2,2" in page
+    selected = bool(load_run(home / name).selected_shares())  # a fold may have chosen all features
+    assert selected or name == "cbp"
+    assert ("Selected of each block's features, mean of folds, %" in page) == selected
+    assert ("Where the selected features lie" in page) == selected
+    assert ("block 2,2" in page) == selected
     assert f"face, {'CBP' if name == 'cbp' else 'LBP'}-TOP, P 4, R 1,1,2, 6 frames (tim)" in page
     assert "pass classifiers no classifier has seen a clip of its test part" in page
     for word in ("Learning curves", "None", "nan", "epoch", "recipe", "log.csv", "modern"):

@@ -819,7 +819,7 @@ def test_a_line_of_csv_says_which_runs_were_fused(made):
     (row,) = csv.DictReader(call("report", "fitted", "--format", "csv", cwd=made).stdout.splitlines())
     assert (row["features"], row["fuse_weights"]) == ("fusion", "fitted")
     assert "lbp" in row["members"]
-    assert f"{weights_of(made / 'fitted')[0][0]:.2f}" in row["weights"]
+    assert f"{weights_of(made / 'fitted')[0][0]:.4f}" in row["weights"]
 
 
 def test_the_page_of_a_fusion_has_nothing_of_networks(made):
