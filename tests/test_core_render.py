@@ -23,6 +23,7 @@ from . import reference
 
 ROOT = Path(__file__).parents[1]
 GRID, TILE = (2, 3), (20, 28)
+TILES = [TILE, (20, 36)]  # tiles under 32 px in width are nothing for the AVX-512 path
 PLAIN_TONE = np.array([[1, 0]], np.float32)
 
 
@@ -110,17 +111,18 @@ def test_reference(size, tile, scale, degrees, seed):
     assert np.abs(out - exact).max() <= 0.5 + gain * (255 / 252 + 1 / 32)
 
 
+@pytest.mark.parametrize("tile", TILES)
 @pytest.mark.parametrize("frames", [1, 2, 3, 5])
-def test_reference_of_a_portrait(frames):
+def test_reference_of_a_portrait(frames, tile):
     rng = np.random.default_rng(frames)
     pictures = np.repeat(portrait(), 2, axis=1)[:, :frames]
-    transforms, tone = turned(rng, 2, 6, (200, 170), TILE, 1.6, 10), tones(rng, 2)
-    out = render(pictures, transforms, tone)
-    np.testing.assert_array_equal(out, reference.render(pictures, transforms, tone, GRID, TILE))
-    exact = np.clip(reference.render_exact(pictures, transforms, tone, GRID, TILE), 0, 255)
+    transforms, tone = turned(rng, 2, 6, (200, 170), tile, 1.6, 10), tones(rng, 2)
+    out = render(pictures, transforms, tone, tile=tile)
+    np.testing.assert_array_equal(out, reference.render(pictures, transforms, tone, GRID, tile))
+    exact = np.clip(reference.render_exact(pictures, transforms, tone, GRID, tile), 0, 255)
     assert np.abs(out - exact).max() < 1
     assert np.mean(out != np.rint(exact)) < 0.05
-    normal = render(pictures, transforms, tone, dtype="float32")
+    normal = render(pictures, transforms, tone, tile=tile, dtype="float32")
     assert normal.dtype == np.float32
     np.testing.assert_allclose(normal, reference.normalise(out), atol=1e-5)
     np.testing.assert_allclose(normal.mean(axis=(1, 2, 3)), 0, atol=1e-5)
@@ -138,24 +140,26 @@ def test_transforms_are_not_rounded_coarsely():
     np.testing.assert_allclose(out[0, 0, slope, 0], 1000 * (y - 199) + 4, atol=17)  # 1000 times 2^-6
 
 
+@pytest.mark.parametrize("tile", TILES)
 @pytest.mark.parametrize("size", [(90, 120), (60, 64), (30, 14)])
 @pytest.mark.parametrize("scale", [0.8, 1.56, 3.0])
-def test_mirror_image_is_exact(size, scale):
+def test_mirror_image_is_exact(size, scale, tile):
     rng = np.random.default_rng(3)
     frames, tone = noise(rng, 2, 3, *size), tones(rng, 2)
-    transforms = np.rint(turned(rng, 2, 6, size, TILE, scale, 30).astype(np.float64) * 2**14) / 2**14
+    transforms = np.rint(turned(rng, 2, 6, size, tile, scale, 30).astype(np.float64) * 2**14) / 2**14
     mirrored = transforms.copy()  # column x of the mirrored tile is column w - 1 - x of the tile, mirrored in the frame
     mirrored[..., 0, 1] *= -1
-    mirrored[..., 0, 2] = size[1] - 1 - transforms[..., 0, 2] - transforms[..., 0, 0] * (TILE[1] - 1)
+    mirrored[..., 0, 2] = size[1] - 1 - transforms[..., 0, 2] - transforms[..., 0, 0] * (tile[1] - 1)
     mirrored[..., 1, 0] *= -1
-    mirrored[..., 1, 2] += transforms[..., 1, 0] * (TILE[1] - 1)
+    mirrored[..., 1, 2] += transforms[..., 1, 0] * (tile[1] - 1)
     mirrored = mirrored.reshape(2, *GRID, 2, 3)[:, :, ::-1].reshape(2, 6, 2, 3)
     there, back = transforms.astype(np.float32), mirrored.astype(np.float32)
     np.testing.assert_array_equal(back, mirrored)  # float32 holds them
     flipped = np.ascontiguousarray(frames[..., ::-1])
     for dtype in ("uint8", "float32"):
         np.testing.assert_array_equal(
-            render(flipped, back, tone, dtype=dtype), render(frames, there, tone, dtype=dtype)[..., ::-1]
+            render(flipped, back, tone, tile=tile, dtype=dtype),
+            render(frames, there, tone, tile=tile, dtype=dtype)[..., ::-1],
         )
 
 
@@ -308,8 +312,9 @@ def test_concurrent_calls():
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="protects memory pages with Linux's mprotect")
+@pytest.mark.parametrize("tile", TILES)
 @pytest.mark.parametrize("size", [(32, 64), (60, 68), (64, 16), (2, 48), (3, 17), (5, 3)])
-def test_reads_nothing_beyond_the_frames(size):
+def test_reads_nothing_beyond_the_frames(size, tile):
     page = mmap.PAGESIZE
     memory = mmap.mmap(-1, 3 * page)
     start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
@@ -322,14 +327,14 @@ def test_reads_nothing_beyond_the_frames(size):
     for first in (page, 2 * page - count):  # flush with the page before, and with the page after
         frames = whole[first : first + count].reshape(1, 1, *size)
         transforms = np.concatenate(
-            [turned(rng, 1, 6, size, TILE, scale, degrees) for scale in (0.5, 1.5, 3) for degrees in (0, 8, 90)]
+            [turned(rng, 1, 6, size, tile, scale, degrees) for scale in (0.5, 1.5, 3) for degrees in (0, 8, 90)]
         )
         tone, clips = tones(rng, 9), np.zeros(9, np.int64)
-        expected = render(frames.copy(), transforms, tone, clips=clips)
+        expected = render(frames.copy(), transforms, tone, tile=tile, clips=clips)
         for guard in (0, 2):
             assert protect(start + guard * page, page, no_access) == 0
         try:
-            out = _core.render(frames, transforms, tone, GRID, TILE, clips=clips)  # a wrong read ends the process
+            out = _core.render(frames, transforms, tone, GRID, tile, clips=clips)  # a wrong read ends the process
         finally:
             for guard in (0, 2):
                 protect(start + guard * page, page, mmap.PROT_READ | mmap.PROT_WRITE)

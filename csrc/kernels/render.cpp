@@ -40,6 +40,8 @@ FixedTransform check_transform(const float* given, const Size& tile, std::int64_
     return {to_fixed(m[0]), to_fixed(m[1]), to_fixed(m[2]), to_fixed(m[3]), to_fixed(m[4]), to_fixed(m[5])};
 }
 
+constexpr std::int32_t finest_tone = 21;  // shift of a gain of 1
+
 bool fits(double gain, double bias) {
     return std::abs(std::llrint(gain)) <= std::numeric_limits<std::int16_t>::max() && std::abs(bias) <= 1 << 30;
 }

@@ -19,7 +19,6 @@ namespace mertool {
 
 // Weights of two neighbours together: as many as let 255 times them fit 16 bits, even so that a half has a middle.
 inline constexpr std::int32_t columns_total = 126;
-inline constexpr std::int32_t finest_tone = 21;  // shift of a gain of 1
 
 struct TileJob {
     const FrameStack* source;
