@@ -242,8 +242,13 @@ MERTOOL_AVX512 inline __m512i pack(__m512i first, __m512i second) {
     return _mm512_permutexvar_epi32(order, _mm512_packus_epi16(first, second));
 }
 
-MERTOOL_AVX512 inline void store(std::uint8_t* out, __m256i levels, std::ptrdiff_t clip_stride) {
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), levels);
+// `valid` has a bit for each pixel that is in the tile.
+MERTOOL_AVX512 inline void store(std::uint8_t* out, std::uint32_t valid, __m256i levels, std::ptrdiff_t clip_stride) {
+    if (valid == 0xffffffffU) {
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), levels);
+    } else {
+        _mm256_mask_storeu_epi8(out, valid, levels);
+    }
     // Asks for the same place in the next clip's mosaic, to be there when this one is done.
     const auto next = reinterpret_cast<std::uintptr_t>(out) + static_cast<std::uintptr_t>(clip_stride);
     __builtin_prefetch(reinterpret_cast<const void*>(next), 1, 2);
@@ -265,6 +270,8 @@ MERTOOL_AVX512 inline void render_rows(const TileJob& job, const Group& given, c
     const Group at = given;
     const Toning tone{_mm512_set1_epi16(job.tone.gain), _mm512_set1_epi32(job.tone.bias),
                       _mm512_set1_epi32(job.tone.shift)};
+    const std::int64_t count = std::min(group, job.tile.width);
+    const auto valid = static_cast<std::uint32_t>((std::uint64_t{1} << count) - 1);
     Starts starts;
     start_rows(job, at, rows, starts);
     std::uint8_t* out_row = job.out + first * out_row_stride + start;
@@ -280,8 +287,8 @@ MERTOOL_AVX512 inline void render_rows(const TileJob& job, const Group& given, c
             const __m512i even = render_group<Rows>(low, high, row_stride, plan, tone);
             const __m512i odd = render_group<Rows>(low + frame_stride, high + frame_stride, row_stride, plan, tone);
             const __m512i levels = pack(even, odd);
-            store(out, _mm512_castsi512_si256(levels), clip_stride);
-            store(out + out_stride, _mm512_extracti64x4_epi64(levels, 1), clip_stride);
+            store(out, valid, _mm512_castsi512_si256(levels), clip_stride);
+            store(out + out_stride, valid, _mm512_extracti64x4_epi64(levels, 1), clip_stride);
             low += 2 * frame_stride;
             high += 2 * frame_stride;
             out += 2 * out_stride;
@@ -289,7 +296,7 @@ MERTOOL_AVX512 inline void render_rows(const TileJob& job, const Group& given, c
         if (t < frames) {
             const __m512i last = render_group<Rows>(low, high, row_stride, plan, tone);
             const __m512i levels = pack(last, last);
-            store(out, _mm512_castsi512_si256(levels), clip_stride);
+            store(out, valid, _mm512_castsi512_si256(levels), clip_stride);
         }
         out_row += out_row_stride;
     }
@@ -308,7 +315,8 @@ MERTOOL_AVX512 bool render_tile_with(const TileJob& job) {
     for (std::int64_t x = 0; x < tile.width;) {
         std::int64_t n = 0;
         for (; x < tile.width && n < groups_at_once; x += group, ++n) {
-            starts[n] = std::min(x, tile.width - group);  // The last group may overlap the one before it.
+            // The last group may overlap the one before it, and the only one reach beyond the tile.
+            starts[n] = std::min(x, std::max<std::int64_t>(tile.width - group, 0));
             if (!make_group<Rows>(job, row_x, row_y, starts[n], groups[n])) return false;
         }
         // A few rows at a time, so that neighbouring groups find what they share in the cache.
@@ -351,7 +359,7 @@ TileJob rows_of(const TileJob& job, std::int64_t first, std::int64_t count) {
 // Where windows would leave the frame, the rows are halved until most lie in parts that can be rendered so.
 void render_tile_avx512(const TileJob& job) {
     const std::int64_t rows = span(job.transform.yx) + 1;
-    const bool suits = job.tile.width >= group && span(job.transform.xx) + 1 < window && rows <= most_rows &&
+    const bool suits = job.tile.width >= strip && span(job.transform.xx) + 1 < window && rows <= most_rows &&
                        std::abs(job.source->row_stride) <= std::numeric_limits<std::int32_t>::max();
     if (suits) {
         const auto& render_tile = job.source->frames == 3 ? three_frames : any_frames;
