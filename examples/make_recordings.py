@@ -1,8 +1,9 @@
 """Make up recordings of expressions, shaped like known data sets on disk, by moving the faces of still portraits.
 
 Nobody in these recordings feels anything: smooth displacement fields, placed by landmarks, move the skin as action
-units do, by 0.5 to 3 pixels at an inter-ocular distance of 100. They are good for trying the commands, for tests, and
-for seeing that a method finds tiny movements at all; they say nothing about accuracy on real recordings.
+units do, by 0.5 to 3 pixels at an inter-ocular distance of 100, on a head that is never quite still. They are good for
+trying the commands, for tests, and for seeing that a method finds tiny movements at all. They do not show how accurate
+it is on real recordings.
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import click
-from recordings import DEFAULT_LENGTHS, LAYOUTS, plan_layout, write_rendered
+from recordings import DEFAULT_LENGTHS, LAYOUTS, Conditions, plan_layout, write_rendered
 from recordings.people import load_portraits, make_subjects
 
 from mertool.errors import FileError, MertoolError
 from mertool.faces import FaceFinder, find_landmark_model
 from mertool.workers import available_cores
+
+USUAL = Conditions()
 
 EPILOG = """\b
 Example, 26 real people instead of twelve variants of one:
@@ -26,6 +29,10 @@ Example, 26 real people instead of twelve variants of one:
 \b
 Another data set's folders:
     python examples/make_recordings.py --layout casme2 --subjects 4 CASME2
+
+\b
+Hard recordings: weak movements, a restless head, changing light, blinks, noise:
+    python examples/make_recordings.py --strength 0.7 --sway 4 --roll 1.5 --light 6 --blinks 0.5 --noise 2.5 hard
 """
 
 
@@ -50,6 +57,20 @@ Another data set's folders:
     show_default="24 40, for smic 8 12",
     help="Frames from onset to offset.",
 )
+@click.option(
+    "--strength",
+    type=click.FloatRange(0, 10),
+    default=USUAL.strength,
+    help="Usual peak displacement in pixels; all pixels hold at an inter-ocular distance of 100.",
+)
+@click.option("--sway", type=click.FloatRange(0, 50), default=USUAL.sway, help="Largest drift of the head in pixels.")
+@click.option(
+    "--roll", type=click.FloatRange(0, 20), default=USUAL.roll, help="Its largest turn in the picture plane in degrees."
+)
+@click.option("--yaw", type=click.FloatRange(0, 20), default=USUAL.yaw, help="Its largest turn in depth in degrees.")
+@click.option("--light", type=click.FloatRange(0, 50), default=USUAL.light, help="Change of brightness in percent.")
+@click.option("--blinks", type=click.FloatRange(0, 1), default=USUAL.blinks, help="Share of recordings with a blink.")
+@click.option("--noise", type=click.FloatRange(0, 50), default=USUAL.noise, help="Camera noise in grey levels.")
 @click.option("--seed", type=click.IntRange(0), default=0, help="The same seed gives the same bytes.")
 @click.option("--jobs", type=click.IntRange(1), default=available_cores, help="Processes.", show_default="all cores")
 def main(
@@ -61,6 +82,7 @@ def main(
     length: tuple[int, int] | None,
     seed: int,
     jobs: int,
+    **conditions: float,
 ) -> None:
     """Make up recordings of micro-expressions in the new folder OUT.
 
@@ -82,7 +104,7 @@ def main(
         subjects = make_subjects(found, n_subjects or (len(found) if len(found) > 1 else 12), seed)
         plan = plan_layout(layout, len(subjects), clips_per_subject, length, seed)
         out.mkdir(parents=True, exist_ok=True)
-        write_rendered(plan, out, subjects, jobs)
+        write_rendered(plan, out, subjects, jobs, Conditions(**conditions))
     except MertoolError as error:
         raise click.ClickException(str(error)) from error
     except BrokenProcessPool as error:

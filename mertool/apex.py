@@ -33,20 +33,22 @@ class ApexFinder:
         self._transform = transform
         self._flow: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._flow.setFinestScale(0)
-        self._onset = self._crop(onset)
+        self._onset = self._crop(onset, transform)
         # The crop leaves room for rotation; in this circle lie brows, cheeks, nose and mouth of every face.
         grid = np.indices((self.SIDE, self.SIDE)) - (self.SIDE - 1) / 2
         self._face = np.hypot(*grid) < 0.35 * self.SIDE
 
-    def amount(self, frame: NDArray[np.uint8]) -> float:
+    def amount(self, frame: NDArray[np.uint8], transform: NDArray[np.float64] | None = None) -> float:
         """Movement since the onset in crop pixels: the 95th percentile over the face of the flow's length.
 
         Args:
             frame: (H, W) uint8 grey, of the onset's size.
+            transform: Of this frame, where it is not the onset's.
         """
         import cv2
 
-        flow = cv2.GaussianBlur(self._flow.calc(self._onset, self._crop(frame), None), (0, 0), 3)
+        crop = self._crop(frame, self._transform if transform is None else transform)
+        flow = cv2.GaussianBlur(self._flow.calc(self._onset, crop, None), (0, 0), 3)
         own = flow[self._face] - np.median(flow[self._face], axis=0)
         return float(np.percentile(np.linalg.norm(own, axis=1), 95))
 
@@ -57,11 +59,11 @@ class ApexFinder:
         padded = np.pad(np.asarray(amounts, np.float64), window // 2, mode="edge")
         return int(np.convolve(padded, np.ones(window) / window, "valid").argmax())
 
-    def _crop(self, frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        if self._transform is None:
+    def _crop(self, frame: NDArray[np.uint8], transform: NDArray[np.float64] | None) -> NDArray[np.uint8]:
+        if transform is None:
             import cv2
 
             return np.asarray(cv2.resize(frame, (self.SIDE, self.SIDE), interpolation=cv2.INTER_AREA), np.uint8)
         from . import _core
 
-        return _core.align(frame, self._transform, (self.SIDE, self.SIDE))
+        return _core.align(frame, transform, (self.SIDE, self.SIDE))

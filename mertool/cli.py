@@ -158,10 +158,10 @@ def _print_layout(ctx: click.Context, _parameter: click.Parameter, value: str | 
 )
 @click.option(
     "--align",
-    type=click.Choice(["clip", "frame"]),
-    default="clip",
-    show_default=True,
-    help="One alignment a clip, or each frame by its own landmarks (which jitter more than a micro-expression moves).",
+    type=click.Choice(["stabilised", "clip", "frame"]),
+    show_default="stabilised; clip with --aligned",
+    help="The onset's landmarks, with the head's motion taken out of each further frame; one alignment per clip; or "
+    "each frame by its own landmarks (which jitter more than a micro-expression moves).",
 )
 @click.option("--aligned", is_flag=True, help="The pictures are aligned faces already: take them as they are, resized.")
 @click.option("--sequence", type=click.IntRange(2, 1000), help="Also store this many frames from onset to offset.")
@@ -195,7 +195,7 @@ def extract(
     as_json: bool,
     landmarks: Path | None,
     size: int,
-    align: str,
+    align: str | None,
     aligned: bool,
     sequence: int | None,
     apex: str,
@@ -236,6 +236,8 @@ def extract(
     if aligned:
         if landmarks is not None:
             raise UsageError("--landmarks: --aligned takes pictures as they are and looks for no landmarks")
+        if align == "frame":
+            raise UsageError("--align frame: aligns by landmarks, which --aligned does not look for")
     else:
         from .faces import FaceFinder, find_landmark_model
 

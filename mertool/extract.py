@@ -14,54 +14,24 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from . import __version__
-from .apex import ApexFinder
-from .clips import NO_FACE, OK, UNREADABLE, Clip
+from .clip_worker import STABILISED, Options, Result, extract_clip, jitter_clip, read_pictures, start_worker
+from .clips import OK, Clip
 from .datasets import Annotations
-from .datasets.annotations import with_apex
-from .datasets.frames import Frames, index_frames
-from .datasets.jitter import around, with_jitter
+from .datasets.frames import index_frames
 from .errors import DataError, MertoolError
 from .files import check_writable, write_text
 from .pack import Pack, file_sha256, load_pack, save_pack
-from .regions import crop_transform, invert
 from .workers import no_interrupts, worker_pool
-
-if TYPE_CHECKING:
-    from .faces import Face, FaceFinder
 
 __all__ = ["Extraction", "clips_table", "extract"]
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    """What decides the content of a pack, beside the recordings themselves.
-
-    Attributes:
-        size: Side S of the crop in pixels.
-        align: "clip" (one similarity a clip, from the onset's landmarks) or "frame" (each frame by its own).
-        aligned: Take the pictures as they are, resized, without landmarks.
-        sequence: Frames of the optional sequence; 0 for none.
-        apex: "table" or "middle" (both are settled when the annotation is read), or "difference": the frame of
-            largest movement against the onset.
-        jitter: Move onset and apex of every clip at random by up to this many frames, after `apex` is settled; 0: not.
-        jitter_seed: Of these moves.
-    """
-
-    size: int
-    align: str
-    aligned: bool
-    sequence: int
-    apex: str
-    jitter: int
-    jitter_seed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +54,12 @@ class Extraction:
         return sum(row["status"] != OK for row in self.rows)
 
 
-@dataclass(frozen=True, slots=True)
-class _Result:
-    status: str
-    detail: str
-    digests: tuple[str, ...]
-    arrays: dict[str, NDArray[Any]] | None = None
-    clip: Clip | None = None  # as it was used, where the pictures decided that (--apex difference)
-
-
 def extract(
     annotations: Annotations,
     output: Path,
     *,
     size: int = 256,
-    align: str = "clip",
+    align: str | None = None,
     aligned: bool = False,
     sequence: int = 0,
     apex: str = "table",
@@ -114,7 +75,8 @@ def extract(
     Args:
         annotations: What a reader of `mertool.datasets` found.
         output: The pack's path, NAME.npz.
-        size, align, aligned, sequence, apex, jitter, jitter_seed: See `Options`.
+        size, align, aligned, sequence, apex, jitter, jitter_seed: See `Options`. By default aligned pictures are left
+            as they are, and others stabilised.
         landmarks: The 68-point model; not needed with `aligned`.
         jobs: Worker processes.
         overwrite: Make the pack again even if it is there and nothing has changed.
@@ -124,6 +86,7 @@ def extract(
         DataError: Not one clip could be used, or jittered; an older pack is kept.
         FileError: The output cannot be written.
     """
+    align = align or ("clip" if aligned else STABILISED)
     options = Options(size, align, aligned, sequence, apex, jitter, jitter_seed if jitter else 0)
     if jitter:
         annotations = dataclasses.replace(annotations, clips=_jittered(annotations.clips, options))
@@ -179,13 +142,16 @@ def clips_table(rows: Sequence[dict[str, str]]) -> str:
     return stream.getvalue()
 
 
-_COLUMNS = ("clip", "dataset", "subject", "emotion", "onset", "middle", "apex", "offset", "status", "detail")
+_OF_CLIP = ("clip", "dataset", "subject", "emotion", "onset", "middle", "apex", "offset")
+_OF_HEAD = ("head_shift_px", "head_turn_deg", "head_depth_deg", "head_stable")  # empty without --align stabilised
+_COLUMNS = (*_OF_CLIP, *_OF_HEAD, "status", "detail")
 
 
-def _row(clip: Clip, result: _Result) -> dict[str, str]:
+def _row(clip: Clip, result: Result) -> dict[str, str]:
     detail = "; ".join(text for text in (clip.detail, result.detail) if text)
-    values = {name: str(getattr(clip, name)) for name in _COLUMNS[:8]}
-    return {**values, "status": result.status, "detail": detail}
+    values = {name: str(getattr(clip, name)) for name in _OF_CLIP}
+    head = dict.fromkeys(_OF_HEAD, "") if result.head is None else result.head.columns()
+    return {**values, **head, "status": result.status, "detail": detail}
 
 
 def _rows_path(output: Path) -> Path:
@@ -220,6 +186,8 @@ class _Store:
                 "frames": np.empty((n, 3, *side), np.uint8),
                 "landmarks": np.empty((n, 3, 68, 2), np.float32),
             }
+            if options.align == STABILISED:
+                self._arrays["head"] = np.empty((n, 3, 2, 3), np.float32)
             if options.sequence:
                 self._arrays["sequence"] = np.empty((n, options.sequence, *side), np.uint8)
         except MemoryError as error:
@@ -228,7 +196,7 @@ class _Store:
                 "choose a smaller --size or --sequence"
             ) from error
 
-    def keep(self, index: int, result: _Result) -> _Result:
+    def keep(self, index: int, result: Result) -> Result:
         """Copy a result's arrays to row `index`; gives the result without them."""
         if result.arrays is None:
             return result
@@ -256,13 +224,7 @@ def _jittered(clips: Sequence[Clip], options: Options) -> tuple[Clip, ...]:
     if options.apex == "difference":
         return tuple(clips)
     index = lru_cache(maxsize=1)(index_frames)  # of a long video come many clips, one after the other
-    return tuple(_jitter(clip, options, index) if clip.status == OK else clip for clip in clips)
-
-
-def _jitter(clip: Clip, options: Options, index: Callable[[Path], Frames] = index_frames) -> Clip:
-    folder = clip.sequence.folder
-    frames = Frames(Path(), {}, {}) if folder is None else index(folder)
-    return with_jitter(clip, frames, options.jitter, options.jitter_seed)
+    return tuple(jitter_clip(clip, options, index) if clip.status == OK else clip for clip in clips)
 
 
 # Whether the pack on disk is what this run would make: same settings, same table, same bytes of every picture used.
@@ -278,7 +240,7 @@ def _unchanged(
     stored = pack.meta.get("settings")
     if not isinstance(stored, dict) or {**_NO_JITTER, **stored} != settings:
         return None
-    digests = [_read_all(clip, options)[1] for clip in annotations.clips]
+    digests = [read_pictures(clip, options)[1] for clip in annotations.clips]
     return pack if pack.meta.get("source") == _digest(table, annotations.clips, digests) else None
 
 
@@ -286,84 +248,31 @@ _NO_JITTER = {"jitter": 0, "jitter_seed": 0}  # of packs made before there was a
 
 
 def _digest(table: str, clips: Sequence[Clip], digests: Sequence[tuple[str, ...]]) -> str:
-    content = [table, [[*_row(clip, _Result(clip.status, "", ())).values()] for clip in clips], digests]
+    content = [table, [[*_row(clip, Result(clip.status, "", ())).values()] for clip in clips], digests]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-def _sequence_files(clip: Clip, length: int) -> list[Path]:
-    """`length` pictures evenly spaced from onset to offset: for each wanted number the nearest frame on disk."""
-    if length == 0 or not len(clip.sequence):
-        return []
-    numbers = np.array(clip.sequence.numbers)
-    wanted = np.linspace(numbers[0], numbers[-1], length)
-    return [clip.sequence.path(int(np.abs(numbers - number).argmin())) for number in wanted]
-
-
-def _files(clip: Clip, options: Options) -> list[Path]:
-    """Every picture that a clip uses."""
-    searched: list[Path] = []
-    if options.apex == "difference":
-        searched = [path for _, path in clip.sequence]
-        if options.jitter and clip.sequence.folder is not None:
-            searched += around(clip, index_frames(clip.sequence.folder), options.jitter)
-    return [*clip.key_frames, *_sequence_files(clip, options.sequence), *searched]
-
-
-def _read_all(clip: Clip, options: Options) -> tuple[dict[Path, bytes], tuple[str, ...]]:
-    """The bytes of every picture a clip uses, and their hashes (the cause, where one cannot be read)."""
-    if clip.status != OK:
-        return {}, ()
-    data: dict[Path, bytes] = {}
-    digests = []
-    for path in _files(clip, options):
-        try:
-            if path not in data:
-                data[path] = path.read_bytes()
-            digests.append(hashlib.sha256(data[path]).hexdigest())
-        except OSError as error:
-            digests.append(f"{path.name}: {(error.strerror or str(error)).lower()}")
-    return data, tuple(digests)
-
-
-# The work, in worker processes.
-
-_finder: FaceFinder | None = None
-_options: Options
-
-
-def _start(options: Options, landmarks: Path | None) -> None:
-    import cv2
-
-    global _finder, _options
-    cv2.setNumThreads(1)
-    _options = options
-    if landmarks is not None:
-        from .faces import FaceFinder
-
-        _finder = FaceFinder(landmarks)
 
 
 def _run(
     clips: Sequence[Clip], options: Options, landmarks: Path | None, jobs: int, store: _Store, progress: Progress | None
-) -> list[_Result]:
-    results: dict[int, _Result] = {}
+) -> list[Result]:
+    results: dict[int, Result] = {}
     for index, clip in enumerate(clips):
         if clip.status != OK:
-            results[index] = _Result(clip.status, "", ())
+            results[index] = Result(clip.status, "", ())
     todo = iter([index for index in range(len(clips)) if index not in results])
-    pending: dict[Future[_Result], int] = {}
-    pool = worker_pool(jobs, _start, (options, landmarks))
+    pending: dict[Future[Result], int] = {}
+    pool = worker_pool(jobs, start_worker, (options, landmarks))
     try:
         with no_interrupts():
             for index in islice(todo, 2 * jobs):  # a bounded queue: results do not pile up ahead of their turn
-                pending[pool.submit(_extract_clip, clips[index])] = index
+                pending[pool.submit(extract_clip, clips[index])] = index
         while pending:
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
                 index = pending.pop(future)
                 results[index] = store.keep(index, future.result())
                 for following in islice(todo, 1):
-                    pending[pool.submit(_extract_clip, clips[following])] = following
+                    pending[pool.submit(extract_clip, clips[following])] = following
             if progress is not None:
                 progress(len(results), len(clips))
     except BrokenProcessPool as error:
@@ -373,124 +282,3 @@ def _run(
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     return [results[index] for index in range(len(clips))]
-
-
-def _extract_clip(clip: Clip) -> _Result:
-    data, digests = _read_all(clip, _options)
-    try:
-        if _options.apex == "difference":
-            found = _find_apex(clip, data)
-            if isinstance(found, str):
-                return _Result(NO_FACE, found, digests)
-            clip = found
-            if clip.status != OK:
-                return _Result(clip.status, "", digests, clip=clip)
-            if _options.jitter:
-                clip = _jitter(clip, _options)
-        result = _extract_frames(clip, data, digests)
-    except MertoolError as error:
-        return _Result(UNREADABLE, str(error), digests)
-    return dataclasses.replace(result, clip=clip)
-
-
-def _find_apex(clip: Clip, data: dict[Path, bytes]) -> Clip | str:
-    """The clip with the apex that its frames show; or why there is none."""
-    later = [(number, path) for number, path in clip.sequence if number > clip.onset]
-    if not later:
-        return with_apex(clip, clip.onset, _options.apex)
-    onset = _grey(_picture(clip.key_frames[0], data))
-    transform = None
-    if _finder is not None:
-        face = _finder.find(onset)
-        if face is None:
-            return f"no face found in the onset frame ({clip.onset})"
-        transform = crop_transform(face.landmarks, ApexFinder.SIDE)
-    finder = ApexFinder(onset, transform)
-    amounts = [finder.amount(_grey(_picture(path, data))) for _, path in later]
-    return with_apex(clip, later[finder.largest(amounts)][0], _options.apex)
-
-
-def _extract_frames(clip: Clip, data: dict[Path, bytes], digests: tuple[str, ...]) -> _Result:
-    decoded = {path: _picture(path, data) for path in (*clip.key_frames, *_sequence_files(clip, _options.sequence))}
-    key = [decoded[path] for path in clip.key_frames]
-    extra = [decoded[path] for path in _sequence_files(clip, _options.sequence)]
-    if _options.sequence and not extra:
-        return _Result(UNREADABLE, "no frames between onset and offset for --sequence", digests)
-    if clip.channels:
-        if key[0].ndim != 3:
-            return _Result(UNREADABLE, f"{clip.key_frames[0].name}: grey; expected three channels", digests)
-        # The picture's red, green and blue are onset, middle and apex, as the paper stacks them; OpenCV reads BGR.
-        key = [np.ascontiguousarray(key[0][:, :, 2 - channel]) for channel in range(3)]
-    shapes = {image.shape[:2] for image in (*key, *extra)}
-    if len(shapes) > 1:
-        sizes = ", ".join(f"{width}x{height}" for height, width in sorted(shapes))
-        return _Result(UNREADABLE, f"frames of different sizes: {sizes}", digests)
-    if _finder is None:
-        arrays: dict[str, NDArray[Any]] = {"frames": _resize(key), "landmarks": np.full((3, 68, 2), np.nan, np.float32)}
-        if extra:
-            arrays["sequence"] = _resize(extra)
-        return _Result(OK, "", digests, arrays)
-    return _align(clip, key, extra, digests, _finder)
-
-
-def _picture(path: Path, data: dict[Path, bytes]) -> NDArray[np.uint8]:
-    from .pictures import decode_picture, read_picture
-
-    return decode_picture(data[path], path.name) if path in data else read_picture(path)
-
-
-def _align(
-    clip: Clip,
-    key: list[NDArray[np.uint8]],
-    extra: list[NDArray[np.uint8]],
-    digests: tuple[str, ...],
-    finder: FaceFinder,
-) -> _Result:
-    from . import _core
-
-    faces: list[Face] = []
-    for name, number, image in zip(("onset", "middle", "apex"), (clip.onset, clip.middle, clip.apex), key, strict=True):
-        face = finder.find(_grey(image), faces[0].box if faces else None)
-        if face is None:
-            return _Result(
-                NO_FACE, f"no face found in the {name} frame{f' ({number})' if number >= 0 else ''}", digests
-            )
-        faces.append(face)
-    guessed = [name for name, face in zip(("onset", "middle", "apex"), faces, strict=True) if not face.detected]
-    detail = f"no face detected in the {' and '.join(guessed)} frame; the onset's face box was used" if guessed else ""
-
-    size = _options.size
-    common = crop_transform(faces[0].landmarks, size)
-    crops, points = [], []
-    for image, face in zip(key, faces, strict=True):
-        transform = common if _options.align == "clip" else crop_transform(face.landmarks, size)
-        crops.append(_core.align(image, transform, (size, size)))
-        points.append(_core.transform_points(face.landmarks, invert(transform)))
-    sequence = []
-    for image in extra:
-        transform = common
-        if _options.align == "frame":
-            face = finder.find(_grey(image), faces[0].box)
-            transform = crop_transform(face.landmarks, size) if face is not None else common
-        sequence.append(_core.align(image, transform, (size, size)))
-    arrays: dict[str, NDArray[Any]] = {"frames": np.stack(crops), "landmarks": np.stack(points)}
-    if sequence:
-        arrays["sequence"] = np.stack(sequence)
-    return _Result(OK, detail, digests, arrays)
-
-
-def _grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    import cv2
-
-    return image if image.ndim == 2 else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
-
-
-def _resize(images: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    import cv2
-
-    side = (_options.size, _options.size)
-    greys = [_grey(image) for image in images]
-    shrinks = greys[0].shape[0] >= _options.size
-    return np.stack(
-        [cv2.resize(grey, side, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR) for grey in greys]
-    )

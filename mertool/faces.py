@@ -50,6 +50,12 @@ class Face:
     landmarks: NDArray[np.float32]
     detected: bool = True
 
+    @property
+    def eye_distance_px(self) -> float:
+        """Distance of the eyes' centres, the inter-ocular distance."""
+        points = self.landmarks
+        return float(np.linalg.norm(points[36:42].mean(0) - points[42:48].mean(0)))
+
 
 def find_landmark_model(path: Path | None = None) -> Path:
     """The file of the 68-point model: `path`, else $MERTOOL_LANDMARKS, the `landmarks` extra, or Debian's folder.

@@ -83,6 +83,8 @@ def begin_fusion(runs: Sequence[Path], folder: Path, weights: str, *, join: bool
             remarks.append(f"{run}: its repeats are not fused; fuse repeat_1 and so on by their names")
         if (set(config.apexes), set(config.jitters)) != (set(first.apexes), set(first.jitters)):
             remarks.append(f"{run}: its apexes were chosen otherwise than those of {runs[0]}")
+        if set(config.alignments) != set(first.alignments):
+            remarks.append(f"{run}: its frames were aligned otherwise than those of {runs[0]}")
     for fold, tested in enumerate(folds[0].tests):  # before anything is written
         joined, _ = _join(runs, fold, weights)
         if set(joined.clip) != set(tested) or joined.classes != first.classes:
@@ -104,6 +106,7 @@ def begin_fusion(runs: Sequence[Path], folder: Path, weights: str, *, join: bool
         init=None,
         apexes=first.apexes,
         jitters=first.jitters,
+        alignments=first.alignments,
         members=tuple(
             Member(relative_to_run(run, folder), fingerprint(run), _people(config))
             for run, config in zip(runs, configs, strict=True)

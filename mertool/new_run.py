@@ -140,6 +140,7 @@ def begin_run(
         init=start,
         apexes=tuple(str(pack.meta.get("settings", {}).get("apex", "table")) for pack in packs),
         jitters=tuple(pack.meta.get("settings", {}).get("jitter", 0) for pack in packs),
+        alignments=tuple(pack.alignment for pack in packs),
     )
     return enter_run(run, wanted, folds, join=join, undecided=undecided), remarks
 

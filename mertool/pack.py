@@ -3,7 +3,8 @@
 Members are stored uncompressed, so that `frames` can be memory-mapped, and carry no dates: equal content gives equal
 bytes. Members: frames (N, 3, S, S) uint8 = onset, middle, apex; landmarks (N, 3, 68, 2) float32 in crop pixels, NaN
 where there are none; clip, dataset, subject, emotion (text); onset, middle, apex, offset (int64); optional sequence
-(N, L, S, S) uint8, evenly spaced from onset to offset; meta (JSON text).
+(N, L, S, S) uint8, evenly spaced from onset to offset; optional head (N, 3, 2, 3) float32, with stabilised frames: crop
+pixel of a key frame -> crop pixel of the same picture under the onset's transform; meta (JSON text).
 """
 
 from __future__ import annotations
@@ -57,6 +58,7 @@ class Pack:
         landmarks: (N, 3, 68, 2) float32, NaN where there are none.
         clip, dataset, subject, emotion: N texts each.
         sequence: (N, L, S, S) uint8 or None.
+        head: (N, 3, 2, 3) float32: how the head's motion was taken out of each key frame; None where it was not.
         meta: Settings and versions of the extraction, and a row for every clip of the annotation.
     """
 
@@ -68,6 +70,7 @@ class Pack:
     subject: tuple[str, ...]
     emotion: tuple[str, ...]
     sequence: NDArray[np.uint8] | None
+    head: NDArray[np.float32] | None
     meta: dict[str, Any]
 
     @property
@@ -79,6 +82,16 @@ class Pack:
     def has_landmarks(self) -> bool:
         """Whether every clip has the landmarks that regions are rendered from."""
         return not bool(np.isnan(self.landmarks[:, 0]).any())
+
+    @property
+    def alignment(self) -> str:
+        """How frames were aligned: "stabilised", "clip", "frame" (see `extract --align`), or "none" of aligned pictures
+        that were taken as they are.
+        """
+        settings = self.meta.get("settings")
+        settings = settings if isinstance(settings, dict) else {}
+        align = str(settings.get("align", "clip"))
+        return "none" if settings.get("aligned") is True and align == "clip" else align
 
 
 def save_pack(path: Path, arrays: Mapping[str, NDArray[Any]], meta: dict[str, Any]) -> None:
@@ -134,6 +147,7 @@ def load_pack(path: Path) -> Pack:
                 raise DataError(f"{path}: incomplete pack, no {', '.join(sorted(missing))}; {again}")
             frames = _map(archive, path, "frames")
             sequence = _map(archive, path, "sequence") if "sequence" in names else None
+            head = _read(archive, "head") if "head" in names else None
             arrays = {name: _read(archive, name) for name in ("landmarks", *_TEXT, *_NUMBERS)}
     except _DAMAGE as error:
         if isinstance(error, DataError):
@@ -155,11 +169,14 @@ def load_pack(path: Path) -> Pack:
             sequence is None
             or (sequence.dtype == np.uint8 and sequence.ndim == 4 and sequence.shape[::2] == frames.shape[::2])
         )
+        and (head is None or (head.shape == (n, 3, 2, 3) and head.dtype == np.float32))
     )
     if not right:
         raise DataError(f"{path}: damaged pack, its members do not fit together; {again}")
     texts = {name: tuple(arrays[name].tolist()) for name in _TEXT}
-    pack = Pack(path=path, frames=frames, landmarks=arrays["landmarks"], sequence=sequence, meta=meta, **texts)
+    pack = Pack(
+        path=path, frames=frames, landmarks=arrays["landmarks"], sequence=sequence, head=head, meta=meta, **texts
+    )
     if len(set(pack.ids)) != n:
         raise DataError(f"{path}: damaged pack, a clip stands in it twice; {again}")
     return pack

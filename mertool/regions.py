@@ -24,6 +24,7 @@ __all__ = [
     "SQUARE",
     "FaceFrame",
     "Region",
+    "compose",
     "crop_transform",
     "face_frame",
     "face_transforms",
@@ -31,6 +32,7 @@ __all__ = [
     "region_centres",
     "region_squares",
     "region_transforms",
+    "whole_transform",
 ]
 
 GRID = (3, 5)  # rows and columns of the mosaic
@@ -207,10 +209,29 @@ def crop_transform(landmarks: NDArray[np.floating], size: int) -> NDArray[np.flo
     return np.concatenate([linear, offset[:, None]], 1)
 
 
+def whole_transform(shape: tuple[int, ...], size: int) -> NDArray[np.float64]:
+    """(2, 3) similarity, crop pixel -> picture pixel, that shows all of a picture in a crop of `size` pixels.
+
+    Args:
+        shape: Of the picture: height and width first. What it lacks to a square is added around it.
+        size: Side of the crop in pixels.
+    """
+    height, width = shape[:2]
+    step = max(height, width) / size
+    x, y = ((side - step * size) / 2 + (step - 1) / 2 for side in (width, height))
+    return np.array([[step, 0.0, x], [0.0, step, y]])
+
+
 def invert(transform: NDArray[np.float64]) -> NDArray[np.float64]:
     """The (2, 3) transform that undoes a (2, 3) transform."""
     linear = np.linalg.inv(transform[:, :2])
     return np.concatenate([linear, -linear @ transform[:, 2:]], 1)
+
+
+def compose(second: NDArray[np.float64], first: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The (2, 3) transform that applies `first`, then `second`."""
+    linear = second[:, :2] @ first[:, :2]
+    return np.concatenate([linear, (second[:, :2] @ first[:, 2] + second[:, 2])[:, None]], 1)
 
 
 def _face_square(landmarks: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

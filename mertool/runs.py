@@ -78,6 +78,7 @@ class RunConfig:
         init: Initial weights, or None.
         apexes: How each pack's apexes were chosen: "table", "middle" or "difference".
         jitters: By up to how many frames each pack's onsets and apexes were moved at random (`extract --jitter`).
+        alignments: How each pack's frames were aligned, see `mertool.pack.Pack.alignment`.
         members: The runs of a fusion.
     """
 
@@ -89,6 +90,7 @@ class RunConfig:
     init: Init | None
     apexes: tuple[str, ...] = ()
     jitters: tuple[int, ...] = ()
+    alignments: tuple[str, ...] = ()
     members: tuple[Member, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -101,11 +103,19 @@ class RunConfig:
             "settings": self.settings.as_dict(),
             "classes": list(self.classes),
             "packs": [
-                {"name": Path(path).stem, "path": path, "sha256": digest, "apex": apex, "jitter": jitter}
-                for (path, digest), apex, jitter in zip(
+                {
+                    "name": Path(path).stem,
+                    "path": path,
+                    "sha256": digest,
+                    "apex": apex,
+                    "jitter": jitter,
+                    "alignment": alignment,
+                }
+                for (path, digest), apex, jitter, alignment in zip(
                     self.packs,
                     self.apexes or ("table",) * len(self.packs),
                     self.jitters or (0,) * len(self.packs),
+                    self.alignments or ("clip",) * len(self.packs),
                     strict=True,
                 )
             ],
@@ -160,6 +170,7 @@ class RunConfig:
                 clips=_list(values["clips"], str, "clips"),
                 apexes=tuple(_text(pack.get("apex", "table"), "apex") for pack in packs),
                 jitters=_list([pack.get("jitter", 0) for pack in packs], int, "jitter"),
+                alignments=tuple(_text(pack.get("alignment", "clip"), "alignment") for pack in packs),
                 init=None
                 if init is None
                 else Init(

@@ -21,6 +21,8 @@ Image = NDArray[np.uint8]
 
 _WHITE, _INK, _LINE, _DOT = (255, 255, 255), (40, 40, 40), (80, 200, 80), (60, 60, 255)
 _CAPTION_PX = 18
+_THUMB_PX = 160
+_HEADS_SHOWN = 6
 _CLIPS_A_SHEET = 180  # about 1500 x 10,000 pixels
 # First landmark, the one after the last, closed: jaw, brows, nose, eyes, lips (the 300-W numbering).
 _CONTOURS = (
@@ -39,6 +41,9 @@ _CONTOURS = (
 def contact_sheet(pack: Pack, path: Path) -> list[Path]:
     """Draw every clip's three frames with landmarks and region outlines.
 
+    Where frames were stabilised the first sheet begins with the clips whose heads moved most: apex less onset with the
+    head's motion in, and with it taken out.
+
     Args:
         pack: The clips.
         path: A .png; of more than 180 clips the following sheets are named NAME-2.png, NAME-3.png ...
@@ -49,7 +54,8 @@ def contact_sheet(pack: Pack, path: Path) -> list[Path]:
     written = []
     for number, start in enumerate(range(0, len(pack.ids), _CLIPS_A_SHEET), 1):
         rows = range(start, min(start + _CLIPS_A_SHEET, len(pack.ids)))
-        cells = [_captioned(_clip_strip(pack, row), f"{pack.ids[row]}  {pack.emotion[row]}") for row in rows]
+        cells = _head_cells(pack) if number == 1 else []
+        cells += [_captioned(_clip_strip(pack, row), f"{pack.ids[row]}  {pack.emotion[row]}") for row in rows]
         target = path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
         write_png(target, _grid(cells, 3))
         written.append(target)
@@ -130,9 +136,32 @@ def _clip_strip(pack: Pack, row: int) -> Image:
             cv2.polylines(image, list(squares), True, _LINE, 1, cv2.LINE_AA, 3)
             for x, y in points:
                 cv2.circle(image, (round(float(x)), round(float(y))), 1, _DOT, -1, cv2.LINE_AA)
-        side = 160
-        frames.append(cv2.resize(image, (side, side), interpolation=cv2.INTER_AREA))
+        frames.append(_thumb(image))
     return _row(frames)
+
+
+def _head_cells(pack: Pack) -> list[Image]:
+    """Apex less onset before and after, for the clips whose heads moved most; none where nothing was stabilised."""
+    if pack.head is None:
+        return []
+    moved = np.abs(pack.head[:, 2] - np.eye(2, 3)).max((1, 2))
+    cells = []
+    for row in np.argsort(-moved, kind="stable")[:_HEADS_SHOWN]:
+        onset, _, apex = (np.asarray(frame) for frame in pack.frames[row])
+        before = cv2.warpAffine(apex, pack.head[row, 2], apex.shape, borderMode=cv2.BORDER_REPLICATE)
+        parts = [apex, _difference(before, onset), _difference(apex, onset)]
+        strip = [cv2.cvtColor(_thumb(part), cv2.COLOR_GRAY2BGR) for part in parts]
+        cells.append(_captioned(_row(strip), f"{pack.ids[row]}  apex - onset: head left in, taken out"))
+    return cells
+
+
+def _difference(image: Image, other: Image) -> Image:
+    """Grey where two pictures are equal; four times the difference, so that a small one is seen."""
+    return np.asarray(np.clip(128.0 + 4.0 * (image.astype(np.float32) - other), 0, 255), np.uint8)
+
+
+def _thumb(image: Image) -> Image:
+    return np.asarray(cv2.resize(image, (_THUMB_PX, _THUMB_PX), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _stack(picture: Image) -> Image:

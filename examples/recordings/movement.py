@@ -10,8 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mertool.regions import FLIP68, face_frame
+from mertool.regions import FLIP68, face_frame, invert
 
+from .conditions import DEFAULT, Conditions, blink_course, depth_map, drift, head_motion
 from .people import SHAPE, Array, Pull, Subject, inter_ocular
 from .plan import Move, Recording
 
@@ -53,6 +54,7 @@ ACTION_UNITS = {
     25: (Pull((58,), 0.0, 0.0, -1.0, 0.13), Pull((50,), 0.0, 0.0, 0.3, 0.12)),  # lips parted
     26: (Pull((58, 7), 0.0, 0.0, -1.0, 0.28),),  # jaw dropped
 }
+BLINK = Pull((37, 38), 0.05, 0.0, -1.0, 0.10)  # upper lid lowered
 
 
 @dataclass(frozen=True)
@@ -133,78 +135,136 @@ def shape_field(
     return field, moved
 
 
-def slow(rng: np.random.Generator, n_frames: int) -> NDArray[np.float64]:
-    """(n_frames,) smooth random drift that starts at 0 and reaches about +-1 within 0.2 s (40 frames)."""
-    time = np.arange(n_frames) / 40
-    waves = [np.sin(2 * np.pi * (rng.uniform(0.3, 0.9) * time + rng.random())) for _ in range(3)]
-    course = np.sum(waves, 0) / 2
-    return np.asarray(course - course[0])
+def render(subject: Subject, recording: Recording, out: Path, conditions: Conditions = DEFAULT) -> list[str]:
+    """Write the frames of a recording that exist on disk; returns the action units of each move as text."""
+    scene = Scene(subject, recording, conditions)
+    for k in range(len(recording.files)) if recording.written is None else recording.written:
+        path = out / recording.files[k]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        quality = [cv2.IMWRITE_JPEG_QUALITY, 90] if path.suffix == ".jpg" else []
+        path.write_bytes(cv2.imencode(path.suffix, scene.frame(k), quality)[1].tobytes())
+    return [str(expression) for expression in scene.expressions]
 
 
-def render(subject: Subject, recording: Recording, out: Path) -> list[str]:
-    """Write the frames of a recording that lie on disk; returns the action units of each move as text."""
-    rngs = move_generators(recording)
-    expressions = [draw_expression(move.emotion, own) for move, own in zip(recording.moves, rngs, strict=True)]
-    rng = rngs[0] if rngs else np.random.default_rng(recording.seed)
-    width, height = recording.size
-    transform, landmarks, iod_px = pose(subject, recording.size, rng)
-    shape, landmarks = shape_field(subject, landmarks, iod_px, recording.size)
+class Scene:
+    """One recording about to be rendered: what moves where in which frame.
 
-    n_frames = len(recording.files)
-    actions, courses = [], []
-    for move, expression, own in zip(recording.moves, expressions, rngs, strict=True):
+    Attributes:
+        expressions: What each move shows.
+        landmarks: (68, 2) in pixels of the first frame.
+        iod_px: Inter-ocular distance in the frames.
+        head: (n_frames, 2, 3) pixel of the first frame -> where the head's motion in the plane takes it.
+        turns: (n_frames, 2) turn in depth in radians, to the side and up.
+        depth: (H, W) towards the camera in pixels, at the pixels of the first frame.
+    """
+
+    def __init__(self, subject: Subject, recording: Recording, conditions: Conditions = DEFAULT) -> None:
+        rngs = move_generators(recording)
+        self.expressions = [draw_expression(move.emotion, own) for move, own in zip(recording.moves, rngs, strict=True)]
+        rng = rngs[0] if rngs else np.random.default_rng(recording.seed)
+        transform, landmarks, self.iod_px = pose(subject, recording.size, rng)
+        shape, self.landmarks = shape_field(subject, landmarks, self.iod_px, recording.size)
+        self._subject, self._recording = subject, recording
+
+        n_frames = len(recording.files)
+        self._actions: list[Array] = []
+        self._courses = []
+        for move, expression, own in zip(recording.moves, self.expressions, rngs, strict=True):
+            self._actions.append(self._action(expression, self._peak_px(conditions, own, move.macro)))
+            self._courses.append(course_in_recording(move, n_frames, own.uniform(0.1, 0.4)))
+        if rng.random() < conditions.blinks:
+            self._actions.append(blink_field(self.landmarks, self.iod_px, recording.size))
+            self._courses.append(blink_course(n_frames, rng))
+
+        self._pivot = self.landmarks[27:36].mean(0)
+        self.head, self.turns = head_motion(conditions, n_frames, self.iod_px, self._pivot, rng)
+        self.depth = depth_map(self.landmarks, self.iod_px, recording.size)
+        self._axes = np.stack([face_frame(self.landmarks).across, face_frame(self.landmarks).up])
+        change = conditions.light / 100
+        self._gain, self._bias = 1 + change * drift(rng, n_frames), 100 * change * drift(rng, n_frames)
+        self._slope = change * drift(rng, n_frames)
+        self._noise_sd = conditions.noise * rng.uniform(0.85, 1.15)
+        self._noise_seeds = rng.integers(2**31, size=n_frames)
+
+        width, height = recording.size
+        self._to_portrait = np.linalg.inv(transform[:, :2])
+        self._start = transform[:, 2]
+        self._still = cv2.transform(shape, self._to_portrait)
+        self._actions = [cv2.transform(action, self._to_portrait) for action in self._actions]
+        self._grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
+        self._across = self._grid[..., 0] / (width / 2) - 1
+        down = self._grid[..., 1] / (height / 2) - 1
+        self._light = (1 + subject.light[0] * self._across + subject.light[1] * down).astype(np.float32)
+
+    def frame(self, k: int, action: float = 1.0) -> NDArray[np.uint8]:
+        """Frame k, (H, W) or (H, W, 3) uint8; `action` scales what the face itself does."""
+        at = self._portrait_places(k, action)
+        picture = cv2.remap(self._subject.picture, at, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        noise = np.empty_like(picture)
+        cv2.setRNGSeed(int(self._noise_seeds[k]))
+        cv2.randn(noise, self._bias[k], self._noise_sd)
+        shade = cv2.scaleAdd(self._across, self._slope[k], self._light)
+        cv2.multiply(picture, shade, picture, self._gain[k])
+        if not self._recording.colour:
+            return np.asarray(cv2.add(picture, noise, dtype=cv2.CV_8U))  # rounds and clips
+        chroma = cv2.remap(self._subject.chroma, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(cv2.add(cv2.merge([cv2.add(picture, noise)] * 3), chroma, dtype=cv2.CV_8U))
+
+    def rigid(self, k: int, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Where the head's motion, turns in depth included, takes (N, 2) points of the first frame in frame k."""
+        x, y = np.rint(points).astype(int).T
+        local = (points - self._pivot) @ self._axes.T
+        turned = local * np.cos(self.turns[k]) + self.depth[y, x, None] * np.sin(self.turns[k])
+        moved = turned @ self._axes + self._pivot
+        return np.asarray(moved @ self.head[k, :, :2].T + self.head[k, :, 2])
+
+    def _portrait_places(self, k: int, action: float) -> Array:
+        """(H, W, 2) place in the portrait that each pixel of frame k shows."""
+        field = self._still.copy()
+        for own, course in zip(self._actions, self._courses, strict=True):
+            if course[k]:
+                cv2.scaleAdd(own, -course[k] * action, field, field)
+        at = self._grid
+        if (self.head[k] != np.eye(2, 3)).any():
+            at = cv2.transform(at, invert(self.head[k]))
+        if self.turns[k].any():
+            at = self._turned_back(at, self.turns[k])
+        if at is not self._grid:
+            field = cv2.remap(field, at, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        linear = np.concatenate([self._to_portrait, -self._to_portrait @ self._start[:, None]], 1)
+        return np.asarray(cv2.add(cv2.transform(at, linear), field))
+
+    def _turned_back(self, at: Array, turns: NDArray[np.float64]) -> Array:
+        """The places that a turn in depth has moved to `at`; depth changes slowly, so two steps find them."""
+        found = at
+        for _ in range(2):
+            depth = cv2.remap(self.depth, found, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+            local = cv2.transform(at - self._pivot.astype(np.float32), self._axes)
+            local = (local - depth[..., None] * np.sin(turns).astype(np.float32)) / np.cos(turns).astype(np.float32)
+            found = cv2.transform(local, self._axes.T) + self._pivot.astype(np.float32)
+        return np.asarray(found)
+
+    def _peak_px(self, conditions: Conditions, rng: np.random.Generator, macro: bool) -> float:
+        """Largest displacement of a move in frame pixels; about `conditions.strength` at an IOD of 100."""
+        usual = conditions.strength
+        drawn = usual * self._subject.strength * np.exp(rng.normal(0, 0.3))
+        peak = float(np.clip(drawn, 0.43 * usual, 2 * usual)) * self.iod_px / 100
+        return peak * MACRO if macro else peak
+
+    def _action(self, expression: Expression, peak_px: float) -> Array:
+        """(H, W, 2) displacement of the whole expression at its apex."""
         pulls = []
         for unit, strength in expression.units.items():
             right, left = (strength * share for share in expression.sides)
             pulls += [(pull, right, left) for pull in ACTION_UNITS[unit]]
-        action = gaussian_field(pulls, landmarks, iod_px, recording.size)
-        # Peak displacement in pixels at an inter-ocular distance of 100: median 1.4.
-        peak = float(np.clip(1.4 * subject.strength * np.exp(own.normal(0, 0.3)), 0.6, 2.8))
-        peak *= MACRO if move.macro else 1
-        action *= np.float32(peak * iod_px / 100 / np.sqrt((action**2).sum(-1).max()))
-        actions.append(action)
-        courses.append(course_in_recording(move, n_frames, own.uniform(0.1, 0.4)))
-    sway = 0.3 * iod_px / 100 * np.stack([slow(rng, n_frames), slow(rng, n_frames)], 1)
-    roll = np.deg2rad(0.08) * slow(rng, n_frames)
-    gain, bias = 1 + 0.012 * slow(rng, n_frames), 1.2 * slow(rng, n_frames)
-    slope = 0.01 * slow(rng, n_frames)
+        action = gaussian_field(pulls, self.landmarks, self.iod_px, self._recording.size)
+        return action * np.float32(peak_px / np.sqrt((action**2).sum(-1).max()))
 
-    # Frame pixel -> portrait pixel is linear in what changes: base - M (a(t) action + sway(t) + roll(t) turn).
-    to_portrait = np.linalg.inv(transform[:, :2])
-    grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), -1).astype(np.float32)
-    middle = landmarks[27:36].mean(0)
-    turn = np.stack([middle[1] - grid[..., 1], grid[..., 0] - middle[0]], -1).astype(np.float32)
-    base = cv2.transform(grid + shape - transform[:, 2].astype(np.float32), to_portrait)
-    actions = [cv2.transform(action, to_portrait) for action in actions]
-    turn = cv2.transform(turn, to_portrait)
-    shift = (sway @ to_portrait.T).astype(np.float32)
-    across = grid[..., 0] / (width / 2) - 1
-    down = grid[..., 1] / (height / 2) - 1
-    light = (1 + subject.light[0] * across + subject.light[1] * down).astype(np.float32)
-    noise_sd = rng.uniform(1.0, 1.4)
-    cv2.setRNGSeed(int(rng.integers(2**31)))
 
-    place, shade, noise = np.empty_like(base), np.empty_like(light), np.empty_like(light)
-    for k in range(n_frames) if recording.written is None else recording.written:
-        np.subtract(base, shift[k], out=place)
-        for action, course in zip(actions, courses, strict=True):
-            if course[k]:
-                cv2.scaleAdd(action, -course[k], place, place)
-        cv2.scaleAdd(turn, -roll[k], place, place)
-        frame = cv2.remap(subject.picture, place, None, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-        cv2.scaleAdd(across, slope[k], light, shade)
-        cv2.randn(noise, bias[k], noise_sd)
-        cv2.multiply(frame, shade, frame, gain[k])
-        if recording.colour:
-            chroma = cv2.remap(subject.chroma, place, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            image = cv2.add(cv2.merge([cv2.add(frame, noise)] * 3), chroma, dtype=cv2.CV_8U)
-        else:
-            image = cv2.add(frame, noise, dtype=cv2.CV_8U)  # rounds and clips
-        path = out / recording.files[k]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        quality = [cv2.IMWRITE_JPEG_QUALITY, 90] if path.suffix == ".jpg" else []
-        path.write_bytes(cv2.imencode(path.suffix, image, quality)[1].tobytes())
-    return [str(expression) for expression in expressions]
+def blink_field(landmarks: NDArray[np.float64], iod_px: float, size: tuple[int, int]) -> Array:
+    """(H, W, 2) displacement of nearly closed lids."""
+    opening = float(np.linalg.norm(landmarks[[37, 38, 43, 44]] - landmarks[[41, 40, 47, 46]], axis=1).mean())
+    return gaussian_field([(BLINK, 0.8 * opening, 0.8 * opening)], landmarks, iod_px, size)
 
 
 def move_generators(recording: Recording) -> list[np.random.Generator]:

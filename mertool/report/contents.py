@@ -163,6 +163,7 @@ def details_of(run: Run) -> list[Block]:
         *([("initial weights", _initial_weights(run))] if run.init else []),
         ("protocol", _protocol(run)),
         ("packs", ", ".join(run.packs)),
+        ("alignment", run.alignment),
         ("clips", f"{scores['n']} of {count_of(scores['n_subjects'], 'subject')}"),
         ("classes", counts),
         ("hits/N", f"{scores['hits']}/{scores['n']}"),
@@ -291,6 +292,7 @@ def _ways(run: Run) -> list[str]:
         *(["inner"] if run.settings.select == "inner" else []),
         *(["balanced"] if run.settings.balance else []),
         *(f"apex {way}" for way in apexes),
+        *(f"align {way}" for way in sorted(set(run.alignments) & {"clip", "frame"})),
         *(f"jitter {jitter}" for jitter in sorted(set(run.jitters) - {0})),
     ]
 

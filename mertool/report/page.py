@@ -391,6 +391,7 @@ def _sources(run: Run) -> dict[str, str]:
         "packs": ", ".join(f"{name} {digest[:8]}" for name, digest in packs),
         "apex": ", ".join(run.apexes),
         "jitter": ", ".join(map(str, run.jitters)),
+        "alignment": ", ".join(run.alignments),
         "clips tested": folds[:8],
     }
 

@@ -278,6 +278,7 @@ def _notes(tables: PaperTables) -> list[str]:
         weights = _grouped([(run.init_name, names[run.name]) for run in fine_tuned], always=True)
         notes.append(f"{CKPLUS}: runs that began with other weights, whatever these have seen: {weights}.")
     notes += [f"Subjects: {grouped(_subjects)}.", f"{grouped(lambda run: run.key_frames.rstrip('.'))}."]
+    notes.append(f"Alignment: {grouped(lambda run: run.alignment)}. The paper aligned each frame by its own landmarks.")
     if any(run.settings.repeats > 1 for run in runs):
         notes.append("Of a run with repeats its first seed stands here; the run's own report has all.")
     if tables.left_out:

@@ -31,6 +31,12 @@ _APEXES = {
     "middle": "the middle of the two",
     "difference": "the frame of largest movement",
 }
+_ALIGNMENTS = {
+    "stabilised": "stabilised, by the onset's landmarks, with the head's motion taken out of each further frame",
+    "clip": "one similarity per clip, from the onset's landmarks; the head's motion is left in",
+    "frame": "each frame by its own landmarks",
+    "none": "pictures taken as they are",
+}
 _MOST = 1e12  # of anything in a file: beyond it no count is real
 _BOOTSTRAP_SEED = 0  # the same report every time
 
@@ -50,6 +56,7 @@ class Run:
         packs: Names of its packs.
         apexes: How their apexes were chosen, see `mertool.runs.RunConfig`.
         jitters: By up to how many frames each pack's onsets and apexes were moved at random (`extract --jitter`).
+        alignments: How each pack's frames were aligned, see `mertool.pack.Pack.alignment`.
         folds: Which clips were tested in which fold.
         predictions: One row for each of those clips.
         metrics: `mertool.metrics.evaluate(predictions)`.
@@ -77,6 +84,7 @@ class Run:
     packs: tuple[str, ...]
     apexes: tuple[str, ...]
     jitters: tuple[int, ...]
+    alignments: tuple[str, ...]
     folds: Folds
     predictions: Predictions
     metrics: Metrics
@@ -162,6 +170,14 @@ class Run:
         )
 
     @property
+    def alignment(self) -> str:
+        """How the frames were aligned, in words; by pack where these differ."""
+        words = [_ALIGNMENTS.get(name, name) for name in self.alignments]
+        if len(set(words)) > 1:
+            words = [f"{name}: {said}" for name, said in zip(self.packs, words, strict=True)]
+        return "; ".join(dict.fromkeys(words))
+
+    @property
     def _jitter(self) -> str:
         """What `extract --jitter` did to the key frames, as the end of a sentence."""
         if not any(self.jitters):
@@ -224,6 +240,7 @@ def load_run(folder: Path) -> Run:
         packs=packs,
         apexes=tuple(sorted({str(pack.get("apex", "table")) for pack in config["packs"]})),
         jitters=tuple(pack.get("jitter", 0) for pack in config["packs"]),  # older runs have none
+        alignments=tuple(str(pack.get("alignment", "clip")) for pack in config["packs"]),
         folds=folds,
         predictions=predictions,
         metrics=metrics,
