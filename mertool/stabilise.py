@@ -49,7 +49,7 @@ _CORNERS = np.array([[0, 0], [SIDE - 1, 0], [0, SIDE - 1], [SIDE - 1, SIDE - 1]]
 _MOUTH_WEIGHT = 0.3
 _FOLLOWS = 0.25  # px of the crop of SIDE: a window this close to the rigid motion follows it
 _LEAST_SHARE = 0.3  # of the face must follow one rigid motion; pictures of two people reach 0.1, a mirrored face 0.26
-_MOST_SHIFT = 0.25  # crop sides: more of the face would leave the crop
+_MOST_SCALE = 1.25  # nobody comes nearer faster
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +115,13 @@ class Stabiliser:
         first = np.eye(2, 3) if start is None else compose(back, compose(start, to_picture))
         estimate = compose(first, self._by_flow(frame, compose(to_picture, first)))
         for _ in range(_MOST_STEPS):
-            if not self._inside(estimate):
+            if not _plausible(estimate):
                 return None
             step, turns, stable = self._windows.fit(_core.align(frame, compose(to_picture, estimate), (SIDE, SIDE)))
             estimate = compose(estimate, step)
             if np.abs(_apply(step, _CORNERS) - _CORNERS).max() < _SMALL_STEP:
                 break
-        if stable < _LEAST_SHARE or not self._inside(estimate):
+        if stable < _LEAST_SHARE or not _plausible(estimate):
             return None
         total = compose(compose(to_picture, estimate), back)
         centre = _apply(to_picture, self._centre)
@@ -145,11 +145,6 @@ class Stabiliser:
                 square = ((_apply(estimate, source) - source - shifts) ** 2).sum(1) / scale**2
                 estimate = _fit_similarity(source, source + shifts, weight / (1 + square) ** 2)
         return estimate
-
-    def _inside(self, estimate: Array) -> bool:
-        scale = float(np.hypot(estimate[0, 0], estimate[1, 0]))
-        shift = float(np.linalg.norm(_apply(estimate, self._centre) - self._centre))
-        return 0.8 < scale < 1.25 and shift < _MOST_SHIFT * SIDE
 
 
 class _Windows:
@@ -286,7 +281,7 @@ def _depth(points: Array, landmarks: Array) -> Array:
 
 
 def _face_weight(landmarks: Array | None) -> NDArray[np.float32]:
-    """(SIDE, SIDE) how much each pixel counts: 1 on face and lower forehead, less on the mouth, 0 on eyes and outside.
+    """(SIDE, SIDE) how much each pixel counts: 1 on face and forehead, less on the mouth, 0 on eyes and outside.
 
     Without landmarks the disc in the middle that lies on every face.
     """
@@ -295,7 +290,7 @@ def _face_weight(landmarks: Array | None) -> NDArray[np.float32]:
         cv2.circle(weight, (SIDE // 2, SIDE // 2), round(0.4 * SIDE), 1.0, cv2.FILLED)
         return weight
     frame = face_frame(landmarks)
-    forehead = landmarks[17:27] + 0.3 * frame.outer * frame.up
+    forehead = landmarks[17:27] + 0.5 * frame.outer * frame.up
     _fill(weight, np.concatenate([landmarks[:27], forehead]), 0.0, 1.0)
     _fill(weight, landmarks[48:60], 0.10 * float(frame.outer), _MOUTH_WEIGHT)
     for eye in (landmarks[36:42], landmarks[42:48]):
@@ -328,6 +323,11 @@ def _small(picture: Image, to_picture: Array) -> Image:
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     crop = cv2.warpAffine(picture, small, (FLOW_SIDE, FLOW_SIDE), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(crop if crop.ndim == 2 else cv2.cvtColor(crop, cv2.COLOR_BGR2GRAY), np.uint8)
+
+
+def _plausible(estimate: Array) -> bool:
+    scale = float(np.hypot(estimate[0, 0], estimate[1, 0]))
+    return 1 / _MOST_SCALE < scale < _MOST_SCALE and float(np.abs(estimate[:, 2]).max()) < 100 * SIDE
 
 
 def _apply(transform: Array, points: Array) -> Array:

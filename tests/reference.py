@@ -6,7 +6,7 @@ an output pixel to an input point. Each function is the definition its kernel is
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -265,3 +265,79 @@ def tim(frames: Array, length: int) -> Array:
         left @ np.linalg.solve(w.T, m * y(1 / n + i / (length - 1) * (1 - 1 / n))) + mean[:, 0] for i in range(length)
     ]
     return np.stack(new).reshape(length, *frames.shape[1:])
+
+
+class RigidStep(NamedTuple):
+    """What `rigid_step` gives: see `mertool.stabilise._Windows.fit`."""
+
+    similarity: Array
+    turns: Array
+    stable: float
+
+
+def normalised(grey: Array, side: int = 29, floor: float = 3.0) -> Array:
+    """Grey levels less the mean of their `side` x `side` neighbourhood, over its standard deviation."""
+    half = side // 2
+    padded = np.pad(grey.astype(np.float64), half, mode="symmetric")
+    around = np.lib.stride_tricks.sliding_window_view(padded, (side, side))
+    return np.asarray((grey - around.mean((2, 3))) / np.sqrt(around.var((2, 3)) + floor**2))
+
+
+def slopes(values: Array) -> tuple[Array, Array]:
+    """Derivatives along x and y by Sobel's masks."""
+    padded = np.pad(values, 1, mode="reflect")
+    down = padded[:-2] + 2 * padded[1:-1] + padded[2:]
+    across = padded[:, :-2] + 2 * padded[:, 1:-1] + padded[:, 2:]
+    return (down[:, 2:] - down[:, :-2]) / 8, (across[2:] - across[:-2]) / 8
+
+
+def rigid_step(onset: Array, crop: Array, weight: Array, rigid_fields: Any, landmarks: Array) -> RigidStep:
+    """The rigid motion between two nearly aligned crops, window by window.
+
+    Args:
+        onset, crop: (S, S) uint8.
+        weight: (S, S) how much each pixel counts.
+        rigid_fields: Function of points and landmarks: (N, 2, 6) displacement for each unknown.
+        landmarks: (68, 2) in pixels of the crop.
+    """
+    first, second = normalised(onset), normalised(crop)
+    across, down = slopes(first)
+    count, points, shifts, inverses, left, energy = [], [], [], [], [], []
+    for top in range(0, len(onset) - 12, 12):
+        for start in range(0, len(onset) - 12, 12):
+            window = np.s_[top : top + 24, start : start + 24]
+            w = weight[window].astype(np.float64)
+            if not w.sum() > 0.3 * 24**2:
+                continue
+            gradient = np.stack([across[window], down[window]])
+            error = first[window] - second[window]
+            tensor = np.einsum("yx,ayx,byx->ab", w, gradient, gradient) + (0.002 * w.sum() + 1e-6) * np.eye(2)
+            sums = np.einsum("yx,ayx,yx->a", w, gradient, error)
+            count.append(w.sum())
+            points.append([start + 11.5, top + 11.5])
+            inverses.append(np.linalg.inv(tensor))
+            shifts.append(inverses[-1] @ sums)
+            left.append((w * error**2).sum() - sums @ shifts[-1])
+            energy.append((w * (first[window] ** 2 + second[window] ** 2)).sum())
+    fields = rigid_fields(np.array(points), landmarks)
+    noise = float(np.median(np.maximum(left, 0) / np.array(count)))
+    motion = np.zeros(fields.shape[2])
+    for scale in (0.25, 0.12, 0.05):
+        for _ in range(3):
+            system, right = np.zeros((6, 6)), np.zeros(6)
+            for n, field in enumerate(fields):
+                precision = np.linalg.inv(noise * inverses[n] + scale**2 * np.eye(2))
+                away = shifts[n] - field @ motion
+                trust = count[n] / (1 + away @ precision @ away) ** 2
+                system += trust * field.T @ precision @ field
+                right += trust * field.T @ precision @ shifts[n]
+            motion = np.linalg.solve(system + 1e-9 * np.trace(system) * np.eye(6), right)
+    follows = 0.0
+    for n, field in enumerate(fields):
+        away = shifts[n] - field @ motion
+        near = away @ np.linalg.inv(noise * inverses[n] + 0.25**2 * np.eye(2)) @ away < 1
+        follows += count[n] * (near and 2 * left[n] < energy[n])
+    middle = (len(onset) - 1) / 2
+    turn = np.array([[motion[0], -motion[1]], [motion[1], motion[0]]]) / (len(onset) / 2)
+    similarity = np.concatenate([np.eye(2) + turn, (motion[2:4] - turn @ [middle, middle])[:, None]], 1)
+    return RigidStep(similarity, motion[4:], follows / float(np.sum(count)))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import skimage.data
 
-from mertool import regions
+from mertool import _core, regions
 from mertool.datasets import read_clips
 from mertool.errors import DataError
 from mertool.extract import extract
@@ -56,27 +56,131 @@ def extracted(manifest, output, **options):
     return extract(read_clips(manifest), output, landmarks=find_landmark_model(), **options)
 
 
-def test_one_similarity_a_clip_keeps_the_motion(manifest, tmp_path, portrait):
-    pack = extracted(manifest, tmp_path / "a.npz", size=256).pack
+def shift_in_crop(frames):
+    window = cv2.createHanningWindow((frames.shape[2], frames.shape[1]), cv2.CV_64F)
+    return cv2.phaseCorrelate(frames[0].astype(float), frames[2].astype(float), window)[0]
+
+
+@pytest.mark.parametrize(("align", "kept"), [("clip", 1), ("stabilised", 0)])
+def test_the_head_moves_in_the_crop_or_not(manifest, tmp_path, portrait, align, kept):
+    pack = extracted(manifest, tmp_path / "a.npz", size=256, align=align).pack
+    assert pack.alignment == align
     outer = regions.face_frame(pack.landmarks[:, 0]).outer
-    still, right, tilted = (pack.frames[k].astype(float) for k in range(3))
+    still, right, tilted = pack.frames
     assert (still[0] == still[2]).all()
-    # The 3 px of the picture are found again in the crop, scaled as the face is.
-    shift, _ = cv2.phaseCorrelate(right[0], right[2], cv2.createHanningWindow((256, 256), cv2.CV_64F))
+    # The 3 px of the picture are found again in the crop, scaled as the face is, or taken out.
     face = FaceFinder(find_landmark_model()).find(cv2.cvtColor(portrait, cv2.COLOR_BGR2GRAY))
     scale = outer[1] / regions.face_frame(face.landmarks).outer
-    assert abs(shift[0] - 3 * scale) < 0.35 * scale
+    shift = shift_in_crop(right)
+    assert abs(shift[0] - 3 * scale * kept) < (0.35 * scale if kept else 0.05)
     assert abs(shift[1]) < 0.2
     # Eyes are level in every crop, whatever the tilt of the head.
     across = regions.face_frame(pack.landmarks[:, 0]).across
     np.testing.assert_allclose(across[:, 1], 0, atol=2e-3)
-    assert np.corrcoef(still[0].ravel(), tilted[0].ravel())[0, 1] > 0.8
+    assert np.corrcoef(still[0].astype(float).ravel(), tilted[0].astype(float).ravel())[0, 1] > 0.8
 
 
 def test_align_frame_takes_the_motion_out(manifest, tmp_path):
-    clip = extracted(manifest, tmp_path / "a.npz", size=128).pack.frames[1].astype(float)
+    clip = extracted(manifest, tmp_path / "a.npz", size=128, align="clip").pack.frames[1].astype(float)
     frame = extracted(manifest, tmp_path / "b.npz", size=128, align="frame").pack.frames[1].astype(float)
     assert np.abs(frame[0] - frame[2]).mean() < np.abs(clip[0] - clip[2]).mean()
+
+
+def test_each_stabilised_frame_is_interpolated_once(manifest, tmp_path):
+    """Frames equal one `align` of the picture by the transform that the pack tells."""
+    pack = extracted(manifest, tmp_path / "a.npz", size=128).pack
+    finder = FaceFinder(find_landmark_model())
+    for row, name in enumerate(("still", "right", "tilted")):
+        pictures = [cv2.imread(str(manifest.parent / f"{name}{k}.png")) for k in range(3)]
+        onset = regions.crop_transform(finder.find(cv2.cvtColor(pictures[0], cv2.COLOR_BGR2GRAY)).landmarks, 128)
+        for k, picture in enumerate(pictures):
+            transform = regions.compose(onset, pack.head[row, k].astype(np.float64))
+            expected = _core.align(picture, transform, (128, 128)).astype(int)
+            assert np.abs(pack.frames[row, k] - expected).max() <= 1  # head is kept in float32
+    np.testing.assert_allclose(pack.head[0], np.broadcast_to(np.eye(2, 3), (3, 2, 3)), atol=1e-6)
+    assert 2 < pack.head[1, 2, 0, 2] < 4  # 3 px of the picture, about one of its pixels per pixel of this crop
+
+
+def test_the_row_tells_the_head_s_motion_and_the_remark_what_is_much(tmp_path, portrait):
+    moves = {"still": (0, 0, 0), "near": (6, -3, 1), "turned": (0, 0, 8), "far": (30, 10, 0)}
+    lines = ["clip,subject,emotion,onset_image,middle_image,apex_image"]
+    for name, (dx, dy, angle) in moves.items():
+        for k, share in enumerate((0, 0.5, 1)):
+            picture = moved(portrait, share * dx, share * dy, share * angle)
+            cv2.imwrite(str(tmp_path / f"{name}{k}.png"), picture)
+        lines.append(f"{name},s,anger,{name}0.png,{name}1.png,{name}2.png")
+    covered = portrait.copy()
+    covered[90:] = covered[90:] // 8 * 0 + np.random.default_rng(0).integers(0, 256, covered[90:].shape, np.uint8)
+    cv2.imwrite(str(tmp_path / "covered.png"), covered)
+    lines.append("covered,s,anger,still0.png,near1.png,covered.png")
+    (tmp_path / "m.csv").write_text("\n".join(lines) + "\n")
+    done = extracted(tmp_path / "m.csv", tmp_path / "a.npz", size=96)
+    rows = {row["clip"]: row for row in done.rows}
+    assert not done.failed
+    assert [rows["still"][name] for name in ("head_shift_px", "head_turn_deg", "head_stable")] == [
+        "0.00",
+        "0.00",
+        "1.00",
+    ]
+    assert abs(float(rows["near"]["head_shift_px"]) - np.hypot(6, 3)) < 2.5  # the turn is about the picture's centre
+    assert float(rows["near"]["head_turn_deg"]) == pytest.approx(1, abs=0.03)
+    assert (rows["still"]["detail"], rows["near"]["detail"]) == ("", "")
+    assert "the head moved 32 px" in rows["far"]["detail"]
+    assert "turned 8 degrees" in rows["turned"]["detail"]
+    assert (
+        "the head's motion could not be measured in the apex frame: aligned as the onset is"
+        in rows["covered"]["detail"]
+    )
+    np.testing.assert_allclose(done.pack.head[done.pack.clip.index("covered"), 2], np.eye(2, 3), atol=1e-6)
+    plain = extracted(tmp_path / "m.csv", tmp_path / "b.npz", size=96, align="clip")
+    assert plain.pack.head is None
+    assert {row["head_shift_px"] for row in plain.rows} == {""}
+
+
+@pytest.mark.parametrize("shape", [(256, 256), (300, 220)])
+def test_aligned_pictures_are_stabilised_where_asked_for(tmp_path, portrait, shape):
+    crop = cv2.resize(portrait[0:256, 96:352], shape[::-1], interpolation=cv2.INTER_AREA)
+    for k in range(3):
+        cv2.imwrite(str(tmp_path / f"{k}.png"), moved(crop, 1.2 * k, -0.7 * k, 0.4 * k))
+    (tmp_path / "m.csv").write_text(
+        "clip,subject,emotion,onset_image,middle_image,apex_image\na,s,anger,0.png,1.png,2.png\n"
+    )
+    plain, stabilised = (
+        extract(read_clips(tmp_path / "m.csv"), tmp_path / f"{align}.npz", size=128, aligned=True, align=align).pack
+        for align in (None, "stabilised")
+    )
+    assert (plain.alignment, stabilised.alignment) == ("none", "stabilised")
+    inside = np.s_[24:104, 24:104]
+    before, after = (
+        np.abs(pack.frames[0, 2][inside].astype(float) - pack.frames[0, 0][inside]).mean()
+        for pack in (plain, stabilised)
+    )
+    assert after < 0.3 * before
+    assert not stabilised.has_landmarks
+
+
+def test_apex_difference_and_sequences_follow_the_head(tmp_path, portrait):
+    """The head drifts by 12 px while a mouth corner moves by two: the apex is the corner's, not the drift's."""
+    grey = cv2.cvtColor(portrait, cv2.COLOR_BGR2GRAY)
+    points = FaceFinder(find_landmark_model()).find(grey).landmarks
+    y, x = np.mgrid[: grey.shape[0], : grey.shape[1]].astype(np.float32)
+    bell = np.exp(-0.5 * ((x - points[48, 0]) ** 2 + (y - points[48, 1]) ** 2) / 12**2)
+    rng = np.random.default_rng(0)
+    for k in range(25):
+        lift = np.float32(2 * (k / 10 if k <= 10 else (24 - k) / 14)) * bell
+        shown = cv2.remap(grey, x + np.float32(k / 2), y + lift, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
+        shown = moved(shown, 0, 0, k / 12) + rng.normal(0, 1, grey.shape)
+        cv2.imwrite(str(tmp_path / f"img{k}.png"), np.clip(shown, 0, 255).astype(np.uint8))
+    (tmp_path / "m.csv").write_text("clip,subject,emotion,frames,onset,apex,offset\na,1,anger,.,0,20,24\n")
+    annotations = read_clips(tmp_path / "m.csv", apex="difference")
+    done = extract(
+        annotations, tmp_path / "a.npz", size=128, apex="difference", sequence=5, landmarks=find_landmark_model()
+    )
+    assert abs(int(done.rows[0]["apex"]) - 10) <= 2
+    frames = done.pack.sequence[0].astype(float)
+    assert (
+        max(np.abs(shift_in_crop(np.stack([frames[0], frames[0], frame]))).max() for frame in frames) < 0.4
+    )  # 3 px and more with the head left in
 
 
 def test_jobs_do_not_change_a_byte(manifest, tmp_path):

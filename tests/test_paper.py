@@ -224,6 +224,8 @@ def test_notes_of_runs_as_in_the_paper(home):
     assert "CK+ Fine-tuning: runs that began with other weights, whatever these have seen: ckplus-1f (b)." in text
     assert "Subjects: subject-dependent, 9 of 9 have clips in both training and test parts;" in text
     assert "Oracle key frames: " in text
+    assert "Alignment: " in text
+    assert ". The paper aligned each frame by its own landmarks." in text
 
 
 def test_notes_of_runs_unlike_the_papers(home):

@@ -20,14 +20,16 @@ from mertool.datasets.frames import frame_number, is_junk
 from mertool.datasets.labels import canonical_emotion
 from mertool.faces import FaceFinder, find_landmark_model
 from mertool.pictures import read_picture, write_png
-from mertool.regions import FLIP68, crop_transform, invert
+from mertool.regions import FLIP68, compose, crop_transform, invert
+from mertool.stabilise import Stabiliser
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))  # as when the script runs
-from recordings import DEFAULT_LENGTHS, LAYOUTS, TITLES, Move, Recording, plan_layout, write_empty, writing
+from recordings import DEFAULT_LENGTHS, LAYOUTS, TITLES, Conditions, Move, Recording, plan_layout, write_empty, writing
 from recordings.movement import (
     ACTION_UNITS,
     PROTOTYPES,
     Expression,
+    Scene,
     action_units,
     draw_expression,
     gaussian_field,
@@ -188,20 +190,23 @@ def test_faces_are_found_and_move_as_little_as_they_should(made, rows, finder):
         points = faces[0].landmarks
         sizes.setdefault(row["Subject"], []).append(inter_ocular(points))
         transform = crop_transform(points, 512)
-        onset, _, apex = (
+        head = Stabiliser(images[0], points).motion(images[2])
+        onset, apex = (
             cv2.GaussianBlur(
-                cv2.warpAffine(image, transform, (512, 512), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP),
+                cv2.warpAffine(image, place, (512, 512), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP),
                 (0, 0),
                 1.5,
             )
-            for image in images
+            for image, place in ((images[0], transform), (images[2], compose(head.transform, transform)))
         )
         inside = points @ invert(transform)[:, :2].T + invert(transform)[:, 2]
         motion = cv2.GaussianBlur(flow.calc(onset, apex, None), (0, 0), 4) * 100 / inter_ocular(inside)
         face = cv2.fillConvexPoly(np.zeros((512, 512), np.uint8), cv2.convexHull(np.rint(inside).astype(np.int32)), 1)
+        for eye in (inside[36:42], inside[42:48]):  # a blink moves lids by up to 10 px
+            cv2.circle(face, np.rint(eye.mean(0)).astype(int).tolist(), round(inter_ocular(inside) / 3), 0, -1)
         length = np.linalg.norm(motion - np.median(motion[face > 0], 0), axis=-1)
         peaks.append(np.percentile(length[face > 0], 99.5))
-    assert min(peaks) > 0.4
+    assert min(peaks) > 0.25  # what moves only the lids is not counted
     assert max(peaks) < 3.3
     assert 0.8 < np.median(peaks) < 2.0
     for values in sizes.values():
@@ -732,9 +737,12 @@ def person(finder):
     return make_subjects(load_portraits(None, finder), 1, 0)[0]
 
 
-def shown(person, folder, moves, n_frames=24, suffix=".png", colour=False, written=None):
+CALM = Conditions(sway=0.3, roll=0.08, yaw=0, blinks=0)
+
+
+def shown(person, folder, moves, n_frames=24, suffix=".png", colour=False, written=None, conditions=CALM):
     files = tuple(f"a/{k}{suffix}" for k in range(n_frames))
-    render(person, Recording(0, files, tuple(moves), (640, 480), colour, (1, 2), written), folder)
+    render(person, Recording(0, files, tuple(moves), (640, 480), colour, (1, 2), written), folder, conditions)
     return {int(path.stem): read_picture(path) for path in (folder / "a").iterdir()}
 
 
@@ -793,3 +801,63 @@ def test_rendered_layouts_show_faces(layout, finder, tmp_path):
         assert not np.array_equal(first, last)
     assert any(recording.colour for recording in plan.recordings)
     assert all(recording.colour for recording in plan.recordings) == (layout == "casme2")
+
+
+def test_conditions_are_what_the_recordings_show(person, finder, tmp_path):
+    """The head moves as far as asked for, and lids close, light changes, noise is there."""
+    hard = Conditions(strength=0, sway=6, roll=2, yaw=0, light=10, blinks=1, noise=4)
+    moves = [Move("Happiness", 0, 20, 39)]
+    scene = Scene(
+        person, Recording(0, tuple(f"{k}.png" for k in range(40)), tuple(moves), (640, 480), False, (1, 2)), hard
+    )
+    frames = [scene.frame(k) for k in range(40)]
+    made = Stabiliser(frames[0], finder.find(frames[0]).landmarks)
+    shifts, turns = [], []
+    for frame in frames[1:]:
+        motion = made.motion(frame)
+        shifts.append(motion.shift_px * 100 / scene.iod_px)
+        turns.append(motion.turn_deg)
+    assert 3 <= max(shifts) <= 1.1 * np.hypot(6, 0.4 * 6)
+    assert 0.9 <= max(np.abs(turns)) <= 2.05
+    means = np.array([frame.mean() for frame in frames])
+    assert 1.03 < means.max() / means.min() < 1.4
+    # The expression has no strength, so what the face does is the blink; scaled to nothing, lids stay open.
+    blinked = [np.abs(scene.frame(k).astype(float) - scene.frame(k, 0.0)) for k in range(40)]
+    eyes = [np.rint(scene.landmarks[part].mean(0)).astype(int) for part in (slice(36, 42), slice(42, 48))]
+    for x, y in eyes:
+        assert max(one[y - 25 : y + 25, x - 25 : x + 25].max() for one in blinked) > 30
+    grey = cv2.GaussianBlur(frames[0], (0, 0), 2).astype(float)
+    corner = np.s_[:40, :40]
+    assert 2 < (frames[0][corner] - grey[corner]).std() < 6
+
+
+def test_the_command_s_conditions_reach_the_recordings(tmp_path):
+    size = ("--subjects", 1, "--clips-per-subject", 1, "--length", 8, 8, "--jobs", 1)
+    done = run(
+        *size,
+        "--strength",
+        0.5,
+        "--sway",
+        7,
+        "--roll",
+        1.5,
+        "--yaw",
+        2,
+        "--light",
+        6,
+        "--blinks",
+        1,
+        "--noise",
+        3,
+        tmp_path / "a",
+    )
+    assert done.returncode == 0, done.stderr
+    words = " ".join((tmp_path / "a" / "README.txt").read_text(encoding="utf-8").split())
+    for said in (
+        "usually by 0.5 pixels",
+        "drifts by up to 7 such pixels, turns by up to 1.5 degrees in the picture plane and 2 in depth",
+        "brightness changes by up to 6 %, a blink falls into 100% of the recordings",
+        "standard deviation of about 3 grey levels",
+    ):
+        assert said in words
+    assert run(*size, "--sway", -1, tmp_path / "b").returncode == 2

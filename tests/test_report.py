@@ -69,7 +69,7 @@ def make_run(
         "command": "cv",
         "settings": Settings.from_recipe(**settings).as_dict(),
         "classes": list(classes),
-        "packs": [{"name": "SAMM.npz", "path": "SAMM.npz", "sha256": "0" * 64, "clips": 7}],
+        "packs": [{"name": "SAMM.npz", "path": "SAMM.npz", "sha256": "0" * 64, "clips": 7, "alignment": "stabilised"}],
         **(config or {}),
     }
     (folder / "config.json").write_text(json.dumps(values), encoding="utf-8")
@@ -611,6 +611,29 @@ def test_a_summary_says_protocols_and_names_what_does_not_compare(
     assert "their scores do not compare. Other ones than a: fewer." in words
     assert "different folds. Other ones than a: grouped." in words
     assert "Subject-dependent, so easier than the others: a, fewer." in words
+
+
+@pytest.mark.parametrize(
+    ("alignment", "said", "short"),
+    [
+        ("stabilised", "stabilised, by the onset's landmarks, with the head's motion taken out of each further", ""),
+        ("clip", "one similarity per clip, from the onset's landmarks; the head's motion is left in", ", align clip"),
+        ("frame", "each frame by its own landmarks", ", align frame"),
+        ("none", "pictures taken as they are", ""),
+        (None, "one similarity per clip", ", align clip"),  # written before there was a choice to be recorded
+    ],
+)
+def test_reports_say_how_frames_were_aligned(run_folder: Path, alignment: str | None, said: str, short: str) -> None:
+    config = json.loads((run_folder / "config.json").read_text())
+    config["packs"][0].pop("alignment")
+    if alignment is not None:
+        config["packs"][0]["alignment"] = alignment
+    (run_folder / "config.json").write_text(json.dumps(config))
+    run = load_run(run_folder)
+    words = " ".join(render_text([run]).split())
+    assert said in words
+    assert f"roi, 3 frames, abn, modern{short} " in words
+    assert json.loads(render_json([run]))["runs"][0]["alignments"] == [alignment or "clip"]
 
 
 def test_edited_predictions_are_said_in_every_report(run_folder: Path) -> None:
