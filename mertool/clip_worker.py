@@ -13,31 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import _core
+from .alignment import STABILISED, Aligner, HeadRecord, lost_remark, to_grey
 from .apex import ApexFinder
 from .clips import NO_FACE, OK, UNREADABLE, Clip
 from .datasets.annotations import with_apex
 from .datasets.frames import Frames, index_frames
 from .datasets.jitter import around, with_jitter
 from .errors import MertoolError
-from .regions import compose, crop_transform, invert, whole_transform
+from .regions import compose, invert
 
 if TYPE_CHECKING:
     from .faces import Face, FaceFinder
-    from .stabilise import HeadMotion, Stabiliser
 
-__all__ = ["ALIGNMENTS", "Options", "Result", "extract_clip", "jitter_clip", "read_pictures", "start_worker"]
+__all__ = ["Options", "Result", "extract_clip", "jitter_clip", "read_pictures", "start_worker"]
 
 Picture = NDArray[np.uint8]
 
-STABILISED = "stabilised"
-ALIGNMENTS = (STABILISED, "clip", "frame")
 KEY_FRAMES = ("onset", "middle", "apex")
-
-# Remarks in the detail of a clip
-LOST = "the head's motion could not be measured"
-HEAD = "the head"
-FAR = 0.15  # inter-ocular distances
-TURNED_DEG, DEPTH_DEG = 5.0, 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,54 +56,6 @@ class Options:
     apex: str
     jitter: int
     jitter_seed: int
-
-
-@dataclass(frozen=True, slots=True)
-class HeadRecord:
-    """How the head of a clip moved between the onset and the frames of the pack: the largest of all frames.
-
-    Attributes:
-        shift_px, turn_deg, depth_deg, stable: See `mertool.stabilise.HeadMotion`; `stable` is the smallest.
-    """
-
-    shift_px: float
-    turn_deg: float
-    depth_deg: float
-    stable: float
-
-    @classmethod
-    def of(cls, motions: list[HeadMotion]) -> HeadRecord | None:
-        """The record of all motions that were measured; None of none."""
-        if not motions:
-            return None
-        return cls(
-            shift_px=max(motion.shift_px for motion in motions),
-            turn_deg=max(abs(motion.turn_deg) for motion in motions),
-            depth_deg=max(motion.depth_deg for motion in motions),
-            stable=min(motion.stable for motion in motions),
-        )
-
-    def columns(self) -> dict[str, str]:
-        """Cells of NAME.clips.csv."""
-        return {
-            "head_shift_px": f"{self.shift_px:.2f}",
-            "head_turn_deg": f"{self.turn_deg:.2f}",
-            "head_depth_deg": f"{self.depth_deg:.1f}",
-            "head_stable": f"{self.stable:.2f}",
-        }
-
-    def remark(self, eye_distance_px: float | None) -> str:
-        """What is unusual enough to be said; "" for nothing.
-
-        Args:
-            eye_distance_px: Between the eyes' centres in the onset's picture; None where it is not known.
-        """
-        far = eye_distance_px is not None and self.shift_px > FAR * eye_distance_px
-        said = [f"moved {self.shift_px:.0f} px"] if far else []
-        said += [f"turned {self.turn_deg:.0f} degrees"] if self.turn_deg > TURNED_DEG else []
-        if self.depth_deg > DEPTH_DEG:
-            said.append(f"turned about {self.depth_deg:.0f} degrees in depth, which no similarity takes out")
-        return f"{HEAD} {' and '.join(said)}" if said else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,22 +165,22 @@ def _find_apex(clip: Clip, data: dict[Path, bytes]) -> Clip | str:
     onset = _picture(clip.key_frames[0], data)
     face = None
     if _finder is not None:
-        face = _finder.find(_grey(onset))
+        face = _finder.find(to_grey(onset))
         if face is None:
             return f"no face found in the onset frame ({clip.onset})"
     elif _options.align == STABILISED:
         onset = _squared(onset)
     if face is None and _options.align != STABILISED:
-        finder = ApexFinder(_grey(onset), None)
-        amounts = [finder.amount(_grey(_picture(path, data))) for _, path in later]
+        finder = ApexFinder(to_grey(onset), None)
+        amounts = [finder.amount(to_grey(_picture(path, data))) for _, path in later]
     else:
-        aligner = _Aligner(onset, face, ApexFinder.SIDE)
-        finder = ApexFinder(_grey(onset), aligner.onset.transform)
+        aligner = Aligner(onset, face, ApexFinder.SIDE, _options.align, _finder)
+        finder = ApexFinder(to_grey(onset), aligner.onset.transform)
         amounts = []
         for _, path in later:
             image = _picture(path, data)
             image = _squared(image) if face is None else image
-            amounts.append(finder.amount(_grey(image), aligner.place(image).transform))
+            amounts.append(finder.amount(to_grey(image), aligner.place(image).transform))
     return with_apex(clip, later[finder.largest(amounts)][0], _options.apex)
 
 
@@ -273,71 +217,11 @@ def _find_faces(clip: Clip, key: list[Picture], finder: FaceFinder) -> list[Face
     """The face of each key frame, or why there is none."""
     faces: list[Face] = []
     for name, number, image in zip(KEY_FRAMES, (clip.onset, clip.middle, clip.apex), key, strict=True):
-        face = finder.find(_grey(image), faces[0].box if faces else None)
+        face = finder.find(to_grey(image), faces[0].box if faces else None)
         if face is None:
             return f"no face found in the {name} frame{f' ({number})' if number >= 0 else ''}"
         faces.append(face)
     return faces
-
-
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """How one frame comes into the crop.
-
-    Attributes:
-        transform: (2, 3) similarity, crop pixel -> picture pixel.
-        motion: Of the head since the onset; None where it was not measured.
-        lost: It should have been measured, but no motion holds for enough of the face.
-    """
-
-    transform: NDArray[np.float64]
-    motion: HeadMotion | None = None
-    lost: bool = False
-
-
-class _Aligner:
-    """Places the frames of one clip.
-
-    Args:
-        onset: Picture of the onset.
-        face: Its face; None for pictures that are aligned faces already.
-        size: Side of the crop.
-    """
-
-    def __init__(self, onset: Picture, face: Face | None, size: int) -> None:
-        self._face, self._size = face, size
-        self.onset = _Placed(
-            whole_transform(onset.shape, size) if face is None else crop_transform(face.landmarks, size)
-        )
-        self._stabiliser: Stabiliser | None = None
-        if _options.align == STABILISED:
-            from .stabilise import Stabiliser
-
-            self._stabiliser = Stabiliser(onset, None if face is None else face.landmarks)
-
-    def place(self, image: Picture, face: Face | None = None) -> _Placed:
-        """Place a frame after the onset; `face` is the frame's own, where it is known already."""
-        if self._stabiliser is not None:
-            return self._stabilised(image, face, self._stabiliser)
-        if _options.align == "clip":
-            return self.onset
-        face = face or self._find(image)
-        return self.onset if face is None else _Placed(crop_transform(face.landmarks, self._size))
-
-    def _stabilised(self, image: Picture, face: Face | None, stabiliser: Stabiliser) -> _Placed:
-        common = self.onset.transform
-        motion = stabiliser.motion(image)
-        if motion is None:  # too far for the flow: begin where the landmarks are
-            face = face or self._find(image)
-            if face is not None and face.detected:
-                there = compose(crop_transform(face.landmarks, self._size), invert(common))
-                motion = stabiliser.motion(image, there)
-        if motion is None:
-            return _Placed(common, lost=True)
-        return _Placed(compose(motion.transform, common), motion)
-
-    def _find(self, image: Picture) -> Face | None:
-        return None if _finder is None or self._face is None else _finder.find(_grey(image), self._face.box)
 
 
 def _align(clip: Clip, key: list[Picture], extra: list[Picture], digests: tuple[str, ...]) -> Result:
@@ -351,7 +235,7 @@ def _align(clip: Clip, key: list[Picture], extra: list[Picture], digests: tuple[
             return Result(NO_FACE, found, digests)
         faces = found
     size = _options.size
-    aligner = _Aligner(key[0], faces[0] if faces else None, size)
+    aligner = Aligner(key[0], faces[0] if faces else None, size, _options.align, _finder)
     placed = {id(key[0]): aligner.onset}  # a picture may be several frames of the clip
     for k, image in enumerate((*key, *extra)):
         if id(image) not in placed:
@@ -375,16 +259,10 @@ def _align(clip: Clip, key: list[Picture], extra: list[Picture], digests: tuple[
     n_lost = sum(one.lost for one in placed.values()) - len({id(image) for image in key if placed[id(image)].lost})
     details = [
         f"no face detected in the {' and '.join(guessed)} frame; the onset's face box was used" if guessed else "",
-        _lost_text(lost, n_lost),
+        lost_remark(lost, n_lost),
         "" if head is None else head.remark(faces[0].eye_distance_px if faces else None),
     ]
     return Result(OK, "; ".join(filter(None, details)), digests, arrays, head=head)
-
-
-def _lost_text(key_frames: list[str], others: int) -> str:
-    frames = [f"the {name} frame" for name in key_frames]
-    frames += [f"{others} other frame{'s' if others != 1 else ''}"] if others else []
-    return f"{LOST} in {' and '.join(frames)}: aligned as the onset is" if frames else ""
 
 
 def _squared(image: Picture) -> Picture:
@@ -393,17 +271,11 @@ def _squared(image: Picture) -> Picture:
     return image if height == width else _resize([image])[0]
 
 
-def _grey(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    import cv2
-
-    return image if image.ndim == 2 else np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
-
-
 def _resize(images: list[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     import cv2
 
     side = (_options.size, _options.size)
-    greys = [_grey(image) for image in images]
+    greys = [to_grey(image) for image in images]
     shrinks = greys[0].shape[0] >= _options.size
     return np.stack(
         [cv2.resize(grey, side, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR) for grey in greys]

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from . import __version__
-from .clip_worker import STABILISED, Options, Result, extract_clip, jitter_clip, read_pictures, start_worker
+from .alignment import STABILISED
+from .clip_worker import Options, Result, extract_clip, jitter_clip, read_pictures, start_worker
 from .clips import OK, Clip
 from .datasets import Annotations
 from .datasets.frames import index_frames

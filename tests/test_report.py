@@ -632,7 +632,9 @@ def test_reports_say_how_frames_were_aligned(run_folder: Path, alignment: str | 
     run = load_run(run_folder)
     words = " ".join(render_text([run]).split())
     assert said in words
-    assert f"roi, 3 frames, abn, modern{short} " in words
+    make_run(Path("runs/other"))
+    summary = " ".join(render_text([run, load_run(Path("runs/other"))]).split())
+    assert f"roi, 3 frames, abn, modern{short} 5/7" in summary
     assert json.loads(render_json([run]))["runs"][0]["alignments"] == [alignment or "clip"]
 
 

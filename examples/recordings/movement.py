@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mertool.regions import FLIP68, face_frame, invert
+from mertool.regions import FLIP68, compose, face_frame, invert
 
 from .conditions import DEFAULT, Conditions, blink_course, depth_map, drift, head_motion
 from .people import SHAPE, Array, Pull, Subject, inter_ocular
@@ -225,8 +225,9 @@ class Scene:
             if course[k]:
                 cv2.scaleAdd(own, -course[k] * action, field, field)
         at = self._grid
-        if (self.head[k] != np.eye(2, 3)).any():
-            at = cv2.transform(at, invert(self.head[k]))
+        back = invert(self._in_plane(k))
+        if (back != np.eye(2, 3)).any():
+            at = cv2.transform(at, back)
         if self.turns[k].any():
             at = self._turned_back(at, self.turns[k])
         if at is not self._grid:
@@ -234,14 +235,19 @@ class Scene:
         linear = np.concatenate([self._to_portrait, -self._to_portrait @ self._start[:, None]], 1)
         return np.asarray(cv2.add(cv2.transform(at, linear), field))
 
+    def _in_plane(self, k: int) -> NDArray[np.float64]:
+        """(2, 3) what the head's motion does to points of no depth: they come nearer together where it turns."""
+        linear = self._axes.T @ np.diag(np.cos(self.turns[k])) @ self._axes
+        nearer = np.concatenate([linear, (self._pivot - linear @ self._pivot)[:, None]], 1)
+        return compose(self.head[k], nearer)
+
     def _turned_back(self, at: Array, turns: NDArray[np.float64]) -> Array:
         """The places that a turn in depth has moved to `at`; depth changes slowly, so two steps find them."""
+        along = (self._axes.T @ np.tan(turns)).astype(np.float32)
         found = at
         for _ in range(2):
             depth = cv2.remap(self.depth, found, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-            local = cv2.transform(at - self._pivot.astype(np.float32), self._axes)
-            local = (local - depth[..., None] * np.sin(turns).astype(np.float32)) / np.cos(turns).astype(np.float32)
-            found = cv2.transform(local, self._axes.T) + self._pivot.astype(np.float32)
+            found = cv2.merge([cv2.scaleAdd(depth, -float(along[axis]), at[..., axis]) for axis in range(2)])
         return np.asarray(found)
 
     def _peak_px(self, conditions: Conditions, rng: np.random.Generator, macro: bool) -> float:
