@@ -17,7 +17,7 @@ from recordings import DEFAULT_LENGTHS, LAYOUTS, Conditions, plan_layout, write_
 from recordings.people import load_portraits, make_subjects
 
 from mertool.errors import FileError, MertoolError
-from mertool.faces import FaceFinder, find_landmark_model
+from mertool.extraction.faces import FaceFinder, find_landmark_model
 from mertool.workers import available_cores
 
 USUAL = Conditions()

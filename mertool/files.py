@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from .errors import FileError
+from .text import os_error_text
 
 __all__ = [
     "atomic_file",
@@ -21,34 +22,18 @@ __all__ = [
     "file_lock",
     "make_folder",
     "read_json",
-    "reason",
-    "shortened",
     "write_json",
     "write_text",
 ]
 
 _DEEPEST = 50  # lists and objects inside each other in a JSON file: many more than mertool's have
-_LONGEST = 60  # characters of a wrong value in a message
 _HOST = platform.node().replace(".", "_")
 
 
-def reason(error: OSError) -> str:
-    """Short cause of an OSError for a message: 'no such file or directory', without path and errno."""
-    if error.errno == errno.ENOSPC:
-        return "no space left on the device; free some or choose another place with -o"
-    return (error.strerror or str(error)).lower()
-
-
-def shortened(value: object) -> str:
-    """What stands in a file, for a message, which a long text would drown."""
-    text = repr(value)
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-
-
 def _reason_to_write(error: OSError) -> str:
-    """`reason`, and where what was to be written may go instead."""
+    """`os_error_text`, and where what was to be written may go instead."""
     advice = "; choose a place you may write to" if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) else ""
-    return reason(error) + advice
+    return os_error_text(error) + advice
 
 
 @contextlib.contextmanager
@@ -121,7 +106,7 @@ def read_json(path: Path) -> Any:
     try:
         value = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
     except OSError as error:
-        raise FileError(f"{path}: cannot be read: {reason(error)}") from error
+        raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
     except ValueError as error:
         raise FileError(f"{path}: not a JSON file ({error}); it was damaged or is not mertool's") from error
     except RecursionError as error:
@@ -209,7 +194,7 @@ def file_lock(path: Path, busy: str | None = None) -> Iterator[None]:
         except BlockingIOError:
             raise FileError(busy) from None
         except OSError as error:
-            raise FileError(f"{path}: cannot be locked: {reason(error)}; choose a local disk with -o") from error
+            raise FileError(f"{path}: cannot be locked: {os_error_text(error)}; choose a local disk with -o") from error
         yield
     finally:
         os.close(handle)

@@ -24,7 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import DataError, FileError
-from .files import atomic_file, reason
+from .files import atomic_file
+from .text import os_error_text
 
 __all__ = ["FORMAT", "Pack", "file_sha256", "load_pack", "save_pack", "write_arrays"]
 
@@ -154,7 +155,7 @@ def load_pack(path: Path) -> Pack:
             raise
         raise DataError(f"{path}: damaged or not a pack ({error}); {again}") from error
     except OSError as error:
-        raise FileError(f"{path}: cannot be read: {reason(error)}") from error
+        raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
     n = len(frames)
     right = (
         frames.ndim == 4
@@ -192,7 +193,7 @@ def file_sha256(path: Path) -> str:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise FileError(f"{path}: cannot be read: {reason(error)}") from error
+        raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
 
 
 def _read(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:

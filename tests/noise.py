@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from click.testing import CliRunner
 
-from mertool import crossval
-from mertool.checkpoint import load_weights
-from mertool.cli import main
+from mertool.cli.main import main
+from mertool.network.checkpoint import load_weights
 from mertool.pack import save_pack
+from mertool.runs import execute as crossval
 
 # A network and a training of no time at all; on 32 pixels of noise.
 SMALL = ("--width", "4", "--blocks", "1", "--epochs", "3", "--copies", "1", "--face-size", "32", "--lr", "0.02")

@@ -268,7 +268,7 @@ def tim(frames: Array, length: int) -> Array:
 
 
 class RigidStep(NamedTuple):
-    """What `rigid_step` gives: see `mertool.stabilise._Windows.fit`."""
+    """What `rigid_step` gives: see `mertool.extraction.stabilise._Windows.fit`."""
 
     similarity: Array
     turns: Array

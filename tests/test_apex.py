@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import skimage.data
 
-from mertool.apex import ApexFinder
-from mertool.faces import FaceFinder, find_landmark_model
+from mertool.extraction.apex import ApexFinder
+from mertool.extraction.faces import FaceFinder, find_landmark_model
 from mertool.regions import crop_transform
 
 FRAMES = 25

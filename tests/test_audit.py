@@ -10,11 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from mertool.audit import FAIL, NOTE, PASS, audit_run
-from mertool.crossval import finished_marks
 from mertool.files import write_json
 from mertool.pack import file_sha256
-from mertool.runs import RunConfig, fingerprint
+from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
+from mertool.runs.config import RunConfig, fingerprint
+from mertool.runs.execute import finished_marks
 
 from .conftest import TINY, run
 

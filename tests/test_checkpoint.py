@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 import torch
 
-from mertool import checkpoint as module
-from mertool.checkpoint import Checkpoint, LoadReport, load_weights, restore, save_checkpoint, transfer
-from mertool.config import Settings
 from mertool.errors import DataError, FileError
-from mertool.model import Network, build_model
+from mertool.network import checkpoint as module
+from mertool.network.checkpoint import Checkpoint, LoadReport, load_weights, restore, save_checkpoint, transfer
+from mertool.network.model import Network, build_model
+from mertool.settings import Settings
 
 SIX = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 

@@ -38,7 +38,7 @@ def test_main_help_lists_the_commands_in_the_order_of_the_work(tmp_path):
 @pytest.mark.parametrize("arguments", [("--help",), ("extract", "--help"), ("cv", "--help")])
 def test_help_loads_nothing_heavy(arguments, tmp_path):
     code = (
-        "import sys\nfrom mertool.cli import main\n"
+        "import sys\nfrom mertool.cli.main import main\n"
         f"try:\n    main({list(arguments)!r})\nexcept SystemExit:\n    pass\n"
         "heavy = {'torch', 'cv2', 'dlib', 'numpy', 'python_calamine'} & set(sys.modules)\n"
         "sys.exit(' '.join(sorted(heavy)) or 0)"

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mertool.folds import Folds, person_of_id, subject_overlap
+from mertool.evaluation.folds import Folds, person_of_id, subject_overlap
 
 from .conftest import TINY, run
 from .test_datasets_samm import HEADER, PREAMBLE, write_table

@@ -6,8 +6,8 @@ import dataclasses
 
 import pytest
 
-from mertool.config import RECIPES, Settings
 from mertool.errors import UsageError
+from mertool.settings import RECIPES, Settings
 
 
 def test_the_paper_recipe_is_table_3():

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from mertool.checkpoint import load_weights
-from mertool.folds import Folds
-from mertool.predictions import Predictions
+from mertool.evaluation.folds import Folds
+from mertool.evaluation.predictions import Predictions
+from mertool.network.checkpoint import load_weights
 from mertool.report import load_run
 from tests.conftest import COMMAND, TINY, run
 

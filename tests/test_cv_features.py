@@ -26,18 +26,20 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from mertool import config, crossval, texture
-from mertool.audit import FAIL, NOTE, PASS, audit_run
-from mertool.cli import main
-from mertool.config import Settings
+from mertool import settings as config
+from mertool.cli.main import main
+from mertool.evaluation.predictions import Predictions
 from mertool.files import write_json
-from mertool.handcrafted import classify_fold, read_selection, train_fold
-from mertool.linear import Classifier, Design, train_classifier
 from mertool.pack import file_sha256, load_pack, save_pack
-from mertool.predictions import Predictions
 from mertool.report import load_run
-from mertool.runs import RunConfig, fingerprint
-from mertool.texture import features_of
+from mertool.runs import execute as crossval
+from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
+from mertool.runs.config import RunConfig, fingerprint
+from mertool.settings import Settings
+from mertool.texture import features as texture
+from mertool.texture.classifier import Classifier, Design, train_classifier
+from mertool.texture.features import features_of
+from mertool.texture.model_selection import classify_fold, read_selection, train_fold
 
 from .conftest import COMMAND, run
 from .noise import SMALL, call, files_of, in_this_process, make_pack, refusal

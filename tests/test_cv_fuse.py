@@ -15,17 +15,17 @@ import numpy as np
 import pytest
 import torch
 
-from mertool import config
-from mertool.audit import FAIL, NOTE, PASS, audit_run
-from mertool.cli import main
+from mertool import settings as config
+from mertool.cli.main import main
 from mertool.errors import DataError
 from mertool.files import write_json
-from mertool.inputs import Samples
-from mertool.linear import Classifier
+from mertool.network.inputs import Samples
 from mertool.pack import file_sha256, load_pack
 from mertool.report import load_run
-from mertool.runs import RunConfig, fingerprint
-from mertool.texture import features_of
+from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
+from mertool.runs.config import RunConfig, fingerprint
+from mertool.texture.classifier import Classifier
+from mertool.texture.features import features_of
 
 from .conftest import run
 from .noise import SMALL, call, files_of, in_this_process, make_pack, refusal

@@ -15,10 +15,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mertool.audit import FAIL, PASS, audit_run
-from mertool.crossval import attention_of
 from mertool.errors import DataError
-from mertool.predictions import Predictions
+from mertool.evaluation.predictions import Predictions
+from mertool.runs.audit import FAIL, PASS, audit_run
+from mertool.runs.execute import attention_of
 
 from .conftest import COMMAND, ROOT, run
 from .noise import SMALL, call, in_this_process, make_pack, refusal, whole_run
@@ -162,7 +162,7 @@ def test_the_audit_finds_changed_logs_and_maps(home, name):
 
 
 def test_changed_settings_are_said_once_and_read_once(home, monkeypatch):
-    from mertool import audit
+    from mertool.runs import audit
 
     folder = home / "run é"
     config = json.loads((folder / "config.json").read_text())
@@ -403,7 +403,7 @@ def test_the_name_of_a_report_says_what_it_is(home, style, layout, name):
 
 
 def test_places_that_cannot_be_written_are_found_before_the_work(home, monkeypatch):
-    from mertool import reporting
+    from mertool.report import build as reporting
 
     monkeypatch.setattr(reporting, "load_run", lambda _: pytest.fail("worked"))
     (home / "out/report.txt").mkdir(parents=True)

@@ -14,12 +14,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from mertool import engine
-from mertool.checkpoint import load_weights
-from mertool.config import Settings
-from mertool.engine import LOG_COLUMNS, arc_margin, choose_device, fit, learning_rate, make_optimizer, predict
 from mertool.errors import DataError, UsageError
-from mertool.model import Network, build_model
+from mertool.network import training as engine
+from mertool.network.checkpoint import load_weights
+from mertool.network.model import Network, build_model
+from mertool.network.training import LOG_COLUMNS, arc_margin, choose_device, fit, learning_rate, make_optimizer, predict
+from mertool.settings import Settings
 
 CLASSES = ("anger", "fear", "joy", "none")
 STEPS = 2

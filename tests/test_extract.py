@@ -14,8 +14,8 @@ import skimage.data
 from mertool import _core, regions
 from mertool.datasets import read_clips
 from mertool.errors import DataError
-from mertool.extract import extract
-from mertool.faces import FaceFinder, find_landmark_model
+from mertool.extraction.extract import extract
+from mertool.extraction.faces import FaceFinder, find_landmark_model
 from mertool.pack import load_pack
 from tests.conftest import run
 

@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 import skimage.data
 
-import mertool.faces
+import mertool.extraction.faces
 from mertool.errors import DataError, FileError
-from mertool.faces import FaceFinder, find_landmark_model
-from mertool.pictures import read_picture
+from mertool.extraction.faces import FaceFinder, find_landmark_model
+from mertool.extraction.image_files import read_picture
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "faces"
 MEASURED = SHARED / "MEASURED.csv"
@@ -175,7 +175,7 @@ def test_search_order(tmp_path, monkeypatch):
         path.write_bytes(b"model")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("MERTOOL_LANDMARKS", str(variable))
-    monkeypatch.setattr(mertool.faces, "_DEBIAN", debian)
+    monkeypatch.setattr(mertool.extraction.faces, "_DEBIAN", debian)
     assert find_landmark_model(argument) == argument
     assert find_landmark_model() == variable
     monkeypatch.setenv("MERTOOL_LANDMARKS", "")

@@ -13,7 +13,7 @@ import pytest
 from sklearn.model_selection import StratifiedGroupKFold
 
 from mertool.errors import DataError, FileError, UsageError
-from mertool.folds import (
+from mertool.evaluation.folds import (
     Folds,
     Overlap,
     dataset_folds,

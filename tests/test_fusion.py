@@ -9,8 +9,8 @@ import pytest
 from scipy.optimize import minimize
 
 from mertool.errors import DataError
-from mertool.fusion import fit_weights, fuse
-from mertool.predictions import Predictions
+from mertool.evaluation.predictions import Predictions
+from mertool.runs.methods.fusion import fit_weights, fuse
 
 CLASSES = ("fear", "joy", "rage")
 

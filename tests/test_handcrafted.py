@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from mertool import handcrafted
-from mertool.config import Settings
 from mertool.errors import DataError, FileError
-from mertool.folds import inner_folds, loso_folds, person_of_id
-from mertool.handcrafted import (
+from mertool.evaluation.folds import inner_folds, loso_folds, person_of_id
+from mertool.evaluation.metrics import evaluate
+from mertool.evaluation.predictions import Predictions
+from mertool.network.inputs import Samples
+from mertool.settings import Settings
+from mertool.texture import model_selection as handcrafted
+from mertool.texture.classifier import COSTS, Classifier, Design, Problem, fisher_ratio, train_classifier
+from mertool.texture.model_selection import (
     best_of,
     classify_again,
     classify_fold,
@@ -22,10 +26,6 @@ from mertool.handcrafted import (
     read_selection,
     train_fold,
 )
-from mertool.inputs import Samples
-from mertool.linear import COSTS, Classifier, Design, Problem, fisher_ratio, train_classifier
-from mertool.metrics import evaluate
-from mertool.predictions import Predictions
 
 CLASSES = ("fear", "joy", "rage")
 AUTO = Settings(features="lbp-top")

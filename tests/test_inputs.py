@@ -7,10 +7,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mertool.config import Settings
 from mertool.datasets.labels import resolve_classes
 from mertool.errors import DataError
-from mertool.inputs import (
+from mertool.network.inputs import (
     Copies,
     batch_plan,
     draw_copies,
@@ -20,6 +19,7 @@ from mertool.inputs import (
     steps_per_epoch,
 )
 from mertool.pack import load_pack
+from mertool.settings import Settings
 
 
 @pytest.fixture(scope="module")

@@ -16,9 +16,9 @@ import pytest
 from mertool.clips import OK, Clip, FrameSequence
 from mertool.datasets import read_clips
 from mertool.datasets.frames import Frames
-from mertool.datasets.jitter import draw_moves, jitter_remark, with_jitter
+from mertool.datasets.key_frames import draw_moves, jitter_remark, with_jitter
 from mertool.errors import DataError
-from mertool.extract import extract
+from mertool.extraction.extract import extract
 from mertool.pack import load_pack, save_pack
 from mertool.report import load_run, render_text
 

@@ -20,7 +20,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
 
 from mertool.errors import DataError, FileError
-from mertool.linear import (
+from mertool.texture.classifier import (
     COSTS,
     Classifier,
     Design,
@@ -444,7 +444,7 @@ def test_another_process_trains_the_same_bytes(tmp_path):
         from pathlib import Path
         import numpy as np
         import torch
-        from mertool.linear import Design, train_classifier
+        from mertool.texture.classifier import Design, train_classifier
         torch.set_num_threads(1)
         for size in (20, 700):
             with np.load(f"{sys.argv[1]}/{size}.npz") as clips:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from mertool.config import Settings
-from mertool.losses import arcface_logits, branch_losses, probabilities
-from mertool.model import Output, build_model
+from mertool.network.losses import arcface_logits, branch_losses, probabilities
+from mertool.network.model import Output, build_model
+from mertool.settings import Settings
 
 
 def reference(cosines: np.ndarray, labels: np.ndarray, scale: float, margin: float) -> np.ndarray:

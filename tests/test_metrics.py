@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from mertool.errors import DataError
-from mertool.metrics import confusions_by_person, count_confusions, evaluate
-from mertool.predictions import NO_FOLD, Predictions
+from mertool.evaluation.metrics import confusions_by_person, count_confusions, evaluate
+from mertool.evaluation.predictions import NO_FOLD, Predictions
 
 ABC = ("a", "b", "c")
 

@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import nn
 
-from mertool.config import Settings
-from mertool.losses import branch_losses
-from mertool.model import Block, build_model, stem_as_2d, stem_as_3d
+from mertool.network.losses import branch_losses
+from mertool.network.model import Block, build_model, stem_as_2d, stem_as_3d
+from mertool.settings import Settings
 
 K = 5
 SIZES = {"roi": (96, 160), "face": (128, 128)}
@@ -86,7 +86,7 @@ def test_shortcuts_of_narrow_blocks_give_what_strided_ones_give(n_in: int) -> No
 @pytest.mark.parametrize("width", [4, 8, 12])
 def test_narrow_networks_train_in_channels_last_without_corrupting_the_heap(width: int) -> None:
     code = (
-        "import torch\nfrom mertool.config import Settings\nfrom mertool.model import build_model\n"
+        "import torch\nfrom mertool.settings import Settings\nfrom mertool.network.model import build_model\n"
         f"model = build_model(Settings(region='roi', abn=True, width={width}), 4, 0)\n"
         "model = model.to(memory_format=torch.channels_last)\n"
         "for _ in range(3):\n"

@@ -14,15 +14,15 @@ import cv2
 import numpy as np
 import pytest
 
-from mertool.engine import LOG_COLUMNS
+from mertool.evaluation.metrics import hits_by_person
+from mertool.evaluation.predictions import Predictions
 from mertool.files import write_json
-from mertool.gallery import choose_clips
-from mertool.metrics import hits_by_person
+from mertool.network.training import LOG_COLUMNS
 from mertool.pack import file_sha256, load_pack
-from mertool.predictions import Predictions
 from mertool.regions import GRID, REGIONS, region_squares
 from mertool.report import Findings, Gallery, Picture, load_run, render_html
-from mertool.sheets import on_face
+from mertool.report.drawing import on_face
+from mertool.report.figures import choose_clips
 
 from .conftest import TINY, run
 from .test_report import FOLD_0, FOLD_1, make_run

@@ -352,7 +352,7 @@ def stub(tmp_path):
 
 
 def parsed(command, arguments):
-    from mertool import cli
+    from mertool.cli import main as cli
 
     return getattr(cli, command).make_context(command, list(arguments)).params
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mertool.errors import DataError, FileError
-from mertool.pictures import MAX_PIXELS, decode_picture, read_picture, write_png
+from mertool.extraction.image_files import MAX_PIXELS, decode_picture, read_picture, write_png
 
 RNG = np.random.default_rng(0)
 GREY = cv2.resize(RNG.integers(0, 256, (12, 16), dtype=np.uint8), (96, 64), interpolation=cv2.INTER_CUBIC)

@@ -19,21 +19,21 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from mertool import engine
-from mertool.audit import FAIL, NOTE, PASS, audit_run
-from mertool.checkpoint import load_weights
-from mertool.cli import main
-from mertool.config import Settings
-from mertool.crossval import plain_batches
+from mertool.cli.main import main
 from mertool.datasets.labels import resolve_classes
 from mertool.errors import DataError
-from mertool.folds import Folds, group_folds, person_of_id, stratified_folds
-from mertool.inputs import draw_copies, load_samples, render
-from mertool.metrics import evaluate
+from mertool.evaluation.folds import Folds, group_folds, person_of_id, stratified_folds
+from mertool.evaluation.metrics import evaluate
+from mertool.evaluation.predictions import Predictions
+from mertool.network import training as engine
+from mertool.network.checkpoint import load_weights
+from mertool.network.inputs import draw_copies, load_samples, render
 from mertool.pack import load_pack, save_pack
-from mertool.predictions import Predictions
 from mertool.report import load_run, render_csv, render_json, render_text
-from mertool.runs import RunConfig, open_samples
+from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
+from mertool.runs.config import RunConfig, open_samples
+from mertool.runs.execute import plain_batches
+from mertool.settings import Settings
 
 from .conftest import ROOT, TINY
 from .test_report import make_run, render_latex, render_markdown
@@ -102,7 +102,9 @@ EMOTIONS = ("anger", "fear", "happiness", "surprise")
 def call(tmp_path, monkeypatch):
     """The command in this process, its folds too, so that a test may watch them at work; gives what it prints."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("mertool.crossval.run_each", lambda work, arguments, *_: [work(*each) for each in arguments])
+    monkeypatch.setattr(
+        "mertool.runs.execute.run_each", lambda work, arguments, *_: [work(*each) for each in arguments]
+    )
 
     def command(*words, exit_code=0):
         done = CliRunner().invoke(main, [str(word) for word in words])
@@ -229,9 +231,9 @@ def test_training_is_given_the_training_part_and_nothing_else(call, monkeypatch,
         return draw_copies(ids, *arguments)
 
     real_fit = engine.fit
-    monkeypatch.setattr("mertool.engine.fit", fit)
-    monkeypatch.setattr("mertool.crossval.render", watched_render)
-    monkeypatch.setattr("mertool.crossval.draw_copies", watched_copies)
+    monkeypatch.setattr("mertool.network.training.fit", fit)
+    monkeypatch.setattr("mertool.runs.execute.render", watched_render)
+    monkeypatch.setattr("mertool.runs.execute.draw_copies", watched_copies)
     write_pack(Path("a.npz"), barred_clips(people=9))
     call("cv", "a.npz", *NETWORK, "--copies", 10, "--epochs", 2, "--folds", 3, "--select", select, "-o", "run")
     folds = Folds.load(Path("run/folds.json"))
@@ -477,7 +479,7 @@ def test_oracle_key_frames_are_said_and_can_be_doubted(call, monkeypatch):
             cv2.imwrite(str(folder / f"{number}.png"), grey)
         rows.append(f"c{k},p{k % 8},{EMOTIONS[k % 4]},{folder},5,17,25")
     Path("made.csv").write_text("\n".join(rows) + "\n")
-    monkeypatch.setattr("mertool.engine.predict", see_bars)
+    monkeypatch.setattr("mertool.network.training.predict", see_bars)
     packs = {"plain": (), "middle": ("--apex", "middle"), "moved": ("--jitter", 2)}
     for name, options in packs.items():
         call("extract", "made.csv", "--aligned", "--size", 64, "-j", 1, "-o", f"{name}.npz", *options)
@@ -687,7 +689,7 @@ def test_repeated_seeds_show_what_chance_makes(call):
 @pytest.fixture
 def perfect_run(call, monkeypatch):
     """A run of a network that answers by the bars that its pictures show."""
-    monkeypatch.setattr("mertool.engine.predict", see_bars)
+    monkeypatch.setattr("mertool.network.training.predict", see_bars)
     write_pack(Path("a.npz"), barred_clips())
     call("cv", "a.npz", *NETWORK, "--epochs", 1, "--folds", 3, "-o", "run")
     return Path("run")
@@ -759,7 +761,7 @@ def test_a_perfect_and_a_constant_predictor_under_every_protocol(call, monkeypat
         return np.tile([0.4, 0.2, 0.2, 0.2], (sum(map(len, batches)), 1)), None
 
     for name, predictor, expected in (("perfect", see_bars, 1.0), ("constant", always_anger, majority)):
-        monkeypatch.setattr("mertool.engine.predict", predictor)
+        monkeypatch.setattr("mertool.network.training.predict", predictor)
         call("cv", "one.npz", "two.npz", *NETWORK, "--epochs", 1, *PROTOCOLS[protocol], "-o", name)
         before = (Path(name) / "results.json").read_bytes()
         shuffle_rows(Path(name), 1)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mertool.errors import DataError, FileError
-from mertool.predictions import NO_FOLD, Predictions
+from mertool.evaluation.predictions import NO_FOLD, Predictions
 
 CLASSES = ("anger", "fear", "joy")
 HEADER = "clip,dataset,subject,fold,truth,prediction,p_anger,p_fear,p_joy"

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mertool.folds import Folds, subject_overlap
+from mertool.evaluation.folds import Folds, subject_overlap
 
 from .conftest import COMMAND, TINY, run
 

@@ -18,10 +18,10 @@ from python_calamine import CalamineWorkbook
 
 from mertool.datasets.frames import frame_number, is_junk
 from mertool.datasets.labels import canonical_emotion
-from mertool.faces import FaceFinder, find_landmark_model
-from mertool.pictures import read_picture, write_png
+from mertool.extraction.faces import FaceFinder, find_landmark_model
+from mertool.extraction.image_files import read_picture, write_png
+from mertool.extraction.stabilise import Stabiliser
 from mertool.regions import FLIP68, compose, crop_transform, invert
-from mertool.stabilise import Stabiliser
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "examples"))  # as when the script runs
 from recordings import DEFAULT_LENGTHS, LAYOUTS, TITLES, Conditions, Move, Recording, plan_layout, write_empty, writing

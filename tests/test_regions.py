@@ -11,7 +11,7 @@ import pytest
 import skimage.data
 
 from mertool import _core, regions
-from mertool.faces import FaceFinder, find_landmark_model
+from mertool.extraction.faces import FaceFinder, find_landmark_model
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference" / "roi15.json"
 

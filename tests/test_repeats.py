@@ -14,13 +14,12 @@ import numpy as np
 import pytest
 import torch
 
-from mertool import begin, engine, new_run, runs
-from mertool.audit import PASS, audit_run
-from mertool.checkpoint import save_checkpoint
-from mertool.config import Settings
 from mertool.errors import DataError, FileError
+from mertool.evaluation.folds import Folds, group_folds
+from mertool.evaluation.statistics import spread
 from mertool.files import write_json
-from mertool.folds import Folds, group_folds
+from mertool.network import training as engine
+from mertool.network.checkpoint import save_checkpoint
 from mertool.pack import file_sha256
 from mertool.report import (
     find_newest_run,
@@ -29,7 +28,11 @@ from mertool.report import (
     render_json,
     render_text,
 )
-from mertool.stats import spread
+from mertool.runs import begin
+from mertool.runs import config as runs
+from mertool.runs import start as new_run
+from mertool.runs.audit import PASS, audit_run
+from mertool.settings import Settings
 
 from .conftest import COMMAND
 from .noise import SMALL, call, in_this_process, make_pack, refusal, weights_of, whole_run
@@ -223,7 +226,7 @@ def test_killed_while_a_run_or_repeat_is_begun(home, place, monkeypatch, number,
             write_json(path, value)
 
         patch.setattr(new_run, "write_json", write)
-        patch.setattr("mertool.folds.write_json", write)
+        patch.setattr("mertool.evaluation.folds.write_json", write)
         with pytest.raises(KilledError):
             call("cv", "a.npz", *NETWORK, "--repeats", 3, "-o", "three", cwd=place)
     assert not (folder / "config.json").exists()

@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mertool.config import Settings
 from mertool.errors import DataError, FileError, MertoolError
-from mertool.folds import Folds
-from mertool.metrics import evaluate
-from mertool.predictions import Predictions
+from mertool.evaluation.folds import Folds
+from mertool.evaluation.metrics import evaluate
+from mertool.evaluation.predictions import Predictions
 from mertool.report import (
     BLOCK_FORMATS,
     find_newest_run,
@@ -29,6 +28,7 @@ from mertool.report import (
     render_text,
     report_blocks,
 )
+from mertool.settings import Settings
 
 CLASSES = ("anger", "fear", "joy")
 

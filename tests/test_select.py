@@ -13,18 +13,19 @@ import numpy as np
 import pytest
 import torch
 
-from mertool import crossval, engine
-from mertool.audit import FAIL, PASS, audit_run
-from mertool.checkpoint import load_weights, save_checkpoint
-from mertool.config import Settings
-from mertool.engine import Validation, fit, predict
 from mertool.errors import DataError, UsageError
+from mertool.evaluation.folds import Folds, inner_split, person_of_id
+from mertool.evaluation.predictions import Predictions
 from mertool.files import write_json
-from mertool.folds import Folds, inner_split, person_of_id
+from mertool.network import training as engine
+from mertool.network.checkpoint import load_weights, save_checkpoint
+from mertool.network.training import Validation, fit, predict
 from mertool.pack import file_sha256, load_pack
-from mertool.predictions import Predictions
 from mertool.report import load_run, render_csv, render_json
-from mertool.runs import RunConfig, fingerprint
+from mertool.runs import execute as crossval
+from mertool.runs.audit import FAIL, PASS, audit_run
+from mertool.runs.config import RunConfig, fingerprint
+from mertool.settings import Settings
 
 from .conftest import COMMAND
 from .noise import SMALL, call, in_this_process, make_pack, refusal, timeless_log, weights_of, whole_run
@@ -629,7 +630,7 @@ def test_other_clips_in_inner_csv_are_found(copy, how):
     config = RunConfig.read(copy)
     samples = crossval.open_samples(copy, config)
     rows = samples.rows_of(ids)
-    from mertool.checkpoint import restore
+    from mertool.network.checkpoint import restore
 
     model = restore(load_weights(copy / "fold_0" / "final.pt"))
     crossval._predict(model, samples, rows, config, copy / "fold_0" / "inner.csv", 0)

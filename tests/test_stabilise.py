@@ -11,10 +11,11 @@ import skimage.data
 from recordings.movement import Expression, Scene
 from recordings.people import load_portraits, make_subjects
 
-from mertool import _core, stabilise
-from mertool.faces import FaceFinder, find_landmark_model
+from mertool import _core
+from mertool.extraction import stabilise
+from mertool.extraction.faces import FaceFinder, find_landmark_model
+from mertool.extraction.stabilise import SIDE, Stabiliser
 from mertool.regions import compose, crop_transform, invert, region_centres
-from mertool.stabilise import SIDE, Stabiliser
 from tests import reference
 from tests.scenes import error_px, fitted, make_scene
 

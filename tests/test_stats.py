@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 from sklearn.metrics import f1_score, recall_score
 
-from mertool.stats import (
+from mertool.evaluation.statistics import (
     bootstrap_intervals,
     compare_paired,
     fewest_one_way,

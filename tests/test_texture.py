@@ -20,13 +20,14 @@ import pytest
 from skimage import data
 from skimage.feature import local_binary_pattern
 
-from mertool import _core, texture
-from mertool.config import Settings, check_given
+from mertool import _core
 from mertool.errors import DataError, UsageError
-from mertool.inputs import Samples
+from mertool.network.inputs import Samples
 from mertool.pack import load_pack, save_pack
 from mertool.regions import GRID, REGIONS, face_transforms, region_transforms
-from mertool.texture import (
+from mertool.settings import Settings, check_given
+from mertool.texture import features as texture
+from mertool.texture.features import (
     check_packs,
     describe_clips,
     features_of,
@@ -854,7 +855,7 @@ def test_two_processes_at_once_make_the_same_file(tmp_path):
         import hashlib
         from pathlib import Path
         from mertool.pack import load_pack
-        from mertool.texture import features_of
+        from mertool.texture.features import features_of
         from tests.test_texture import SMALL, samples_of
         samples = samples_of(load_pack(Path(sys.argv[1])))
         print("ready", flush=True)

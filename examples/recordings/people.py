@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mertool.errors import DataError, FileError, MertoolError
-from mertool.faces import FaceFinder
-from mertool.pictures import read_picture
+from mertool.extraction.faces import FaceFinder
+from mertool.extraction.image_files import read_picture
 from mertool.regions import FLIP68
 
 Array = NDArray[np.float32]

@@ -1,6 +1,6 @@
 """Data sets: a folder with its annotation, or a manifest csv, to `Clip`s.
 
-One module a data set, each with a `READER`; `READERS` lists them.
+One module per data set in `readers`, each with a `READER`; `READERS` lists them.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ from pathlib import Path
 
 from ..clips import OK
 from ..errors import DataError, FileError, UsageError
-from . import (
+from .annotations import Annotations, middle_of, with_apex
+from .reader import Reader
+from .readers import (
     casme,
     casme2,
     casme3,
@@ -27,8 +29,6 @@ from . import (
     smic,
     smic_e,
 )
-from .annotations import Annotations, middle_of, with_apex
-from .reader import Reader
 from .survey import Survey, survey
 
 __all__ = ["READERS", "Annotations", "describe_layout", "read_clips"]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..clips import BAD_ANNOTATION, MISSING_FRAME, OK, Clip, FrameSequence
-from .frames import Frames, absolute, few, index_frames, shown
+from ..text import few
+from .frames import Frames, absolute, index_frames, shown
 
 __all__ = ["BY_APEX", "SAYS_OTHERWISE", "Annotations", "Expected", "Join", "middle_of", "with_apex", "with_frames"]
 
@@ -149,11 +150,11 @@ class Join:
             without = ", ".join(sorted(subjects - present))
             said.append(f"a subset: {len(present)} of {len(subjects)} subjects are on disk, not {without}")
         if strays:
-            said.append(f"clip folders on disk that nothing annotates, {len(strays)}: {few(strays)}")
+            said.append(f"clip folders on disk that nothing annotates, {len(strays)}: {few(strays, 10)}")
         others = [shown(path, self._root) for path in self._unread(alone)]
         others = [name for name in others if unread is None or not unread.search(name)]
         if others:
-            said.append(f"folders with pictures that were not read, {len(others)}: {few(others)}")
+            said.append(f"folders with pictures that were not read, {len(others)}: {few(others, 10)}")
         return Annotations(
             dataset,
             tuple(_without_doubles(self.clips)),

@@ -8,17 +8,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import FileError
-from ..files import reason
+from ..text import os_error_text
 
 __all__ = [
     "Frames",
     "absolute",
-    "few",
     "frame_number",
     "index_frames",
     "is_junk",
@@ -89,7 +88,7 @@ def index_frames(folder: Path) -> Frames:
         with os.scandir(folder) as entries:
             names = {entry.name for entry in entries if frame_number(entry.name) is not None and entry.is_file()}
     except OSError as error:
-        raise FileError(f"{folder}: cannot be read: {reason(error)}") from error
+        raise FileError(f"{folder}: cannot be read: {os_error_text(error)}") from error
     for name in names:
         if _COPY.search(name) and _COPY.sub(r"\1", name) in names:
             continue  # a copy that a file manager made: "image000100 (2).bmp" is no frame 2
@@ -111,7 +110,7 @@ def walk(folder: Path, depth: int = DEPTH) -> Iterator[tuple[Path, list[str], li
     """
 
     def stop(error: OSError) -> None:
-        raise FileError(f"{error.filename}: cannot be read: {reason(error)}") from error
+        raise FileError(f"{error.filename}: cannot be read: {os_error_text(error)}") from error
 
     met: set[tuple[int, int]] = set()
     for here, folders, files in os.walk(folder, onerror=stop, followlinks=True):
@@ -134,11 +133,6 @@ def list_files(folder: Path) -> list[str]:
 def shown(path: Path, folder: Path) -> str:
     """`path` for a message or a note, as seen from beside the folder that the user gave: never an absolute path."""
     return Path(os.path.relpath(path, absolute(folder).parent)).as_posix()
-
-
-def few(names: Sequence[str]) -> str:
-    """The first ten names and how many more, for a note."""
-    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 def absolute(folder: Path) -> Path:

@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import TypeVar
 
 from ..clips import BAD_ANNOTATION, Clip
+from ..text import few
 from .annotations import SAYS_OTHERWISE, middle_of
 from .corrections import corrections_of
-from .frames import few
 from .labels import canonical_emotion
 from .tables import Record, Records, whole_number
 
@@ -153,7 +153,8 @@ def remarks(records: Records) -> list[str]:
     """Notes on what of a table was not read."""
     notes = []
     if records.strange:
-        notes.append(f"not read, text that names no clip: row {few([str(row) for row in records.strange])}")
+        notes.append(f"not read, text that names no clip: row {few([str(row) for row in records.strange], 10)}")
     if records.further:
-        notes.append(f"not read, sheets with the same columns: {few(records.further)}; sheet {records.sheet} is used")
+        further = few(records.further, 10)
+        notes.append(f"not read, sheets with the same columns: {further}; sheet {records.sheet} is used")
     return notes

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import DataError, FileError
-from ..files import reason
+from ..text import os_error_text
 from .frames import absolute, is_junk, list_files, shown
 
 __all__ = [
@@ -338,7 +338,7 @@ def _decode(path: Path) -> str:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise FileError(f"{path}: cannot be read: {reason(error)}") from error
+        raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
     codecs = ("utf-16",) if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp1252")
     for codec in codecs:
         try:
@@ -359,7 +359,7 @@ def _sheets(path: Path) -> Iterator[tuple[str, list[Line]]]:
         )
         sheets = json.loads(done.stdout)
     except OSError as error:
-        raise FileError(f"{path}: cannot be read: {reason(error)}") from error
+        raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
     except (ValueError, subprocess.TimeoutExpired):
         sheets = {"error": "the file is damaged"}
     if isinstance(sheets, dict):

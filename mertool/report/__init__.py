@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from .blocks import count_of
-from .contents import blocks_of as report_blocks
+from ..runs.finished import Run, find_newest_run, load_run
 from .formats import (
     BLOCK_FORMATS,
     render_csv,
@@ -11,9 +10,9 @@ from .formats import (
     render_megc,
     render_text,
 )
-from .page import Findings, Gallery, Picture, render_html
+from .html import Findings, Gallery, Picture, render_html
 from .paper import fill_tables, paper_blocks, render_paper
-from .run import Run, find_newest_run, load_run
+from .sections import blocks_of as report_blocks
 
 __all__ = [
     "BLOCK_FORMATS",
@@ -21,7 +20,6 @@ __all__ = [
     "Gallery",
     "Picture",
     "Run",
-    "count_of",
     "fill_tables",
     "find_newest_run",
     "load_run",

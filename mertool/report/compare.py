@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..stats import Paired, compare_paired, holm, minimal_detectable
-from .run import Run
+from ..evaluation.statistics import Paired, compare_paired, holm, minimal_detectable
+from ..runs.finished import Run
 
 __all__ = ["Comparison", "compare_runs", "labels_of"]
 

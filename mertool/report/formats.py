@@ -11,15 +11,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..clips import natural_key
-from ..config import settings_that_count
 from ..errors import DataError
-from ..folds import split_id
-from ..metrics import hits_by_person
-from ..stats import spread
-from .blocks import Block, Facts, Heading, Notes, Table, column_widths, display_width, visible
+from ..evaluation.folds import split_id
+from ..evaluation.metrics import hits_by_person
+from ..evaluation.statistics import spread
+from ..runs.finished import Run
+from ..settings import settings_that_count
+from ..text import display_width
+from .blocks import Block, Facts, Heading, Notes, Table, column_widths, visible
 from .compare import compare_runs
-from .contents import WIDTH, blocks_of
-from .run import Run
+from .sections import WIDTH, blocks_of
 
 __all__ = [
     "BLOCK_FORMATS",

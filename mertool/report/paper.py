@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, NamedTuple
 
-from ..config import NETWORK, Settings
 from ..errors import DataError, UsageError
-from .blocks import Block, Heading, Notes, Table, count_of
+from ..runs.finished import Run
+from ..settings import NETWORK, Settings
+from ..text import plural
+from .blocks import Block, Heading, Notes, Table
 from .compare import compare_runs, labels_of
 from .formats import BLOCK_FORMATS
-from .run import Run
 
 __all__ = ["CELLS", "Cell", "Filled", "PaperTables", "fill_tables", "paper_blocks", "render_paper"]
 
@@ -318,7 +319,7 @@ def _clips(run: Run) -> str:
     scores = run.metrics
     counts = ", ".join(f"{name} {part['support']}" for name, part in scores["per_class"].items())
     return (
-        f"{count_of(scores['n'], 'clip')} of {count_of(scores['n_subjects'], 'subject')} "
+        f"{plural(scores['n'], 'clip')} of {plural(scores['n_subjects'], 'subject')} "
         f"of {', '.join(scores['per_dataset'])}: {counts}; one clip is {100 / scores['n']:.2f} points, and always "
         f"answering '{scores['majority_class']}' gives {100 * scores['majority']:.2f} %"
     )
@@ -328,7 +329,7 @@ def _protocol(run: Run) -> str:
     protocol, folds = run.folds.protocol, len(run.folds.tests)
     seed = f", split seed {run.folds.seed}" if protocol in ("stratified", "group") else ""
     whose = "as in the paper" if (protocol, folds) == _PAPERS_PROTOCOL else "not the paper's stratified five folds"
-    return f"{protocol}, {count_of(folds, 'fold')}{seed}, {whose}"
+    return f"{protocol}, {plural(folds, 'fold')}{seed}, {whose}"
 
 
 def _training(run: Run) -> str:

@@ -17,11 +17,11 @@ from pathlib import Path
 
 import numpy as np
 
-from mertool.config import Settings
-from mertool.folds import Folds
+from mertool.evaluation.folds import Folds
+from mertool.evaluation.predictions import Predictions
 from mertool.pack import file_sha256
-from mertool.predictions import Predictions
-from mertool.runs import fingerprint
+from mertool.runs.config import fingerprint
+from mertool.settings import Settings
 
 CLASSES = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 FOLDS, EPOCHS, PEOPLE = 5, 30, 30

@@ -4,7 +4,7 @@ Each row is a condition; each cell the median and the 95th percentile, over peop
 inter-ocular distance of 100 (root mean square over the fifteen regions, against the similarity that fits the true
 motion best). Ways:
 
-    ours      mertool.stabilise
+    ours      mertool.extraction.stabilise
     plane     ours without the two unknowns for turns in depth
     sketch    DIS flow between crops, similarity by RANSAC over the landmarks' hull (0.25 px, grid of 6 px), two rounds
     homography  the same with a homography, of which the similarity that fits best is taken
@@ -34,10 +34,11 @@ from numpy.typing import NDArray
 from recordings.movement import Scene
 from recordings.people import Subject, load_portraits, make_subjects
 
-from mertool import _core, stabilise
-from mertool.faces import FaceFinder, find_landmark_model
+from mertool import _core
+from mertool.extraction import stabilise
+from mertool.extraction.faces import FaceFinder, find_landmark_model
+from mertool.extraction.stabilise import Stabiliser
 from mertool.regions import compose, crop_transform, invert, region_centres
-from mertool.stabilise import Stabiliser
 from tests.scenes import APEX, error_px, fitted, make_scene
 
 Array = NDArray[Any]

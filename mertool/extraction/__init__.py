@@ -1,0 +1,1 @@
+"""Clips to a pack: faces, alignment, frames."""

@@ -1,0 +1,1 @@
+"""The network: from a pack to probabilities."""

@@ -1,0 +1,294 @@
+"""Checkpoint files: weights, settings and classes together, read without ever running code from them.
+
+A checkpoint is a `torch.save` archive of plain containers and tensors (format `FORMAT`, version `VERSION`). `final.pt`
+holds a trained network; `last.pt` also the state that training needs to go on. `transfer` fits the weights of one
+network to another: other number of frames, other classes, attention branch or not (`--init`).
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import platform
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from .. import __version__
+from ..errors import DataError, FileError
+from ..files import atomic_file
+from ..settings import Settings
+from ..text import os_error_text
+from .model import Network, build_model
+
+__all__ = ["FORMAT", "VERSION", "Checkpoint", "LoadReport", "load_weights", "restore", "save_checkpoint", "transfer"]
+
+FORMAT = "mertool checkpoint"
+VERSION = 1
+
+# Bias of the attention map's normalisation where a branch joins a network that was trained without: sigmoid(-2) = 0.12,
+# so that stage 4 and its running statistics see nearly the features they know, not 1.5 times them.
+_QUIET_MAP_BIAS = -2.0
+
+# Parts whose weights belong to a class list.
+_CLASS_PARTS = ("head", "attention.classes", "attention.class_head", "attention.map_head")
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint file in memory.
+
+    Attributes:
+        path: The file.
+        settings: Of the training that wrote it.
+        classes: Emotion of each output, in order.
+        weights: Name -> tensor on the CPU, as `Network.state_dict`.
+        state: What training needs to go on (`last.pt`); of `final.pt` the epoch, from 1, whose weights it has.
+        seen: Ids of all clips that the weights have seen, also by way of `--init`.
+    """
+
+    path: Path
+    settings: Settings
+    classes: tuple[str, ...]
+    weights: dict[str, Tensor]
+    state: dict[str, Any]
+    seen: tuple[str, ...]
+
+    @property
+    def epoch(self) -> int:
+        """Of `final.pt` the epoch, from 1, whose weights it has; older ones do not say it and have the last."""
+        found = self.state.get("epoch")
+        return found if type(found) is int else self.settings.epochs
+
+
+@dataclass
+class LoadReport:
+    """What `transfer` did with each part of a network; each entry reads by itself, with the reason where one is due."""
+
+    loaded: list[str] = field(default_factory=list)
+    adapted: list[str] = field(default_factory=list)
+    not_loaded: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """One to three lines for a person."""
+        parts = {"loaded": self.loaded, "adapted": self.adapted, "not loaded": self.not_loaded}
+        return [f"{what}: {'; '.join(entries)}" for what, entries in parts.items() if entries]
+
+
+def save_checkpoint(
+    path: Path,
+    settings: Settings,
+    classes: tuple[str, ...],
+    weights: dict[str, Tensor],
+    state: dict[str, Any] | None = None,
+    seen: Sequence[str] = (),
+) -> None:
+    """Write a checkpoint atomically.
+
+    Args:
+        path: The file; what was there is replaced at once or, on any failure, kept.
+        settings: Of the training.
+        classes: Emotion of each output, in order.
+        weights: `Network.state_dict()`, on any device.
+        state: Plain containers and tensors beside the weights, such as what training needs to go on.
+        seen: Ids of all clips that the weights have seen.
+
+    Raises:
+        FileError: It cannot be written.
+    """
+    content = {
+        "format": FORMAT,
+        "version": VERSION,
+        "settings": settings.as_dict(),
+        "classes": list(classes),
+        "weights": {name: tensor.detach().cpu() for name, tensor in weights.items()},
+        "state": state or {},
+        "seen": list(seen),
+        "versions": {"mertool": __version__, "torch": str(torch.__version__), "python": platform.python_version()},
+    }
+    buffer = io.BytesIO()  # torch.save hides the reason of a failed write, such as a full disk
+    torch.save(content, buffer)
+    with atomic_file(path) as stream:
+        stream.write(buffer.getbuffer())
+
+
+def load_weights(path: Path, way_out: str = "give another checkpoint") -> Checkpoint:
+    """Read a checkpoint without running code from it.
+
+    Args:
+        path: A checkpoint, or the folder of a finished training with `final.pt` in it.
+        way_out: What the user can do about a bad file; the end of every message.
+
+    Raises:
+        FileError: There is no such file, or it cannot be read.
+        DataError: It is no checkpoint, is damaged, holds Python objects, or comes from a newer mertool.
+    """
+    if path.is_dir():
+        if not (path / "final.pt").is_file():
+            raise FileError(
+                f"{path}: expected final.pt in this folder, found none; finish its training, or give one checkpoint "
+                "such as fold_0/final.pt"
+            )
+        path = path / "final.pt"
+    content = _read_plain(path, way_out)
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise DataError(f"{path}: expected a checkpoint of mertool's, got another torch file; {way_out}")
+    version = content.get("version")
+    if not isinstance(version, int) or version > VERSION:
+        raise DataError(
+            f"{path}: checkpoint format {version!r}, this mertool reads up to {VERSION}; update mertool, or {way_out}"
+        )
+    try:
+        settings = Settings.from_file(content["settings"])
+        classes = tuple(str(name) for name in content["classes"])
+        weights, state = dict(content["weights"]), dict(content["state"])
+        seen = tuple(str(name) for name in content["seen"])
+    except (KeyError, TypeError, ValueError) as error:  # UsageError is a ValueError
+        detail = f"no {error}" if isinstance(error, KeyError) else error
+        raise DataError(f"{path}: unusable content ({detail}); {way_out}") from error
+    return Checkpoint(path, settings, classes, weights, state, seen)
+
+
+def restore(checkpoint: Checkpoint) -> Network:
+    """The network of a checkpoint with its weights, on the CPU, in evaluation mode.
+
+    Raises:
+        DataError: The weights are not those of the network that the settings describe.
+    """
+    network = build_model(checkpoint.settings, len(checkpoint.classes), checkpoint.settings.seed)
+    try:
+        network.load_state_dict(checkpoint.weights)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise DataError(
+            f"{checkpoint.path}: its weights do not fit the network of its settings; give another checkpoint"
+        ) from error
+    return network.eval()
+
+
+def transfer(model: Network, settings: Settings, classes: tuple[str, ...], source: Checkpoint) -> LoadReport:
+    """Load into `model` all weights of `source` that mean the same there (`--init`); the rest keeps its fresh weights.
+
+    The stem is adapted to the number of frames: from three to one by summing over time (same response to a still
+    clip); from one to three by `settings.temporal_init`: "mean" (a third in each frame: same response to a still
+    clip), "centre" (the middle frame only) or "diff" (apex minus onset: no response to a still clip). The head, and
+    the parts of the attention branch that depend on the classes, load only for the same class list.
+
+    Args:
+        model: A network of `settings` and `classes`; changed in place.
+        settings: Of `model`.
+        classes: Of `model`.
+        source: What to load.
+
+    Returns:
+        What was loaded, adapted and left out, and why.
+
+    Raises:
+        DataError: Width, blocks or stem kernel differ, so that nothing would fit; or `source` is damaged.
+
+    Source: inflation of 2-D kernels, Carreira and Zisserman, CVPR 2017.
+    """
+    for name in ("width", "blocks", "stem_kernel"):
+        there, here = getattr(source.settings, name), getattr(settings, name)
+        if there != here:
+            option = "--" + name.replace("_", "-")
+            raise DataError(
+                f"{source.path}: its network has {option} {there}, this one {here}; give {option} {there} or "
+                "another --init"
+            )
+    ours, theirs = model.state_dict(), restore(source).state_dict()
+    report = LoadReport()
+    for part in _parts(ours):
+        names = [name for name in ours if _part(name) == part]
+        why_not = _why_not(part, names, ours, theirs, settings, classes, source)
+        if why_not:
+            report.not_loaded.append(f"{part} ({why_not})")
+            continue
+        if part == "stem" and source.settings.frames != settings.frames:
+            theirs["stem.0.weight"] = _adapt_stem(theirs["stem.0.weight"], settings)
+            how = f"by {settings.temporal_init}" if settings.frames > 1 else "by their sum"
+            report.adapted.append(f"stem (from {source.settings.frames} to {settings.frames} frames, {how})")
+        else:
+            report.loaded.append(part)
+        for name in names:
+            ours[name].copy_(theirs[name])
+    if settings.abn and not source.settings.abn:
+        bias = cast(nn.BatchNorm2d, cast(nn.Sequential, model.get_submodule("attention.map_head"))[1]).bias
+        nn.init.constant_(bias, _QUIET_MAP_BIAS)
+        report.adapted.append("attention map (starts near 0.12 everywhere: stage4 was trained without one)")
+    if source.settings.abn and not settings.abn:
+        report.not_loaded.append("attention (this network has no such branch)")
+    return report
+
+
+def _read_plain(path: Path, way_out: str) -> Any:
+    """The plain containers and tensors of a torch archive."""
+    try:
+        data = io.BytesIO(path.read_bytes())
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {os_error_text(error)}; {way_out}") from error
+    if not zipfile.is_zipfile(data):  # Of a cut archive the index, at the end, is gone
+        raise DataError(f"{path}: expected a checkpoint of mertool's, got another file or one cut short; {way_out}")
+    try:
+        with zipfile.ZipFile(data) as archive:
+            damaged = archive.testzip()
+        if damaged is None:
+            data.seek(0)
+            return torch.load(data, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise DataError(
+            f"{path}: expected plain tensors, got Python objects, which could run code: refused; {way_out}"
+        ) from error
+    except Exception as error:  # On damaged input the readers raise nearly every kind
+        detail = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{path}: damaged, or not a checkpoint of mertool's ({detail[:80]}); {way_out}") from error
+    raise DataError(f"{path}: damaged (wrong checksum of {damaged}); {way_out}")
+
+
+def _part(name: str) -> str:
+    """The part of the network that a tensor belongs to: "stage1", "attention.classes", ..."""
+    words = name.split(".")
+    return ".".join(words[:2]) if words[0] == "attention" else words[0]
+
+
+def _parts(weights: dict[str, Tensor]) -> list[str]:
+    return list(dict.fromkeys(_part(name) for name in weights))
+
+
+def _why_not(
+    part: str,
+    names: list[str],
+    ours: dict[str, Tensor],
+    theirs: dict[str, Tensor],
+    settings: Settings,
+    classes: tuple[str, ...],
+    source: Checkpoint,
+) -> str:
+    """Why a part cannot be loaded; empty if it can."""
+    if part.startswith("attention") and not source.settings.abn:
+        return "not in the checkpoint"
+    if part in _CLASS_PARTS and classes != source.classes:
+        return f"other classes: {', '.join(source.classes)} there"
+    if part == "head" and settings.arcface != source.settings.arcface:
+        return f"{'an ArcFace' if source.settings.arcface else 'a linear'} head there"
+    for name in names:
+        if part != "stem" and ours[name].shape != theirs[name].shape:
+            return f"other shape: {tuple(ours[name].shape)} here, {tuple(theirs[name].shape)} there"
+    return ""
+
+
+def _adapt_stem(weight: Tensor, settings: Settings) -> Tensor:
+    """The stem's (O, T, k, k) weight for `settings.frames` instead of T frames."""
+    if settings.frames == 1:
+        return weight.sum(1, keepdim=True)  # (O, 1, k, k)
+    zero = torch.zeros_like(weight)  # (O, 1, k, k)
+    frames = {
+        "mean": (weight / 3, weight / 3, weight / 3),
+        "centre": (zero, weight, zero),
+        "diff": (-weight, zero, weight),
+    }
+    return torch.cat(frames[settings.temporal_init], 1)  # (O, 3, k, k)

@@ -1,0 +1,270 @@
+"""Pictures for the eye: the contact sheet of a pack, what the network sees, and where it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..extraction.image_files import write_png
+from ..network.inputs import Copies, Samples, draw_copies, render
+from ..pack import Pack
+from ..regions import GRID, region_squares, region_transforms
+from ..settings import Settings
+
+__all__ = ["attention_sheet", "contact_sheet", "face_heat", "input_heat", "input_sheet", "on_face", "sketch"]
+
+Image = NDArray[np.uint8]
+
+_WHITE, _INK, _LINE, _DOT = (255, 255, 255), (40, 40, 40), (80, 200, 80), (60, 60, 255)
+_CAPTION_PX = 18
+_THUMB_PX = 160
+_HEADS_SHOWN = 6
+_CLIPS_A_SHEET = 180  # about 1500 x 10,000 pixels
+# First landmark, the one after the last, closed: jaw, brows, nose, eyes, lips (the 300-W numbering).
+_CONTOURS = (
+    (0, 17, False),
+    (17, 22, False),
+    (22, 27, False),
+    (27, 31, False),
+    (31, 36, False),
+    (36, 42, True),
+    (42, 48, True),
+    (48, 60, True),
+    (60, 68, True),
+)
+
+
+def contact_sheet(pack: Pack, path: Path) -> list[Path]:
+    """Draw every clip's three frames with landmarks and region outlines.
+
+    Where frames were stabilised the first sheet begins with the clips whose heads moved most: apex less onset with the
+    head's motion in, and with it taken out.
+
+    Args:
+        pack: The clips.
+        path: A .png; of more than 180 clips the following sheets are named NAME-2.png, NAME-3.png ...
+
+    Returns:
+        The files written.
+    """
+    written = []
+    for number, start in enumerate(range(0, len(pack.ids), _CLIPS_A_SHEET), 1):
+        rows = range(start, min(start + _CLIPS_A_SHEET, len(pack.ids)))
+        cells = _head_cells(pack) if number == 1 else []
+        cells += [_captioned(_clip_strip(pack, row), f"{pack.ids[row]}  {pack.emotion[row]}") for row in rows]
+        target = path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+        write_png(target, _grid(cells, 3))
+        written.append(target)
+    return written
+
+
+def input_sheet(samples: Samples, settings: Settings, path: Path, clips: int = 6, copies: int = 5) -> None:
+    """Draw what the network sees of a few clips: the frames, their stack, augmented copies; as face and as mosaic.
+
+    A stack of three frames is drawn as the paper describes it, one frame a colour channel (onset red, middle green,
+    apex blue): what moves is tinted.
+    """
+    chosen = np.unique(np.linspace(0, len(samples.ids) - 1, clips).round().astype(np.int64))
+    with_regions = all(pack.has_landmarks for pack in samples.packs)
+    cells = []
+    for row in chosen:
+        rows = np.full(copies + 1, row)
+        drawn = draw_copies([samples.ids[row]] * copies, np.arange(copies), 0, settings)
+        plain = Copies.plain(1)
+        how = Copies(
+            np.concatenate([plain.angle_deg, drawn.angle_deg]),
+            np.concatenate([plain.mirror, drawn.mirror]),
+            np.concatenate([plain.tone, drawn.tone]),
+        )
+        name = f"{samples.ids[row]}  {samples.classes[samples.labels[row]]}"
+        for region in ("face", "roi") if with_regions else ("face",):
+            view = Settings.from_dict({**settings.as_dict(), "region": region})
+            pictures = render(samples, rows, how, view, "uint8")
+            frames = [cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR) for frame in pictures[0]]
+            stacks = [_stack(picture) for picture in pictures] if settings.frames == 3 else []
+            copies_drawn = stacks or [cv2.cvtColor(p[0], cv2.COLOR_GRAY2BGR) for p in pictures[1:]]
+            strip = _row([*frames, *copies_drawn])
+            what = "frames, stack, copies" if settings.frames == 3 else "apex, copies"
+            cells.append(_captioned(strip, f"{name}  {region}: {what}"))
+    write_png(path, _grid(cells, 1))
+
+
+def attention_sheet(
+    samples: Samples,
+    rows: NDArray[np.int64],
+    maps: NDArray[np.float32],
+    settings: Settings,
+    path: Path,
+    examples: int = 4,
+) -> None:
+    """Draw the mean attention map of each class over the class's mean picture, then some clips with their own.
+
+    Args:
+        samples: The clips.
+        rows: (N,) rows of `samples`.
+        maps: (N, h, w) attention maps of those clips, 0..1, each by the network that did not see the clip.
+        settings: How the input is rendered.
+        path: A .png.
+        examples: Clips a class.
+    """
+    pictures = render(samples, rows, Copies.plain(len(rows)), settings, "uint8")[:, -1]
+    labels = samples.labels[rows]
+    cells = []
+    for label, name in enumerate(samples.classes):
+        members = np.flatnonzero(labels == label)
+        if len(members) == 0:
+            continue
+        mean = pictures[members].mean(0).round().astype(np.uint8)
+        average = maps[members].mean(0)
+        parts = [input_heat(mean, average, settings)]
+        parts += [input_heat(pictures[k], maps[k], settings) for k in members[:examples]]
+        span = f"map {average.min():.2f} to {average.max():.2f}"
+        cells.append(_captioned(_row(parts), f"{name}: mean of {len(members)} clips ({span}), then single clips"))
+    write_png(path, _grid(cells, 1))
+
+
+def _clip_strip(pack: Pack, row: int) -> Image:
+    frames = []
+    for frame, points in zip(pack.frames[row], pack.landmarks[row], strict=True):
+        image = cv2.cvtColor(np.asarray(frame), cv2.COLOR_GRAY2BGR)
+        if not np.isnan(points).any():
+            squares = np.round(region_squares(points) * 8).astype(np.int32)
+            cv2.polylines(image, list(squares), True, _LINE, 1, cv2.LINE_AA, 3)
+            for x, y in points:
+                cv2.circle(image, (round(float(x)), round(float(y))), 1, _DOT, -1, cv2.LINE_AA)
+        frames.append(_thumb(image))
+    return _row(frames)
+
+
+def _head_cells(pack: Pack) -> list[Image]:
+    """Apex less onset before and after, for the clips whose heads moved most; none where nothing was stabilised."""
+    if pack.head is None:
+        return []
+    moved = np.abs(pack.head[:, 2] - np.eye(2, 3)).max((1, 2))
+    cells = []
+    for row in np.argsort(-moved, kind="stable")[:_HEADS_SHOWN]:
+        onset, _, apex = (np.asarray(frame) for frame in pack.frames[row])
+        before = cv2.warpAffine(apex, pack.head[row, 2], apex.shape, borderMode=cv2.BORDER_REPLICATE)
+        parts = [apex, _difference(before, onset), _difference(apex, onset)]
+        strip = [cv2.cvtColor(_thumb(part), cv2.COLOR_GRAY2BGR) for part in parts]
+        cells.append(_captioned(_row(strip), f"{pack.ids[row]}  apex - onset: head left in, taken out"))
+    return cells
+
+
+def _difference(image: Image, other: Image) -> Image:
+    """Grey where two pictures are equal; four times the difference, so that a small one is seen."""
+    return np.asarray(np.clip(128.0 + 4.0 * (image.astype(np.float32) - other), 0, 255), np.uint8)
+
+
+def _thumb(image: Image) -> Image:
+    return np.asarray(cv2.resize(image, (_THUMB_PX, _THUMB_PX), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _stack(picture: Image) -> Image:
+    return np.ascontiguousarray(picture[::-1].transpose(1, 2, 0))  # OpenCV writes blue first
+
+
+def sketch(landmarks: NDArray[np.floating], size: int) -> Image:
+    """(size, size, 3) line drawing of 68 landmarks given in its pixels: a face's place without anybody's face."""
+    image = np.full((size, size, 3), 235, np.uint8)
+    points = np.round(np.asarray(landmarks) * 8).astype(np.int32)
+    for start, end, closed in _CONTOURS:
+        cv2.polylines(image, [points[start:end]], closed, (120, 120, 120), 1, cv2.LINE_AA, 3)
+    return image
+
+
+def on_face(
+    landmarks: NDArray[np.floating], attention: NDArray[np.float32], tile: int, size: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Attention over the mosaic, put back where the regions lie on a face; where they overlap, the mean.
+
+    Args:
+        landmarks: (68, 2) in pixels of the face's picture.
+        attention: (h, w) map over the mosaic.
+        tile: Side of a region in the mosaic in pixels.
+        size: Side of the picture.
+
+    Returns:
+        (size, size) attention, 0 outside all regions, and (size, size) number of regions that cover a pixel, which
+        fades out at their edges.
+    """
+    mosaic = cv2.resize(attention, (GRID[1] * tile, GRID[0] * tile), interpolation=cv2.INTER_LINEAR)
+    total, weight = np.zeros((size, size), np.float32), np.zeros((size, size), np.float32)
+    for region, transform in enumerate(region_transforms(np.asarray(landmarks)[None], tile)[0]):
+        top, left = region // GRID[1] * tile, region % GRID[1] * tile
+        part = np.ascontiguousarray(mosaic[top : top + tile, left : left + tile])
+        total += cv2.warpAffine(part, transform, (size, size))
+        weight += cv2.warpAffine(np.ones_like(part), transform, (size, size))
+    return np.asarray(total / np.maximum(weight, 1e-6), np.float32), weight
+
+
+def face_heat(
+    face: Image, landmarks: NDArray[np.floating], attention: NDArray[np.float32], settings: Settings
+) -> Image:
+    """(S, S, 3) picture of a face, (S, S) grey or (S, S, 3), under the map over its mosaic (see `on_face`).
+
+    Coloured from the map's lowest to its highest value.
+    """
+    relative, weight = on_face(landmarks, _relative(attention), settings.tile, face.shape[0])
+    colours = cv2.applyColorMap(np.round(255 * relative).clip(0, 255).astype(np.uint8), cv2.COLORMAP_VIRIDIS)
+    plain = face if face.ndim == 3 else cv2.cvtColor(face, cv2.COLOR_GRAY2BGR)
+    share = (0.55 * np.minimum(weight, 1))[..., None]
+    return np.asarray(np.round((1 - share) * plain + share * colours), np.uint8)
+
+
+def _relative(attention: NDArray[np.float32]) -> NDArray[np.float32]:
+    low, high = float(attention.min()), float(attention.max())
+    return np.asarray((attention - low) / max(high - low, 1e-6), np.float32)
+
+
+def input_heat(picture: Image, attention: NDArray[np.float32], settings: Settings) -> Image:
+    """A (H, W) input under its map, coloured from the map's lowest to its highest value, with the tiles outlined."""
+    height, width = picture.shape
+    scale = max(1, round(320 / width))
+    size = (width * scale, height * scale)
+    colours = cv2.applyColorMap(np.round(255 * _relative(attention)).astype(np.uint8), cv2.COLORMAP_VIRIDIS)
+    colours = cv2.resize(colours, size, interpolation=cv2.INTER_LINEAR)
+    grey = cv2.cvtColor(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR), cv2.COLOR_GRAY2BGR)
+    image = cv2.addWeighted(grey, 0.5, colours, 0.5, 0)
+    if settings.region == "roi":
+        tile = settings.tile * scale
+        for k in range(1, GRID[1]):
+            cv2.line(image, (k * tile, 0), (k * tile, size[1]), _WHITE, 1)
+        for k in range(1, GRID[0]):
+            cv2.line(image, (0, k * tile), (size[0], k * tile), _WHITE, 1)
+    return np.asarray(image, np.uint8)
+
+
+def _row(images: Sequence[Image], gap: int = 4) -> Image:
+    height = max(image.shape[0] for image in images)
+    parts: list[Image] = []
+    for image in images:
+        padded = np.full((height, image.shape[1] + gap, 3), 255, np.uint8)
+        padded[: image.shape[0], : image.shape[1]] = image
+        parts.append(padded)
+    return np.concatenate(parts, 1)
+
+
+def _captioned(image: Image, text: str) -> Image:
+    strip = np.full((image.shape[0] + _CAPTION_PX, image.shape[1], 3), 255, np.uint8)
+    strip[_CAPTION_PX:] = image
+    plain = text.encode("ascii", "replace").decode()  # OpenCV's letters are ASCII
+    cv2.putText(strip, plain, (2, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.42, _INK, 1, cv2.LINE_AA)
+    return strip
+
+
+def _grid(cells: Sequence[Image], columns: int, gap: int = 6) -> Image:
+    width = max(cell.shape[1] for cell in cells)
+    rows = []
+    for start in range(0, len(cells), columns):
+        part = cells[start : start + columns]
+        height = max(cell.shape[0] for cell in part) + gap
+        line = np.full((height, columns * (width + gap), 3), 255, np.uint8)
+        for k, cell in enumerate(part):
+            line[: cell.shape[0], k * (width + gap) : k * (width + gap) + cell.shape[1]] = cell
+        rows.append(line)
+    return np.concatenate(rows, 0)

@@ -1,0 +1,245 @@
+"""Pictures for the report of a run: where the attention branch looks, and the clips it was surest and least sure of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DataError, MertoolError
+from ..evaluation.predictions import Predictions
+from ..network.inputs import Copies, Samples, render
+from ..regions import REGIONS, face_transforms, invert
+from ..runs.config import RunConfig, open_samples
+from ..runs.execute import attention_of
+from ..runs.finished import Run
+from ..settings import NETWORK
+from ..text import plural
+from ..texture.features import layout_of
+from . import Gallery, Picture
+from .drawing import attention_sheet, face_heat, input_heat, sketch
+
+__all__ = ["draw_attention", "draw_gallery"]
+
+Image = NDArray[np.uint8]
+
+_CLIPS = 4  # of each kind: what a reader looks at, not a contact sheet
+_FRAME_PX, _FACE_PX, _MOSAIC_HEIGHT_PX = 112, 256, 192
+_GAIN = 4  # times which the difference between apex and onset is drawn: a micro-expression moves a few grey levels
+_QUALITY = 85
+_RANGE = "Each map is coloured from its own lowest (violet) to its highest value (yellow)."
+_LICENCES = "The licences of SAMM, CASME II and others restrict publishing their faces (--no-faces leaves them out)."
+
+
+def draw_attention(run: Path, path: Path) -> None:
+    """Draw the attention maps of a finished cross-validation, each by the network that did not see the clip.
+
+    Raises:
+        DataError: The run has no attention branch, or a fold is not done.
+    """
+    config = RunConfig.read(run)
+    if config.settings.features != NETWORK:
+        raise DataError(f"{run}: is a run of {config.settings.features}, which has no attention maps")
+    if not config.settings.abn:
+        raise DataError(f"{run}: was trained without attention branch, so there are no maps; run cv with --abn")
+    ids, maps = attention_of(run)
+    samples = open_samples(run, config)
+    attention_sheet(samples, samples.rows_of(ids), maps, config.settings, path)
+
+
+def draw_gallery(run: Run, faces: bool) -> Gallery:
+    """Draw a finished run's pictures.
+
+    Args:
+        run: The run.
+        faces: Show the recordings; False draws attention over line drawings and names single clips only.
+
+    Returns:
+        The pictures; where the packs are gone or changed, none and the reason.
+    """
+    try:
+        config = RunConfig.read(run.folder)
+        samples = open_samples(run.folder, config)
+        samples.rows_of(run.predictions.clip)
+    except MertoolError as error:
+        return Gallery((), (), f"No pictures: {error}")
+    maps, notes = None, []
+    selected: tuple[Picture, ...] = ()
+    if config.settings.features != NETWORK:
+        selected = _selection_maps(samples, run, config, faces)
+        notes += [_RANGE] if selected else []
+    elif not config.settings.abn:
+        notes.append("No attention maps: the run has no attention branch.")
+    else:
+        try:
+            maps = attention_of(run.folder)
+            notes.append(_RANGE)
+            if config.settings.region == "roi":
+                notes.append(f"The mosaic's regions, line by line: {', '.join(region.name for region in REGIONS)}.")
+        except MertoolError as error:
+            notes.append(f"No attention maps: {error}.")
+    drawn = ", and maps are drawn over a line drawing" if maps is not None or selected else ""
+    notes.append(_LICENCES if faces else f"Faces are left out (--no-faces){drawn}.")
+    shown = tuple(
+        (title, tuple(_clip(samples, maps, config, run.predictions, row, faces) for row in rows))
+        for title, rows in choose_clips(run.predictions).items()
+    )
+    return Gallery(_class_maps(samples, maps, config, faces), shown, " ".join(notes), selected)
+
+
+def choose_clips(predictions: Predictions) -> dict[str, list[int]]:
+    """Rows of the clips to show, by title; none of them twice."""
+    sure = predictions.probabilities.max(1)
+    found: dict[str, list[int]] = {}
+    for name, right in (("right", True), ("wrong", False)):
+        rows = [
+            row
+            for row in range(len(predictions.clip))
+            if (predictions.truth[row] == predictions.prediction[row]) == right
+        ]
+        rows.sort(key=lambda row: (-sure[row], predictions.clip[row]))
+        most = rows[:_CLIPS]
+        least = rows[len(most) :][::-1][:_CLIPS]
+        for title, chosen in ((f"Surest, and {name}", most), (f"Least sure, and {name}", least)):
+            if chosen:
+                found[title] = chosen
+    return found
+
+
+def _selection_maps(samples: Samples, run: Run, config: RunConfig, faces: bool) -> tuple[Picture, ...]:
+    """Of each plane the share of each region's texture features that was selected, over the input and a face."""
+    shares = run.selected_shares()
+    shape = layout_of(config.settings).map_shape if shares else (0, 0)
+    if len(shares) != shape[0] * shape[1] or not shares:
+        return ()
+    rows = samples.rows_of(run.predictions.clip)
+    shown = []
+    for plane in next(iter(shares.values())):
+        share = {place: values[plane] for place, values in shares.items()}
+        heat = np.array(list(share.values()), np.float32).reshape(shape)
+        least, most = min(share, key=share.__getitem__), max(share, key=share.__getitem__)
+        caption = f"plane {plane}: {100 * share[least]:.1f} % of {least} to {100 * share[most]:.1f} % of {most}"
+        # Each region in one colour: without its neighbours' running into it.
+        blocks = cv2.resize(heat, (32 * shape[1], 32 * shape[0]), interpolation=cv2.INTER_NEAREST)
+        shown.append(_heat_picture(samples, rows, np.asarray(blocks, np.float32), config, faces, caption))
+    return tuple(shown)
+
+
+def _class_maps(
+    samples: Samples, maps: tuple[list[str], NDArray[np.float32]] | None, config: RunConfig, faces: bool
+) -> tuple[Picture, ...]:
+    """The mean map of each class over the input, and over a face where the input is the mosaic."""
+    if maps is None:
+        return ()
+    rows, attention = samples.rows_of(maps[0]), maps[1]
+    shown = []
+    for label, name in enumerate(samples.classes):
+        members = np.flatnonzero(samples.labels[rows] == label)
+        if len(members) == 0:
+            continue
+        mean = attention[members].mean(0)
+        caption = f"{name}, mean of {plural(len(members), 'clip')}, map {mean.min():.2f} to {mean.max():.2f}"
+        shown.append(_heat_picture(samples, rows[members], mean, config, faces, caption))
+    return tuple(shown)
+
+
+def _heat_picture(
+    samples: Samples, rows: NDArray[np.int64], heat: NDArray[np.float32], config: RunConfig, faces: bool, caption: str
+) -> Picture:
+    """A map over the mean input of these clips, and over a face where the input is the mosaic."""
+    settings = config.settings
+    input_mean = _mean_input(samples, rows, config)
+    landmarks = _mean_landmarks(samples, rows)
+    if settings.region == "roi":
+        picture = input_mean if faces else np.full_like(input_mean, 235)
+        size = samples.packs[0].frames.shape[-1]
+        face = _mean_face(samples, rows) if faces else sketch(landmarks, size)
+        mosaic, on_face = input_heat(picture, heat, settings), face_heat(face, landmarks, heat, settings)
+        image = _side_by_side([mosaic, on_face], _MOSAIC_HEIGHT_PX)
+        return Picture(_jpeg(image), f"{caption}; over the mosaic and over a face")
+    picture = input_mean if faces else _face_sketch(landmarks, settings.face_size)
+    return Picture(_jpeg(_scaled(input_heat(picture, heat, settings), _FACE_PX)), caption)
+
+
+def _clip(
+    samples: Samples,
+    maps: tuple[list[str], NDArray[np.float32]] | None,
+    config: RunConfig,
+    predictions: Predictions,
+    row: int,
+    faces: bool,
+) -> Picture:
+    """A clip's onset, middle and apex, what moved, and where the network looked; without `faces` its name alone."""
+    name = predictions.clip[row]
+    truth, answer = predictions.truth[row], predictions.prediction[row]
+    said = f"{name}: {answer} {100 * predictions.probabilities[row].max():.1f} %"
+    said += "" if truth == answer else f", truth {truth}"
+    if not faces:
+        return Picture(b"", said)
+    place = samples.rows_of([name])
+    pack, at = samples.place[place[0]]
+    frames = np.asarray(samples.packs[pack].frames[at])
+    moved = np.clip(128 + _GAIN * (frames[2].astype(np.int16) - frames[0]), 0, 255).astype(np.uint8)
+    tiles = [cv2.cvtColor(part, cv2.COLOR_GRAY2BGR) for part in (*frames, moved)]
+    words = f"onset, middle, apex; apex less onset, times {_GAIN}"
+    if maps is not None:
+        apex = np.asarray(render(samples, place, Copies.plain(1), config.settings, "uint8")[0, -1], np.uint8)
+        attention = maps[1][maps[0].index(name)]
+        tiles.append(input_heat(apex, attention, config.settings))
+        words += f"; attention, {attention.min():.2f} to {attention.max():.2f}"
+    return Picture(_jpeg(_side_by_side(tiles, _FRAME_PX)), f"{said}. {words}")
+
+
+def _side_by_side(images: Sequence[Image], height: int) -> Image:
+    gap = np.full((height, 2, 3), 255, np.uint8)
+    parts = [part for image in images for part in (_scaled(image, height), gap)]
+    return np.concatenate(parts[:-1], 1)
+
+
+def _mean_input(samples: Samples, rows: NDArray[np.int64], config: RunConfig) -> Image:
+    pictures = render(samples, rows, Copies.plain(len(rows)), config.settings, "uint8")[:, -1]
+    return np.asarray(pictures.mean(0).round(), np.uint8)
+
+
+def _mean_face(samples: Samples, rows: NDArray[np.int64]) -> Image:
+    """Mean of the apex crops; of several packs with crops of different sizes, of those of the first one's size."""
+    size = samples.packs[0].frames.shape[-1]
+    total, count = np.zeros((size, size)), 0
+    for pack, at in samples.place[rows]:
+        frame = samples.packs[pack].frames[at, 2]
+        if frame.shape[-1] == size:
+            total += frame
+            count += 1
+    return np.asarray((total / max(count, 1)).round(), np.uint8)
+
+
+def _mean_landmarks(samples: Samples, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(68, 2) mean of the onset landmarks, in pixels of the first pack's crop."""
+    size = samples.packs[0].frames.shape[-1]
+    scaled = [
+        samples.packs[pack].landmarks[at, 0] * (size / samples.packs[pack].frames.shape[-1])
+        for pack, at in samples.place[rows]
+    ]
+    return np.asarray(np.mean(scaled, 0), np.float64)
+
+
+def _face_sketch(landmarks: NDArray[np.float64], side: int) -> Image:
+    """(side, side) grey line drawing in the place of the face picture; empty for packs without landmarks."""
+    if np.isnan(landmarks).any():
+        return np.full((side, side), 235, np.uint8)
+    inward = invert(np.asarray(face_transforms(landmarks[None], side)[0, 0], np.float64))
+    return np.ascontiguousarray(sketch(landmarks @ inward[:, :2].T + inward[:, 2], side)[..., 0])
+
+
+def _scaled(image: Image, height: int) -> Image:
+    width = round(image.shape[1] * height / image.shape[0])
+    how = cv2.INTER_AREA if height < image.shape[0] else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(image, (width, height), interpolation=how), np.uint8)
+
+
+def _jpeg(image: Image) -> bytes:
+    encoded: Sequence[object] = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    return np.asarray(encoded[1], np.uint8).tobytes()

@@ -1,0 +1,207 @@
+"""From the options of `train` and `cv` to a begun run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from ..datasets.labels import default_classes
+from ..errors import DataError, UsageError
+from ..files import file_lock
+from ..network.training import choose_device
+from ..pack import Pack, load_pack
+from ..settings import NETWORK, Settings, check_given
+from .config import RunConfig, initial_weights, locate, move_packs, open_packs
+from .start import begin_run, continue_run, default_run
+
+__all__ = ["begin", "begin_repeats", "choose_packs", "settings_of"]
+
+Remark = Callable[[str], None]
+_AUTO = {("device", "auto"), ("precision", "auto")}  # what these are without the option
+
+
+def choose_packs(packs: tuple[Path, ...], remark: Remark) -> list[Path]:
+    """The packs that were named, or the only one of the working folder.
+
+    Raises:
+        UsageError: None was named, and there is none or more than one.
+    """
+    if packs:
+        return list(packs)
+    found = sorted(Path().glob("*.npz"))
+    if len(found) != 1:
+        seen = ", ".join(path.name for path in found) or "none"
+        raise UsageError(f"which pack? expected one .npz in this folder, found {seen}; name it: mertool cv SAMM.npz")
+    remark(f"pack {found[0]}")
+    return found
+
+
+def _given(given: dict[str, Any]) -> dict[str, Any]:
+    """The settings that were really asked for, with numbers as numbers."""
+    numbers = ("frames", "stem_kernel", "stem_stride", "map_kernel", "points")
+    said = {name: value for name, value in given.items() if value is not None and (name, value) not in _AUTO}
+    said |= {name: int(said[name]) for name in numbers if name in said}
+    if "classes" in said:
+        said["classes"] = said["classes"].strip().lower()
+    return said
+
+
+def _usual_classes(packs: Sequence[Pack]) -> str:
+    """The class set of the packs' data sets; "" where these differ."""
+    usual = {default_classes(name) for pack in packs for name in pack.dataset}
+    return usual.pop() if len(usual) == 1 else ""
+
+
+def settings_of(given: dict[str, Any], packs: Sequence[Pack]) -> Settings:
+    """All settings, from the options that were given.
+
+    Raises:
+        UsageError: A value is out of range or belongs to other features, or the packs leave the classes open.
+    """
+    said = _given(given)
+    check_given(said.get("features", NETWORK), said)
+    network = said.setdefault("features", NETWORK) == NETWORK
+    said["device"] = choose_device(said.get("device", "auto") if network else "cpu")
+    said.setdefault("precision", "fp32")
+    said.setdefault("classes", _usual_classes(packs))
+    if not said["classes"]:
+        names = sorted({name for pack in packs for name in pack.dataset})
+        raise UsageError(f"--classes: the packs hold {', '.join(names)}, whose class sets differ; name one")
+    return Settings.from_recipe(**said)
+
+
+def _protocol_option(protocol: str) -> str:
+    return "--folds-file" if protocol == "file" else f"--protocol {protocol}"
+
+
+def begin(
+    command: str,
+    packs: tuple[Path, ...],
+    run: Path | None,
+    given: dict[str, Any],
+    remark: Remark,
+    *,
+    resume: bool,
+    init: Path | None,
+    folds: tuple[int, ...] = (),
+    repeats: tuple[int, ...] = (),
+    folds_file: Path | None = None,
+) -> tuple[Path, RunConfig]:
+    """Begin a run, join it, or continue it with its own settings.
+
+    Args:
+        command: "cv" or "train".
+        packs: As named; see `choose_packs`.
+        run: Its folder; None for the default one.
+        given: Settings by name; None for those that were not given.
+        remark: Takes each remark for the user.
+        resume: Continue the run if there is one.
+        init: `--init`.
+        folds: `--fold`.
+        repeats: `--repeat`.
+        folds_file: `--folds-file`.
+
+    Raises:
+        MertoolError: As `mertool.runs.start.begin_run` and `continue_run`; or options that contradict each other.
+    """
+    if folds_file is not None:
+        if given.get("protocol") is not None:
+            raise UsageError("--folds-file: is a protocol of its own; leave out --protocol")
+        given["protocol"] = "file"
+    if given.get("folds") is not None and given.get("protocol") in ("loso", "leave-dataset-out", "file"):
+        what = {"loso": "every subject is a fold", "file": "the file says them"}
+        why = what.get(given["protocol"], "every data set is a fold")
+        raise UsageError(f"--folds: with {_protocol_option(given['protocol'])} {why}; leave it out")
+    if given.get("new_splits") and given.get("protocol") in ("loso", "leave-dataset-out", "file"):
+        raise UsageError(f"--new-splits: {_protocol_option(given['protocol'])} leaves nothing to split anew")
+
+    def go_on(folder: Path) -> tuple[Path, RunConfig]:
+        config = continue_run(folder, command, packs, init, _given(given))
+        _check_repeats(repeats, config.settings)
+        return folder, config
+
+    if resume and run is not None and (run / "config.json").exists():
+        return go_on(run)
+    chosen = choose_packs(packs, remark)
+    opened = [load_pack(path) for path in chosen]
+    settings = settings_of(given, opened)
+    if init is not None and settings.features != NETWORK:
+        raise UsageError(f"--init: --features {settings.features} has no network; leave it out")
+    folder = run or default_run(command, chosen, settings, init, _usual_classes(opened))
+    if resume and (folder / "config.json").exists():
+        return go_on(folder)
+    _check_repeats(repeats, settings)
+    if resume:
+        remark(f"{folder}: nothing to continue yet; beginning")
+    undecided = {"device", "precision"} - set(_given(given))
+    config, remarks = begin_run(
+        folder,
+        command,
+        opened,
+        settings,
+        init,
+        only=folds,
+        join=bool(folds or repeats),
+        folds_file=folds_file,
+        undecided=undecided,
+    )
+    for text in remarks:
+        remark(text)
+    return folder, config
+
+
+def _check_repeats(chosen: tuple[int, ...], settings: Settings) -> None:
+    if settings.repeats > 1 and settings.features != NETWORK and not settings.new_splits:
+        fixed = settings.protocol in ("loso", "leave-dataset-out", "file")
+        advice = f"and {_protocol_option(settings.protocol)} leaves none to them; leave it out" if fixed else ""
+        raise UsageError(
+            f"--repeats: {settings.features} has no chance in it but the folds{', ' if fixed else '; '}"
+            f"{advice or 'add --new-splits'}"
+        )
+    if settings.new_splits and settings.repeats < 2:
+        raise UsageError("--new-splits: of repeats; add --repeats 5")
+    for number in chosen:
+        if number >= settings.repeats:
+            raise UsageError(f"--repeat: expected 0 to {settings.repeats - 1}, got {number}")
+
+
+def begin_repeats(run: Path, config: RunConfig, remark: Remark, said: Sequence[str]) -> list[tuple[Path, RunConfig]]:
+    """A begun run and its repeats, each a complete run in `RUN/repeat_K`, which are begun or joined.
+
+    Repeat K has the seed `seed + K`, and the folds of the run or, with `new_splits`, those of `split_seed + K`.
+
+    Args:
+        run: The run's folder.
+        config: Its configuration.
+        remark: Takes each remark for the user, of other folds for example.
+        said: Remarks that the run has made already; of repeats they are not made again.
+
+    Raises:
+        MertoolError: As `mertool.runs.start.begin_run`; or what the run was made from has changed.
+    """
+    runs = [(run, config)]
+    settings = config.settings
+    if settings.repeats == 1:
+        return runs
+    packs: list[Pack] = []
+    with file_lock(run / ".repeats"):  # an array's jobs begin them together
+        for number in range(1, settings.repeats):
+            folder = run / f"repeat_{number}"
+            wanted = settings.of_repeat(number)
+            if (folder / "config.json").exists():
+                found = RunConfig.read(folder)
+                differing = dataclasses.replace(config, settings=wanted).differences(found)
+                if differing:
+                    raise DataError(f"{folder}: is no repeat of {run} ({'; '.join(differing)}); move it away")
+                found = move_packs(folder, found, [locate(run, path) for path, _ in config.packs])
+            else:
+                packs = packs or open_packs(run, config)
+                own = run / "folds.json" if settings.protocol == "file" else None
+                found, texts = begin_run(folder, "cv", packs, wanted, initial_weights(run, config), folds_file=own)
+                for text in texts:
+                    if text not in said:
+                        remark(f"repeat {number}: {text}")
+            runs.append((folder, found))
+    return runs

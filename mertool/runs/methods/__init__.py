@@ -1,0 +1,1 @@
+"""The methods that a run can use, one file each."""

@@ -1,0 +1,46 @@
+"""Words that messages share: plurals, shortened lists and values, causes of system errors."""
+
+from __future__ import annotations
+
+import errno
+import unicodedata
+from collections.abc import Sequence
+
+__all__ = ["abbreviate", "display_width", "few", "os_error_text", "plural", "strip_control_chars"]
+
+_LONGEST = 60  # characters of a wrong value in a message
+
+
+def plural(n: int, noun: str) -> str:
+    """`1 clip`, `2 clips`."""
+    return f"{n} {noun}{'' if n == 1 else 's'}"
+
+
+def few(names: Sequence[str], most: int = 3) -> str:
+    """The first names of a list, and how many more there are: `a, b, c and 4 more`."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def abbreviate(value: object) -> str:
+    """A value as it is written in Python, cut where a long text would drown the message."""
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+
+
+def os_error_text(error: OSError) -> str:
+    """Short cause of an OSError for a message: `no such file or directory`, without path and number."""
+    if error.errno == errno.ENOSPC:
+        return "no space left on the device; free some or choose another place with -o"
+    return (error.strerror or str(error)).lower()
+
+
+def strip_control_chars(text: str) -> str:
+    """The text with control characters as escapes: they drive a terminal or break a line."""
+    return "".join(repr(mark)[1:-1] if unicodedata.category(mark) == "Cc" else mark for mark in text)
+
+
+def display_width(text: str) -> int:
+    """Columns of a terminal: wide East Asian characters take two, combining marks none."""
+    marks = sum(unicodedata.combining(c) > 0 for c in text)
+    return len(text) - marks + sum(unicodedata.east_asian_width(c) in "WF" for c in text)

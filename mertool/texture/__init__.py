@@ -1,0 +1,1 @@
+"""Texture features: from a pack to probabilities."""

@@ -1,0 +1,335 @@
+"""A linear one-vs-rest classifier on many features of few clips: selection, training, and the choice of both.
+
+Everything here is fitted on the clips it is given, which `mertool.texture.model_selection` takes from the training part
+of a fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..errors import DataError, FileError
+from ..pack import write_arrays
+from ..text import os_error_text
+
+__all__ = [
+    "COSTS",
+    "Classifier",
+    "Design",
+    "Problem",
+    "feature_counts",
+    "fisher_ratio",
+    "fit_one_vs_rest",
+    "train_classifier",
+]
+
+COSTS = (1.0, 10.0, 100.0, 1000.0)  # for features of unit length: from hardly more than the class shares to separation
+_FEWEST = 16
+_NEWTON_STEPS = 100
+_TOLERANCE = 1e-10  # of the gradient, relative to that at the start
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """What inner validation chooses.
+
+    Attributes:
+        count: How many features of highest Fisher ratio.
+        cost: C, the weight of the clips' losses against the size of the weights.
+    """
+
+    count: int
+    cost: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Classifier:
+    """A trained one-vs-rest classifier over K classes.
+
+    Attributes:
+        design: How it was trained.
+        kept: (q,) int64 columns of the features that it looks at, ascending.
+        mean: (q,) float64, subtracted from them.
+        scale: (q,) float64, then divided by: sqrt(q) standard deviations, so that a clip's length is about 1.
+        weights: (q, K) float64.
+        intercept: (K,) float64; minus infinity for a class it has never met.
+        classes: K names.
+        seen: Ids of the clips it was trained or chosen on.
+    """
+
+    design: Design
+    kept: NDArray[np.int64]
+    mean: NDArray[np.float64]
+    scale: NDArray[np.float64]
+    weights: NDArray[np.float64]
+    intercept: NDArray[np.float64]
+    classes: tuple[str, ...]
+    seen: tuple[str, ...] = ()
+
+    def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(N, K) probabilities of (N, D) features: the classes' own logistic ones, divided by their sum."""
+        x = (features[:, self.kept].astype(np.float64) - self.mean) / self.scale
+        scores = torch.from_numpy(x) @ torch.from_numpy(self.weights)
+        return _shares(scores.numpy() + self.intercept)
+
+    def save(self, path: Path) -> None:
+        """Write it as .npz without pickles, atomically; equal classifiers give equal bytes."""
+        arrays = {
+            "format": np.array(_FORMAT),
+            "count": np.array(self.design.count),
+            "cost": np.array(self.design.cost),
+            "kept": self.kept,
+            "mean": self.mean,
+            "scale": self.scale,
+            "weights": self.weights,
+            "intercept": self.intercept,
+            "classes": np.array(self.classes, np.str_),
+            "seen": np.array(self.seen, np.str_),
+        }
+        write_arrays(path, arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> Classifier:
+        """Read what `save` wrote.
+
+        Raises:
+            FileError: It is missing or cannot be read.
+            DataError: It is damaged, or was written by a newer mertool.
+        """
+        try:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+                found = {name: archive[name] for name in archive.files}
+            if int(found["format"]) > _FORMAT:
+                raise DataError(f"{path}: format {int(found['format'])}, expected up to {_FORMAT}; update mertool")
+            classifier = cls(
+                Design(int(found["count"]), float(found["cost"])),
+                kept=found["kept"],
+                mean=found["mean"],
+                scale=found["scale"],
+                weights=found["weights"],
+                intercept=found["intercept"],
+                classes=tuple(found["classes"].tolist()),
+                seen=tuple(found["seen"].tolist()),
+            )
+            if found["classes"].dtype.kind != "U" or found["seen"].dtype.kind != "U" or found["seen"].ndim != 1:
+                raise ValueError("expected text")
+            classifier._check()
+        except DataError:
+            raise
+        except OSError as error:
+            raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
+        except Exception as error:
+            raise DataError(f"{path}: damaged, not a classifier that mertool writes") from error
+        return classifier
+
+    @classmethod
+    def load_for(cls, path: Path, classes: tuple[str, ...], n_features: int) -> Classifier:
+        """`load` of one for these classes and (N, n_features) features.
+
+        Raises:
+            MertoolError: As `load`; or it is for others.
+        """
+        classifier = cls.load(path)
+        if classifier.classes != classes:
+            raise DataError(f"{path}: is of the classes {', '.join(classifier.classes)}, not of {', '.join(classes)}")
+        if classifier.kept[-1] >= n_features:
+            raise DataError(
+                f"{path}: looks at feature {classifier.kept[-1]} of {n_features}; it was made with other settings"
+            )
+        return classifier
+
+    def _check(self) -> None:
+        q, k = len(self.kept), len(self.classes)
+        right = (
+            0 < self.design.cost < np.inf
+            and len(set(self.classes)) == k
+            and self.kept.dtype == np.int64
+            and self.kept.ndim == 1
+            and q == self.design.count
+            and bool((np.diff(self.kept) > 0).all())
+            and self.kept[0] >= 0
+            and self.mean.shape == self.scale.shape == (q,)
+            and self.weights.shape == (q, k)
+            and self.intercept.shape == (k,)
+            and not np.isnan(self.intercept).any()
+            and bool((self.intercept < np.inf).all() and (self.intercept > -np.inf).any())
+            and all(array.dtype == np.float64 for array in (self.mean, self.scale, self.weights, self.intercept))
+            and np.isfinite([self.mean, self.scale]).all()
+            and np.isfinite(self.weights).all()
+            and bool((self.scale > 0).all())
+        )
+        if not right:
+            raise ValueError("its members do not fit together")
+
+
+def fisher_ratio(features: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Variance between classes over variance within them, of each feature (Kato et al.; methods.md 4.1).
+
+    F_j = sum over c of n_c (mean_cj - mean_j)^2 / sum over c, i in c of (x_ij - mean_cj)^2. In this order the features
+    stand as in a one-way analysis of variance.
+
+    Args:
+        features: (N, D).
+        labels: (N,) class of each clip.
+
+    Returns:
+        (D,) float64; 0 for a constant feature, infinity for one that is constant in each class but not over them.
+    """
+    x = features.astype(np.float64)
+    x = x - x.mean(0)
+    between = np.zeros(x.shape[1])
+    within = np.zeros(x.shape[1])
+    for label in np.unique(labels):
+        part = x[labels == label]
+        mean = part.mean(0)
+        between += len(part) * mean**2
+        within += ((part - mean) ** 2).sum(0)
+    within[within < 1e-24 * between] = 0  # what rounding leaves of a feature that is constant in each class
+    constant = between + within <= 1e-20 * np.maximum(1, (features.astype(np.float64) ** 2).sum(0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(constant, 0.0, between / within)
+
+
+def feature_counts(size: int) -> tuple[int, ...]:
+    """How many features inner validation tries: all, half of them, a quarter, and so on down to sixteen."""
+    counts = [size]
+    while counts[-1] // 2 >= _FEWEST:
+        counts.append(counts[-1] // 2)
+    return tuple(counts)
+
+
+class Problem:
+    """Clips to train on, and what all classifiers on them share: the order of the features.
+
+    Args:
+        features: (N, D).
+        labels: (N,) class of each clip.
+        n_classes: K; classes without a clip are never predicted.
+        balance: Let every class weigh the same (against imbalance), else every clip.
+    """
+
+    def __init__(
+        self, features: NDArray[np.float32], labels: NDArray[np.int64], n_classes: int, *, balance: bool
+    ) -> None:
+        counts = np.bincount(labels, minlength=n_classes)
+        self.features, self.labels, self.n_classes = features, labels, n_classes
+        self.importance = np.ones(len(labels))
+        if balance:
+            self.importance = (len(labels) / (counts > 0).sum() / np.maximum(counts, 1))[labels]
+        ratio = fisher_ratio(features, labels)
+        self.order = np.argsort(-ratio, kind="stable")  # of equal ones the first
+
+    def train(
+        self, count: int, costs: Sequence[float], classes: tuple[str, ...], seen: tuple[str, ...] = ()
+    ) -> Iterator[Classifier]:
+        """A classifier for each cost, in ascending order, on the `count` features of highest Fisher ratio."""
+        kept = np.sort(self.order[:count])
+        x = self.features[:, kept].astype(np.float64)
+        mean = x.mean(0)
+        deviation = x.std(0)
+        scale = np.where(deviation > 0, deviation, 1.0) * np.sqrt(len(kept))
+        fitted = fit_one_vs_rest((x - mean) / scale, self.labels, self.n_classes, sorted(costs), self.importance)
+        for cost, (weights, intercept) in zip(sorted(costs), fitted, strict=True):
+            yield Classifier(Design(count, cost), kept, mean, scale, weights, intercept, classes, seen)
+
+
+def train_classifier(
+    features: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    design: Design,
+    classes: tuple[str, ...],
+    *,
+    balance: bool,
+    seen: tuple[str, ...] = (),
+) -> Classifier:
+    """The classifier of one design; see `Problem`."""
+    problem = Problem(features, labels, len(classes), balance=balance)
+    return next(problem.train(design.count, (design.cost,), classes, seen))
+
+
+def fit_one_vs_rest(
+    x: NDArray[np.float64],
+    labels: NDArray[np.int64],
+    n_classes: int,
+    costs: Sequence[float],
+    importance: NDArray[np.float64],
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """L2-regularised logistic regression of each class against all others, to the minimum.
+
+    Minimises |w|^2 / 2 + C sum over i of importance_i log(1 + exp(-y_i (w x_i + b))), as scikit-learn's
+    LogisticRegression does, by Newton's method with step halving (on separable clips float64 reaches it up to C about
+    1e6, and at 1e9 comes within a thousandth of the objective). With more features than clips, in the coordinates of
+    the clips' own span, where the minimum lies; float64, so that it depends on the thread count alone.
+
+    Args:
+        x: (N, q).
+        labels: (N,) class of each row.
+        n_classes: K.
+        costs: C, each begun where the one before ended.
+        importance: (N,) weight of each row's loss.
+
+    Yields:
+        For each C (q, K) weights and (K,) intercepts; 0 and minus infinity for a class without a row, 0 and 0 for one
+        that has all of them.
+    """
+    rows = torch.from_numpy(np.ascontiguousarray(x))
+    back = None
+    if rows.shape[1] > rows.shape[0]:
+        values, vectors = torch.linalg.eigh(rows @ rows.T)
+        real = values > values[-1].clamp_min(1e-300) * 1e-12 * len(values)
+        root = values[real].sqrt()
+        back = rows.T @ (vectors[:, real] / root)
+        rows = vectors[:, real] * root
+    design = torch.cat([rows, torch.ones(len(rows), 1, dtype=torch.float64)], 1)
+    weight = torch.from_numpy(importance)
+    signs = [torch.from_numpy(np.where(labels == label, 1.0, -1.0)) for label in range(n_classes)]
+    known = [bool((labels == label).any()) for label in range(n_classes)]
+    theta = torch.zeros(n_classes, design.shape[1], dtype=torch.float64)
+    for cost in costs:
+        for label in range(n_classes):
+            if known[label] and sum(known) > 1:
+                theta[label] = _newton(design, signs[label], cost * weight, theta[label])
+        found = theta[:, :-1].T if back is None else back @ theta[:, :-1].T
+        yield found.numpy().copy(), np.where(known, theta[:, -1].numpy(), -np.inf)
+
+
+def _newton(design: torch.Tensor, sign: torch.Tensor, weight: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
+    """The minimum of one logistic problem; the last column of `design` is the intercept's, which is not penalised."""
+    penalty = torch.ones(design.shape[1], dtype=torch.float64)
+    penalty[-1] = 0
+
+    def objective(theta: torch.Tensor) -> torch.Tensor:
+        loss = torch.nn.functional.softplus(-sign * (design @ theta), threshold=1000)
+        return (weight * loss).sum() + (penalty * theta**2).sum() / 2
+
+    theta, value = start, objective(start)
+    enough = _TOLERANCE * (1 + float((design.abs().T @ weight).max()))
+    for _ in range(_NEWTON_STEPS):
+        share = torch.sigmoid(-sign * (design @ theta))
+        gradient = penalty * theta - design.T @ (weight * sign * share)
+        if float(gradient.abs().max()) <= enough:
+            break
+        curvature = design.T @ ((weight * share * (1 - share))[:, None] * design) + torch.diag(penalty + 1e-12)
+        step = torch.linalg.solve(curvature, gradient)
+        size = 1.0
+        while size > 1e-8 and objective(theta - size * step) > value:
+            size /= 2
+        if size <= 1e-8:
+            break  # as far as float64 can tell, this is the minimum
+        theta = theta - size * step
+        value = objective(theta)
+    return theta
+
+
+def _shares(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N, K) logistic values divided by their sum, also where all are too small for a float."""
+    log = -np.logaddexp(0, -scores)
+    share = np.exp(log - log.max(1, keepdims=True))
+    return np.asarray(share / share.sum(1, keepdims=True))
