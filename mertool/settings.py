@@ -5,13 +5,12 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from .errors import UsageError
 
-__all__ = ["FUSION", "NETWORK", "RECIPES", "Settings", "check_given", "option_name", "settings_that_count", "three_of"]
+__all__ = ["FUSION", "GROUPS", "NETWORK", "RECIPES", "Settings", "option_name", "three_of"]
 
 NETWORK = "network"
 FUSION = "fusion"
@@ -38,7 +37,7 @@ RECIPES: dict[str, dict[str, Any]] = {
 }
 
 _CHOICES = {
-    "features": (NETWORK, "lbp-top", "cbp-top", FUSION),
+    "method": (NETWORK, "lbp-top", "cbp-top", FUSION),
     "interpolation": ("tim", "linear"),
     "points": (4, 8, 16),
     "sampling": ("bilinear", "nearest"),
@@ -88,6 +87,25 @@ _RANGES: dict[str, tuple[float, float]] = {
     "seed": (0, 2**62),
     "split_seed": (0, 2**62),
     "threads": (1, 1024),
+}
+
+
+# Settings that mean something for some methods only; all others hold for every method that trains.
+GROUPS: dict[str, frozenset[str]] = {
+    "lbp-top": frozenset({"sampling", "mapping"}),
+    "cbp-top": frozenset({"threshold", "signed"}),
+    "texture": frozenset(
+        ("length", "interpolation", "points", "radii", "normalise", "grid", "select_features", "cost")
+    ),
+    "network": frozenset(
+        (
+            *("frames", "width", "blocks", "stem_kernel", "stem_stride", "abn", "map_kernel", "arcface", "arc_scale"),
+            *("arc_margin", "arc_ramp", "pool", "dropout", "temporal_init", "recipe", "epochs", "batch_size"),
+            *("optimizer", "lr", "momentum", "weight_decay", "warmup", "schedule", "clip_norm", "copies"),
+            *("fresh_copies", "mirror", "rotation_deg", "gain", "bias", "select", "seed", "device", "precision"),
+        )
+    ),
+    "fusion": frozenset({"fuse_weights"}),
 }
 
 
@@ -141,7 +159,7 @@ class Settings:
     gain: float = 0.2  # contrast gain uniform in 1 +- this
     bias: float = 10.0  # grey levels, uniform in +-
     # Texture features, instead of the network (Kato et al., reference [8] of the paper; methods.md 4 and 5)
-    features: str = NETWORK  # or "lbp-top", "cbp-top"; "fusion": of the runs that --fuse names
+    method: str = NETWORK  # or "lbp-top", "cbp-top"; "fusion": of the runs that --fuse names
     length: int = 10  # frames a clip is interpolated to: best of 10 to 80 (methods.md 5.4); 0 = as stored
     interpolation: str = "tim"  # temporal interpolation model (methods.md 5.6), or "linear"
     points: int = 8  # P; "or 4, as good or better on magnified clips" (methods.md 5.4)
@@ -296,57 +314,6 @@ def _is_cost(text: str) -> bool:
         return text.isascii() and "_" not in text and 0 < float(text) <= 1e9
     except ValueError:
         return False
-
-
-# What each kind of features leaves out. Not here: what all share (classes, region, tile, protocol, ...).
-_OF_LBP = {"sampling", "mapping"}
-_OF_CBP = {"threshold", "signed"}
-_OF_TEXTURE = {
-    *_OF_LBP,
-    *_OF_CBP,
-    *("length", "interpolation", "points", "radii", "normalise", "grid", "select_features", "cost"),
-}
-_OF_NETWORK = {
-    *("frames", "width", "blocks", "stem_kernel", "stem_stride", "abn", "map_kernel", "arcface", "arc_scale"),
-    *("arc_margin", "arc_ramp", "pool", "dropout", "temporal_init", "recipe", "epochs", "batch_size", "optimizer"),
-    *("lr", "momentum", "weight_decay", "warmup", "schedule", "clip_norm", "copies", "fresh_copies", "mirror"),
-    *("rotation_deg", "gain", "bias", "select", "seed", "device", "precision"),
-}
-_UNFIT = {NETWORK: _OF_TEXTURE, "lbp-top": _OF_NETWORK | _OF_CBP, "cbp-top": _OF_NETWORK | _OF_LBP}
-
-
-def settings_that_count(settings: Settings) -> dict[str, Any]:
-    """The values of a run's settings without those that mean nothing for its features."""
-    values = settings.as_dict()
-    if settings.features == FUSION:
-        return {
-            name: values[name] for name in ("features", "fuse_weights", "classes", "protocol", "folds", "split_seed")
-        }
-    return {name: value for name, value in values.items() if name not in (_UNFIT[settings.features] | {"fuse_weights"})}
-
-
-def check_given(features: str, given: Iterable[str]) -> None:
-    """Refuse options that mean nothing for these features, rather than to ignore them.
-
-    Args:
-        features: "network", "lbp-top", "cbp-top" or "fusion".
-        given: Names of the settings that were asked for.
-
-    Raises:
-        UsageError: One of them belongs to other features.
-    """
-    if features == FUSION:
-        unfit = set(given) - {"fuse_weights"}
-        why = "--fuse takes all else from its runs; leave it out"
-    elif "fuse_weights" in given:
-        unfit, why = {"fuse_weights"}, "goes with --fuse"
-    else:
-        unfit = set(given) & _UNFIT[features]
-        why = f"means nothing for --features {features}; leave it out"
-        if features == NETWORK:
-            why = "goes with --features lbp-top or cbp-top"
-    if unfit:
-        raise UsageError(f"{', '.join(map(option_name, sorted(unfit)))}: {why}")
 
 
 def option_name(field: str) -> str:

@@ -15,8 +15,15 @@ def imported(path):
     inside = path.relative_to(PACKAGE).with_suffix("").parts
     folder = inside[:-1]
     found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    only_types = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level and node not in only_types:
             base = folder[: len(folder) - (node.level - 1)]
             if node.module:
                 found.add(".".join((*base, *node.module.split("."))))
@@ -85,6 +92,25 @@ def test_nothing_imports_the_commands():
     for name, path in modules().items():
         if name.split(".")[0] not in ("cli", "__main__"):
             assert not any(other.split(".")[0] == "cli" for other in imported(path)), name
+
+
+def test_only_methods_compare_with_their_names():
+    pattern = r"""(==|!=|in) \(?(NETWORK|FUSION|"(lbp-top|cbp-top|fusion|network)")"""
+    for name, path in modules().items():
+        if not name.startswith(("runs.methods", "texture.")):  # both codes are texture's own
+            assert not re.search(pattern, path.read_text(encoding="utf-8")), name
+
+
+def test_only_the_layout_spells_the_names_of_a_run_folder():
+    names = {f"{stem}.json" for stem in ("config", "done", "folds", "results", "env")}
+    names |= {f"{stem}.csv" for stem in ("predictions", "log", "inner", "selection")}
+    names |= {"last.pt", "final.pt", "classifier.npz", "attention.npy", "fold_", "repeat_"}
+    for name, path in modules().items():
+        if name == "runs.layout":
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                assert node.value not in names, f"{name}: line {node.lineno}"
 
 
 def test_kernels_include_no_python():

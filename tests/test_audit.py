@@ -14,7 +14,7 @@ from mertool.files import write_json
 from mertool.pack import file_sha256
 from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
 from mertool.runs.config import RunConfig, fingerprint
-from mertool.runs.execute import finished_marks
+from mertool.runs.layout import RunFolder
 
 from .conftest import TINY, run
 
@@ -42,7 +42,7 @@ def sign_again(folder):
     config = RunConfig.read(folder)
     for fold in range(config.settings.folds):
         part = folder / f"fold_{fold}"
-        names = finished_marks(folder, fold).files
+        names = RunFolder(folder).fold(fold).read_record().files
         digests = {name: file_sha256(part / name) for name in names}
         write_json(part / "done.json", {"sha256": digests, "run": fingerprint(folder)})
 

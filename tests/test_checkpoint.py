@@ -54,13 +54,6 @@ def test_round_trip(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == ["last.pt"]
 
 
-def test_folder_means_its_final_checkpoint(tmp_path: Path) -> None:
-    trained(tmp_path / "final.pt", tiny())
-    assert load_weights(tmp_path).path == tmp_path / "final.pt"
-    (tmp_path / "empty").mkdir()
-    assert "expected final.pt in this folder, found none" in message(tmp_path / "empty", FileError)
-
-
 def test_missing_and_unwritable(tmp_path: Path) -> None:
     assert "no such file" in message(tmp_path / "none.pt", FileError)
     with pytest.raises(FileError, match="cannot be written"):

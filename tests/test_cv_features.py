@@ -1,4 +1,4 @@
-"""`cv --features`: runs like any other, which learn what is there to learn and nothing of their test clips."""
+"""`cv --method`: runs like any other, which learn what is there to learn and nothing of their test clips."""
 
 from __future__ import annotations
 
@@ -30,32 +30,33 @@ from mertool import settings as config
 from mertool.cli.main import main
 from mertool.evaluation.predictions import Predictions
 from mertool.files import write_json
+from mertool.network.inputs import Samples
 from mertool.pack import file_sha256, load_pack, save_pack
 from mertool.report import load_run
-from mertool.runs import execute as crossval
 from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
-from mertool.runs.config import RunConfig, fingerprint
-from mertool.settings import Settings
+from mertool.runs.config import RunConfig, fingerprint, open_samples
+from mertool.settings import GROUPS, Settings
 from mertool.texture import features as texture
 from mertool.texture.classifier import Classifier, Design, train_classifier
 from mertool.texture.features import features_of
 from mertool.texture.model_selection import classify_fold, read_selection, train_fold
 
 from .conftest import COMMAND, run
+from .folders import texture_files
 from .noise import SMALL, call, files_of, in_this_process, make_pack, refusal
 from .test_cv import descendants, zombie
 from .test_engine import KilledError
 
 PEOPLE = {f"p{n}": ["fear", "joy", "rage", "fear"][: 3 + n % 2] for n in range(6)}
 SIZE = ("--face-size", "32", "--points", "4", "--grid", "2,2,1", "--length", "6")
-LBP = ("--features", "lbp-top", *SIZE)
-CBP = ("--features", "cbp-top", *SIZE)
+LBP = ("--method", "lbp-top", *SIZE)
+CBP = ("--method", "cbp-top", *SIZE)
 ONE_DESIGN = ("--select-features", "24", "--cost", "10")
 GROUP = ("--protocol", "group", "--folds", "2")
 FOLD = {".lock", "classifier.npz", "done.json", "inner.csv", "predictions.csv", "selection.csv"}
 COMMANDS = {parameter.name: parameter for parameter in main.commands["cv"].params}
-TEXTURE_FIELDS = sorted(config._OF_TEXTURE)
-NETWORK_FIELDS = sorted(config._OF_NETWORK)
+TEXTURE_FIELDS = sorted(GROUPS["texture"] | GROUPS["lbp-top"] | GROUPS["cbp-top"])
+NETWORK_FIELDS = sorted(GROUPS["network"])
 DAMAGED = (None, "x", [], {}, {"a": 1}, True, -1, 0, float("nan"), float("inf"), 10**400)
 
 
@@ -146,7 +147,7 @@ def test_every_clip_is_predicted_once_in_its_fold_and_results_are_made_of_that(h
     hits = sum(row["truth"] == row["prediction"] for row in rows)
     results = json.loads((home / name / "results.json").read_text())
     assert (results["hits"], results["n"]) == (hits, len(rows))
-    assert results["settings"]["features"] == {"lbp": "lbp-top", "cbp": "cbp-top", "fixed": "lbp-top"}[name]
+    assert results["settings"]["method"] == {"lbp": "lbp-top", "cbp": "cbp-top", "fixed": "lbp-top"}[name]
     assert f"hits/N                   {hits}/{len(rows)}" in call("report", name, cwd=home).stdout
 
 
@@ -225,10 +226,10 @@ def test_the_usual_name_tells_features_and_all_that_is_unusual(place):
 def test_each_option_makes_another_run_of_another_name(place):
     """Of each the name that the run gets by itself; none is that of another."""
     names = Counter()
-    for kind, fields in (("lbp-top", config._OF_CBP), ("cbp-top", config._OF_LBP)):
-        for field in ("features", *sorted(set(TEXTURE_FIELDS) - fields)):
-            words = () if field == "features" else said(field)
-            done = call("cv", "a.npz", "--features", kind, "--face-size", 32, *words, "--plan", cwd=place)
+    for kind, fields in (("lbp-top", GROUPS["cbp-top"]), ("cbp-top", GROUPS["lbp-top"])):
+        for field in ("method", *sorted(set(TEXTURE_FIELDS) - fields)):
+            words = () if field == "method" else said(field)
+            done = call("cv", "a.npz", "--method", kind, "--face-size", 32, *words, "--plan", cwd=place)
             names[shlex.split(done.stdout.splitlines()[0])[3]] += 1
     assert len(names) == 2 * (1 + len(TEXTURE_FIELDS) - 2)
     assert set(names.values()) == {1}
@@ -346,7 +347,7 @@ def test_the_plan_is_a_command_a_fold(home, place):
         (*LBP, "--interpolation", "linear", "--classes", "joy,fear", "--cost", "0.30000000000000004", "--folds", 2),
         (*LBP, *ONE_DESIGN, "--folds-file", "own.csv"),
         (*LBP, *ONE_DESIGN, *GROUP, "--repeats", 2, "--new-splits", "--split-seed", 5),
-        ("--features", "lbp-top", "--roi", "--tile", 9, "--length", 0, "--select-features", "all", "--folds", 2),
+        ("--method", "lbp-top", "--roi", "--tile", 9, "--length", 0, "--select-features", "all", "--folds", 2),
     ],
     ids=["plain", "cbp", "lbp", "classes", "own folds", "repeats", "roi"],
 )
@@ -417,8 +418,8 @@ def test_kept_features_that_are_damaged_between_a_kill_and_resume_change_nothing
 
 @pytest.mark.parametrize("kind", ["lbp-top", "cbp-top"])
 def test_features_kept_for_one_setting_are_never_taken_for_another(place, kind):
-    unfit = {"select_features", "cost"} | (config._OF_CBP if kind == "lbp-top" else config._OF_LBP)
-    base = ("--features", kind, "--face-size", 32, *GROUP, *ONE_DESIGN)
+    unfit = {"select_features", "cost"} | (GROUPS["cbp-top"] if kind == "lbp-top" else GROUPS["lbp-top"])
+    base = ("--method", kind, "--face-size", 32, *GROUP, *ONE_DESIGN)
     fields = sorted(set(TEXTURE_FIELDS) - unfit)
     variants = {"": (), "face_size": ("--face-size", 34), **{field: said(field) for field in fields}}
     found = {}
@@ -505,8 +506,8 @@ def test_resume_takes_the_settings_of_the_run_and_no_others(copies):
     folder = copies / "fixed"
     (folder / "fold_1/done.json").unlink()
     for words, text in (
-        (("--features", "cbp-top"), "features: 'cbp-top' here, 'lbp-top' there"),
-        (("--features", "network"), "features: 'network' here, 'lbp-top' there"),
+        (("--method", "cbp-top"), "features: 'cbp-top' here, 'lbp-top' there"),
+        (("--method", "network"), "features: 'network' here, 'lbp-top' there"),
         (("--cost", "11"), "cost: '11' here, '10' there"),
         (("--points", "8"), "points: 8 here, 4 there"),
         (("--balance",), "balance: True here, False there"),
@@ -515,7 +516,7 @@ def test_resume_takes_the_settings_of_the_run_and_no_others(copies):
         line = refusal("cv", "-o", "fixed", "--resume", *words, cwd=copies, code=2)
         assert text in line
     before = files_of(copies / "lbp")
-    call("cv", "-o", "fixed", "--resume", "--features", "lbp-top", "--points", "4", "--cost", "10", cwd=copies)
+    call("cv", "-o", "fixed", "--resume", "--method", "lbp-top", "--points", "4", "--cost", "10", cwd=copies)
     assert (folder / "fold_1/done.json").exists()
     call("cv", "a.npz", *LBP, *GROUP, "-o", "lbp", "--resume", cwd=copies)
     assert files_of(copies / "lbp") == before
@@ -603,7 +604,7 @@ def test_classes_and_balance_are_those_of_the_networks_too(home, place):
 
 def test_regions_are_looked_at_as_regions(tmp_path):
     make_pack(tmp_path / "a.npz", PEOPLE, sequence=8, size=64, faces=True)
-    words = ("cv", "a.npz", "--features", "lbp-top", "--points", 4, "--tile", 12, *GROUP)
+    words = ("cv", "a.npz", "--method", "lbp-top", "--points", 4, "--tile", 12, *GROUP)
     done = call(*words, "--roi", "--select-features", 40, "--cost", 10, "-o", "roi", cwd=tmp_path)
     assert done_of(tmp_path / "roi")["design"]["of"] == 15 * 2 * 3 * 15
     table = done.stdout[done.stdout.index("Selected of each region's features, mean of folds, %") :].splitlines()
@@ -701,7 +702,7 @@ def test_labels_that_are_pure_chance_are_not_recognised(tmp_path, kind):
     generator = random.Random(0)
     people = {f"p{n}": [generator.choice(["fear", "joy"]) for _ in range(6)] for n in range(10)}
     make_pack(tmp_path / "a.npz", people, sequence=8)
-    call("cv", "a.npz", "--features", kind, *SIZE, "--protocol", "group", "-o", "run", cwd=tmp_path)
+    call("cv", "a.npz", "--method", kind, *SIZE, "--protocol", "group", "-o", "run", cwd=tmp_path)
     found = load_run(tmp_path / "run")
     low, high = found.interval
     assert low <= found.metrics["majority"] <= high
@@ -775,7 +776,7 @@ def words_of(field):
 
 
 def test_every_setting_is_of_networks_or_of_textures_or_of_all():
-    shared = {"classes", "region", "tile", "face_size", "balance", "features", "protocol", "folds", "split_seed"}
+    shared = {"classes", "region", "tile", "face_size", "balance", "method", "protocol", "folds", "split_seed"}
     shared |= {"repeats", "new_splits", "threads"}
     fields = {field.name for field in dataclasses.fields(Settings)}
     assert fields == shared | {"fuse_weights"} | set(TEXTURE_FIELDS) | set(NETWORK_FIELDS)
@@ -788,41 +789,43 @@ def test_every_setting_is_of_networks_or_of_textures_or_of_all():
 @pytest.mark.parametrize("field", NETWORK_FIELDS)
 def test_no_option_of_networks_goes_with_texture_features(place, field, kind, resume):
     for words in words_of(field):
-        line = refusal("cv", "a.npz", "--features", kind, *words, *resume, "-o", "new", cwd=place, code=2)
-        assert line == f"Error: {config.option_name(field)}: means nothing for --features {kind}; leave it out"
+        line = refusal("cv", "a.npz", "--method", kind, *words, *resume, "-o", "new", cwd=place, code=2)
+        assert line == f"Error: {config.option_name(field)}: means nothing for --method {kind}; leave it out"
     assert [path.name for path in place.iterdir()] == ["a.npz"]
 
 
 @pytest.mark.parametrize("resume", [(), ("--resume",)], ids=["begun", "begun with --resume"])
-@pytest.mark.parametrize("kind", [(), ("--features", "network")], ids=["plain", "network"])
+@pytest.mark.parametrize("kind", [(), ("--method", "network")], ids=["plain", "network"])
 @pytest.mark.parametrize("field", [*TEXTURE_FIELDS, "fuse_weights"])
 def test_no_option_of_textures_goes_with_networks(place, field, kind, resume):
     for words in words_of(field):
         line = refusal("cv", "a.npz", *kind, *words, *resume, "-o", "new", cwd=place, code=2)
-        where = "--fuse" if field == "fuse_weights" else "--features lbp-top or cbp-top"
+        takers = [kind for kind in ("lbp-top", "cbp-top") if field in GROUPS["texture"] | GROUPS[kind]]
+        where = "--fuse" if field == "fuse_weights" else f"--method {' or '.join(takers)}"
         assert line == f"Error: {config.option_name(field)}: goes with {where}"
     assert [path.name for path in place.iterdir()] == ["a.npz"]
 
 
 @pytest.mark.parametrize(
     ("kind", "field"),
-    [("lbp-top", name) for name in sorted(config._OF_CBP)] + [("cbp-top", name) for name in sorted(config._OF_LBP)],
+    [("lbp-top", name) for name in sorted(GROUPS["cbp-top"])]
+    + [("cbp-top", name) for name in sorted(GROUPS["lbp-top"])],
 )
 def test_no_option_of_one_code_goes_with_the_other(place, kind, field):
     for words in words_of(field):
-        line = refusal("cv", "a.npz", "--features", kind, *words, "-o", "new", cwd=place, code=2)
-        assert line == f"Error: {config.option_name(field)}: means nothing for --features {kind}; leave it out"
+        line = refusal("cv", "a.npz", "--method", kind, *words, "-o", "new", cwd=place, code=2)
+        assert line == f"Error: {config.option_name(field)}: means nothing for --method {kind}; leave it out"
 
 
 def test_several_options_that_do_not_fit_are_named_at_once(place):
     line = refusal("cv", "a.npz", *LBP, "--abn", "--lr", "0.1", "--signed", cwd=place, code=2)
-    assert line == "Error: --abn, --lr, --signed: means nothing for --features lbp-top; leave it out"
+    assert line == "Error: --abn, --lr, --signed: means nothing for --method lbp-top; leave it out"
 
 
 REFUSED = [
-    (("--init", "x"), 2, "--init: --features lbp-top has no network; leave it out"),
-    (("--show-input", "x.png"), 2, "--show-input: draws what a network sees; leave out --features lbp-top"),
-    (("--select", "inner"), 2, "--select: means nothing for --features lbp-top; leave it out"),
+    (("--init", "x"), 2, "--init: --method lbp-top has no network; leave it out"),
+    (("--show-input", "x.png"), 2, "--show-input: draws what a network sees; leave out --method lbp-top"),
+    (("--select", "inner"), 2, "--select: means nothing for --method lbp-top; leave it out"),
     (("--radii", "1,2"), 2, "--radii: expected three numbers of 1 to 64 for x,y,t, got '1,2'"),
     (("--radii", "0,1,1"), 2, "--radii: expected three numbers of 1 to 64 for x,y,t, got '0,1,1'"),
     (("--radii", "1,1,65"), 2, "--radii: expected three numbers of 1 to 64"),
@@ -858,7 +861,7 @@ REFUSED = [
     (("--cost", "2e9"), 2, "--cost: expected a number above 0 and up to 1e9"),
     (("--cost", "much"), 2, "--cost: expected a number above 0 and up to 1e9"),
     (("--points", "5"), 2, "Invalid value for '--points': '5' is not one of '4', '8', '16'."),
-    (("--features", "fusion"), 2, "Invalid value for '--features': 'fusion' is not one of"),
+    (("--method", "fusion"), 2, "Invalid value for '--method': 'fusion' is not one of"),
     (("--repeats", "2"), 2, "--repeats: lbp-top has no chance in it but the folds; add --new-splits"),
     (("--new-splits",), 2, "--new-splits: of repeats; add --repeats 5"),
     (("--fold", "5"), 2, "--fold: expected 0 to 4, got 5"),
@@ -912,14 +915,14 @@ def test_features_that_do_not_fit_into_memory_are_refused_before_they_are_comput
 
 
 def test_train_has_no_texture_features(place):
-    for words in (("--features", "lbp-top"), ("--cost", "3"), ("--fuse",), ("--fuse-weights", "fitted")):
+    for words in (("--method", "lbp-top"), ("--cost", "3"), ("--fuse",), ("--fuse-weights", "fitted")):
         done = call("train", "a.npz", *words, "-o", "new", cwd=place, code=2)
         assert f"Error: No such option '{words[0]}'" in done.stderr.splitlines()[-1]
     assert not (place / "new").exists()
 
 
 def test_to_ask_for_the_network_is_to_ask_for_nothing(place):
-    for name, words in (("plain", ()), ("network", ("--features", "network"))):
+    for name, words in (("plain", ()), ("network", ("--method", "network"))):
         call("cv", "a.npz", *SMALL, *GROUP, *words, "-o", name, "--plan", cwd=place)
     assert files_of(place / "plain") == files_of(place / "network")
 
@@ -966,7 +969,7 @@ def test_predict_is_the_mean_of_the_classifiers(home, place):
         assert [row["truth"] for row in rows] == ["joy", "rage", "", "fear"]
         assert {row["fold"] for row in rows} == {""}
         pack = load_pack(place / "new ü.npz")
-        samples = crossval.Samples((pack,), np.array([(0, k) for k in range(4)]), pack.ids, np.zeros(4, int), ())
+        samples = Samples((pack,), np.array([(0, k) for k in range(4)]), pack.ids, np.zeros(4, int), ())
         features = features_of(samples, RunConfig.read(home / name).settings, kept=False)
         parts = [Classifier.load(home / name / f"fold_{k}/classifier.npz").predict(features) for k in range(2)]
         found = np.array([[float(row[f"p_{kind}"]) for kind in ("fear", "joy", "rage")] for row in rows])
@@ -1043,8 +1046,8 @@ def test_settings_that_differ_are_those_that_a_run_has(copies):
     head = [html.unescape(cell) for cell in re.findall(r"<th scope=.col.[^>]*>([^<]*)</th>", section)]
     rows = [re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", row) for row in re.findall(r"<tr>(.*?)</tr>", section)[1:]]
     found = {row[0]: dict(zip(head, row, strict=True)) for row in rows}
-    assert found["net"]["features"] == "network"
-    assert found["lbp"]["features"] == "lbp-top"
+    assert found["net"]["method"] == "network"
+    assert found["lbp"]["method"] == "lbp-top"
     assert {found["lbp"].get(name, "-") for name in ("epochs", "width", "lr", "copies")} == {"-"}
 
 
@@ -1052,9 +1055,9 @@ def test_json_and_csv_have_what_was_chosen(home):
     values = json.loads(call("report", "lbp", "--format", "json", cwd=home).stdout)["runs"][0]
     assert values["designs"] == [done_of(home / "lbp", fold)["design"] for fold in range(2)]
     assert (values["members"], values["weights"], values["epochs"]) == ([], [], [])
-    assert values["settings"]["features"] == "lbp-top"
+    assert values["settings"]["method"] == "lbp-top"
     (row,) = csv.DictReader(call("report", "lbp", "--format", "csv", cwd=home).stdout.splitlines())
-    assert (row["features"], row["select_features"], row["cost"], row["points"]) == ("lbp-top", "auto", "auto", "4")
+    assert (row["method"], row["select_features"], row["cost"], row["points"]) == ("lbp-top", "auto", "auto", "4")
     assert "None" not in row.values()
 
 
@@ -1167,7 +1170,7 @@ def test_edited_predictions_are_found(copies):
 def of_run(folder):
     """Samples, features, training and test ids of fold 0."""
     run_config = RunConfig.read(folder)
-    samples = crossval.open_samples(folder, run_config)
+    samples = open_samples(folder, run_config)
     features = features_of(samples, run_config.settings, kept=False)
     tests = json.loads((folder / "folds.json").read_text())["tests"]
     return samples, features, sorted(tests[1]), sorted(tests[0])
@@ -1303,7 +1306,7 @@ def test_a_design_other_than_the_settings_say_is_found(copies):
     folder = copies / "fixed"
     samples, features, training, tested = of_run(folder)
     settings = dataclasses.replace(RunConfig.read(folder).settings, select_features="100", cost="1000")
-    classify_fold(samples, features, training, tested, 0, folder / "fold_0", settings)
+    classify_fold(samples, features, training, tested, 0, texture_files(folder / "fold_0"), settings)
     sign_again(folder)
     assert faults(folder) == ["classifiers"]
 
@@ -1507,7 +1510,7 @@ def test_a_damaged_done_json_is_never_a_traceback(copies, place_in):
         answer(*words, "lbp", cwd=copies)
 
 
-@pytest.mark.parametrize("field", sorted({*TEXTURE_FIELDS, "features", "fuse_weights", "threads", "region"}))
+@pytest.mark.parametrize("field", sorted({*TEXTURE_FIELDS, "method", "fuse_weights", "threads", "region"}))
 def test_a_damaged_setting_is_one_line_wherever_it_is_read(copies, field):
     path = copies / "lbp/config.json"
     good = json.loads(path.read_text())
@@ -1530,9 +1533,9 @@ def test_a_damaged_setting_is_one_line_wherever_it_is_read(copies, field):
 @pytest.mark.parametrize(
     ("changes", "what"),
     [
-        ({"features": "network"}, "a network"),
-        ({"features": "cbp-top"}, "the other code"),
-        ({"features": "fusion"}, "a fusion of nothing"),
+        ({"method": "network"}, "a network"),
+        ({"method": "cbp-top"}, "the other code"),
+        ({"method": "fusion"}, "a fusion of nothing"),
         ({"select_features": "9999"}, "more than there are"),
         ({"grid": "64,64,64"}, "more blocks than pixels"),
         ({"radii": "20,20,1"}, "circles without a place"),

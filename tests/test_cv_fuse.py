@@ -128,7 +128,7 @@ def test_a_fusion_has_the_files_of_the_contract_and_no_others(made):
     values = json.loads((made / "equal/config.json").read_text())
     assert [member["path"] for member in values["members"]] == ["../lbp", "../cbp"]
     assert [member["mark"] for member in values["members"]] == [fingerprint(made / name) for name in ("lbp", "cbp")]
-    assert values["settings"]["features"] == "fusion"
+    assert values["settings"]["method"] == "fusion"
     assert values["packs"][0]["path"] == "../a.npz"
     assert values["clips"] == sorted(load_pack(made / "a.npz").ids)
 
@@ -386,7 +386,7 @@ def test_resume_refuses_other_runs_and_other_weights(home):
         line = refusal("cv", "--fuse", *words, "-o", "equal", "--resume", cwd=home, code=2)
         assert text in line
     assert "features: 'lbp-top' here, 'fusion' there" in refusal(
-        "cv", "-o", "equal", "--resume", "--features", "lbp-top", cwd=home, code=2
+        "cv", "-o", "equal", "--resume", "--method", "lbp-top", cwd=home, code=2
     )
     before = files_of(home / "equal")
     call("cv", "--fuse", "lbp", "cbp", "-o", "equal", "--resume", cwd=home)
@@ -817,7 +817,7 @@ def test_json_has_runs_and_weights(made):
 
 def test_a_line_of_csv_says_which_runs_were_fused(made):
     (row,) = csv.DictReader(call("report", "fitted", "--format", "csv", cwd=made).stdout.splitlines())
-    assert (row["features"], row["fuse_weights"]) == ("fusion", "fitted")
+    assert (row["method"], row["fuse_weights"]) == ("fusion", "fitted")
     assert "lbp" in row["members"]
     assert f"{weights_of(made / 'fitted')[0][0]:.4f}" in row["weights"]
 

@@ -18,8 +18,9 @@ from mertool.errors import DataError, UsageError
 from mertool.network import training as engine
 from mertool.network.checkpoint import load_weights
 from mertool.network.model import Network, build_model
-from mertool.network.training import LOG_COLUMNS, arc_margin, choose_device, fit, learning_rate, make_optimizer, predict
+from mertool.network.training import LOG_COLUMNS, arc_margin, choose_device, learning_rate, make_optimizer, predict
 from mertool.settings import Settings
+from tests.folders import fit
 
 CLASSES = ("anger", "fear", "joy", "none")
 STEPS = 2
@@ -175,7 +176,7 @@ def test_other_processes_and_random_states_change_nothing(tmp_path: Path) -> Non
     subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path[:] = {paths!r}; {code}", str(tmp_path / "other")], check=True
     )
-    theirs = load_weights(tmp_path / "other").weights
+    theirs = load_weights(tmp_path / "other" / "final.pt").weights
     assert all(torch.equal(value, theirs[name]) for name, value in ours.state_dict().items())
 
 

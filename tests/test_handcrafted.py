@@ -26,10 +26,11 @@ from mertool.texture.model_selection import (
     read_selection,
     train_fold,
 )
+from tests.folders import texture_files
 
 CLASSES = ("fear", "joy", "rage")
-AUTO = Settings(features="lbp-top")
-FIXED = Settings(features="lbp-top", select_features="20", cost="10")
+AUTO = Settings(method="lbp-top")
+FIXED = Settings(method="lbp-top", select_features="20", cost="10")
 
 
 @pytest.fixture(autouse=True)
@@ -75,7 +76,7 @@ def parts(trained):
 # Nothing outside of the training part matters.
 
 
-@pytest.mark.parametrize("settings", [AUTO, FIXED, Settings(features="lbp-top", balance=True, cost="100")])
+@pytest.mark.parametrize("settings", [AUTO, FIXED, Settings(method="lbp-top", balance=True, cost="100")])
 def test_nothing_of_the_test_clips_matters(settings):
     samples, features = made_up()
     ids = part_of(samples, range(6))
@@ -271,7 +272,7 @@ def test_the_split_seed_and_nothing_of_the_network_changes_the_inner_folds():
     ],
 )
 def test_what_is_chosen_from_follows_the_options(select, cost, designs):
-    settings = Settings(features="cbp-top", select_features=select, cost=cost)
+    settings = Settings(method="cbp-top", select_features=select, cost=cost)
     designs = [Design(*design) for design in designs]
     assert designs_of(settings, 70) == designs
     samples, features = made_up(people=4, size=70)
@@ -368,9 +369,9 @@ def test_balance_reaches_the_classifier_and_the_choice():
 # The files of a fold.
 
 
-def faults_of(*arguments):
+def faults_of(samples, features, training, tested, folder, settings):
     """What is wrong with a finished fold, its choice made once more."""
-    return classify_again(*arguments, choose=True)[1]
+    return classify_again(samples, features, training, tested, texture_files(folder), settings, choose=True)[1]
 
 
 @pytest.fixture
@@ -378,8 +379,8 @@ def fold(tmp_path):
     """A finished fold: samples, features, training part, test part."""
     samples, features = made_up()
     training, tested = part_of(samples, range(6)), part_of(samples, (6, 7))
-    names, classifier = classify_fold(samples, features, training, tested, 3, tmp_path, AUTO)
-    assert sorted(names) == sorted(path.name for path in tmp_path.iterdir())
+    names, classifier = classify_fold(samples, features, training, tested, 3, texture_files(tmp_path), AUTO)
+    assert sorted(names) == sorted(tmp_path.iterdir())
     return samples, features, training, tested, tmp_path, classifier
 
 
@@ -413,16 +414,20 @@ def test_the_same_fold_twice_gives_the_same_bytes(fold, tmp_path):
     samples, features, training, tested, folder, _ = fold
     other = tmp_path / "other"
     other.mkdir()
-    names, _ = classify_fold(samples, features, training, tested, 3, other, AUTO)
-    for name in names:
-        assert (folder / name).read_bytes() == (other / name).read_bytes()
+    written, _ = classify_fold(samples, features, training, tested, 3, texture_files(other), AUTO)
+    for path in written:
+        assert (folder / path.name).read_bytes() == path.read_bytes()
 
 
 def test_a_fold_of_one_person_has_no_inner_files(tmp_path):
     samples, features = made_up()
     training, tested = part_of(samples, [0]), part_of(samples, [1])
-    names, _ = classify_fold(samples, features, training, tested, 0, tmp_path, FIXED)
-    assert sorted(names) == ["classifier.npz", "predictions.csv"] == sorted(p.name for p in tmp_path.iterdir())
+    names, _ = classify_fold(samples, features, training, tested, 0, texture_files(tmp_path), FIXED)
+    assert (
+        sorted(p.name for p in names)
+        == ["classifier.npz", "predictions.csv"]
+        == sorted(p.name for p in tmp_path.iterdir())
+    )
     assert faults_of(samples, features, training, tested, tmp_path, FIXED) == []
 
 
@@ -435,9 +440,9 @@ def test_a_fold_of_one_person_has_no_inner_files(tmp_path):
 )
 def test_a_fold_that_nobody_touched_has_no_faults(tmp_path, select, cost):
     samples, features = made_up(people=4)
-    settings = Settings(features="lbp-top", select_features=select, cost=cost)
+    settings = Settings(method="lbp-top", select_features=select, cost=cost)
     tested, training = loso_folds(samples.ids).tests[1], loso_folds(samples.ids).training(1)
-    classify_fold(samples, features, training, tested, 1, tmp_path, settings)
+    classify_fold(samples, features, training, tested, 1, texture_files(tmp_path), settings)
     assert faults_of(samples, features, training, tested, tmp_path, settings) == []
 
 

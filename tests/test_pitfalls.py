@@ -32,7 +32,7 @@ from mertool.pack import load_pack, save_pack
 from mertool.report import load_run, render_csv, render_json, render_text
 from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
 from mertool.runs.config import RunConfig, open_samples
-from mertool.runs.execute import plain_batches
+from mertool.runs.methods.network import plain_batches
 from mertool.settings import Settings
 
 from .conftest import ROOT, TINY
@@ -232,8 +232,8 @@ def test_training_is_given_the_training_part_and_nothing_else(call, monkeypatch,
 
     real_fit = engine.fit
     monkeypatch.setattr("mertool.network.training.fit", fit)
-    monkeypatch.setattr("mertool.runs.execute.render", watched_render)
-    monkeypatch.setattr("mertool.runs.execute.draw_copies", watched_copies)
+    monkeypatch.setattr("mertool.runs.methods.network.render", watched_render)
+    monkeypatch.setattr("mertool.runs.methods.network.draw_copies", watched_copies)
     write_pack(Path("a.npz"), barred_clips(people=9))
     call("cv", "a.npz", *NETWORK, "--copies", 10, "--epochs", 2, "--folds", 3, "--select", select, "-o", "run")
     folds = Folds.load(Path("run/folds.json"))

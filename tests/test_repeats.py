@@ -28,9 +28,9 @@ from mertool.report import (
     render_json,
     render_text,
 )
-from mertool.runs import begin
 from mertool.runs import config as runs
-from mertool.runs import start as new_run
+from mertool.runs import create as new_run
+from mertool.runs import start as begin
 from mertool.runs.audit import PASS, audit_run
 from mertool.settings import Settings
 
@@ -226,6 +226,7 @@ def test_killed_while_a_run_or_repeat_is_begun(home, place, monkeypatch, number,
             write_json(path, value)
 
         patch.setattr(new_run, "write_json", write)
+        patch.setattr("mertool.runs.layout.write_json", write)
         patch.setattr("mertool.evaluation.folds.write_json", write)
         with pytest.raises(KilledError):
             call("cv", "a.npz", *NETWORK, "--repeats", 3, "-o", "three", cwd=place)

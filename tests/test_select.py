@@ -19,15 +19,16 @@ from mertool.evaluation.predictions import Predictions
 from mertool.files import write_json
 from mertool.network import training as engine
 from mertool.network.checkpoint import load_weights, save_checkpoint
-from mertool.network.training import Validation, fit, predict
+from mertool.network.training import Validation, predict
 from mertool.pack import file_sha256, load_pack
 from mertool.report import load_run, render_csv, render_json
-from mertool.runs import execute as crossval
 from mertool.runs.audit import FAIL, PASS, audit_run
-from mertool.runs.config import RunConfig, fingerprint
+from mertool.runs.config import RunConfig, fingerprint, open_samples
+from mertool.runs.methods import network as crossval
 from mertool.settings import Settings
 
 from .conftest import COMMAND
+from .folders import fit
 from .noise import SMALL, call, in_this_process, make_pack, refusal, timeless_log, weights_of, whole_run
 from .test_cv import killed
 from .test_engine import CLASSES, STEPS, KilledError, log, made_up, same, stopping, tiny
@@ -628,7 +629,7 @@ def test_other_clips_in_inner_csv_are_found(copy, how):
     kept, held, tested = parts_of(copy, 0)
     ids = sorted({"test clips": tested, "a clip less": set(sorted(held)[1:]), "clips of training": kept}[how])
     config = RunConfig.read(copy)
-    samples = crossval.open_samples(copy, config)
+    samples = open_samples(copy, config)
     rows = samples.rows_of(ids)
     from mertool.network.checkpoint import restore
 

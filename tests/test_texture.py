@@ -25,7 +25,9 @@ from mertool.errors import DataError, UsageError
 from mertool.network.inputs import Samples
 from mertool.pack import load_pack, save_pack
 from mertool.regions import GRID, REGIONS, face_transforms, region_transforms
-from mertool.settings import Settings, check_given
+from mertool.runs.methods import method_named
+from mertool.runs.methods.options import check_given
+from mertool.settings import Settings
 from mertool.texture import features as texture
 from mertool.texture.features import (
     check_packs,
@@ -41,8 +43,8 @@ from . import reference
 from .test_core_texture import GOLDEN, golden_volume
 from .test_core_texture import uniform_labels as labels_by_definition
 
-LBP = Settings(features="lbp-top")
-SMALL = Settings(features="lbp-top", face_size=32, tile=12, length=6, points=4, grid="2,2,1", radii="1,1,1")
+LBP = Settings(method="lbp-top")
+SMALL = Settings(method="lbp-top", face_size=32, tile=12, length=6, points=4, grid="2,2,1", radii="1,1,1")
 
 
 @pytest.fixture(autouse=True)
@@ -226,7 +228,7 @@ def test_uniform_labels_are_those_of_scikit_image_by_other_names(points):
 
 
 def settings_of(kind, **values):
-    return Settings(features=kind, **{"radii": "1,1,1", "grid": "1,1,1", "length": 0, **values})
+    return Settings(method=kind, **{"radii": "1,1,1", "grid": "1,1,1", "length": 0, **values})
 
 
 def slow_histograms(volumes, settings):
@@ -237,7 +239,7 @@ def slow_histograms(volumes, settings):
     for clip in volumes:
         row = []
         for volume in clip:
-            if settings.features == "cbp-top":
+            if settings.method == "cbp-top":
                 bins = 2 ** (settings.points // 2 + 1)
                 codes = reference.cbp_codes(volume, settings.points, radii, settings.threshold, settings.signed)
             else:
@@ -271,10 +273,10 @@ def slow_histograms(volumes, settings):
 @pytest.mark.parametrize(
     "own",
     [
-        {"features": "lbp-top", "mapping": "u2"},
-        {"features": "lbp-top", "mapping": "full", "sampling": "nearest"},
-        {"features": "cbp-top", "threshold": 3},
-        {"features": "cbp-top", "threshold": 1, "signed": True},
+        {"method": "lbp-top", "mapping": "u2"},
+        {"method": "lbp-top", "mapping": "full", "sampling": "nearest"},
+        {"method": "cbp-top", "threshold": 3},
+        {"method": "cbp-top", "threshold": 1, "signed": True},
     ],
 )
 def test_histograms_are_their_definition(own, points, radii, grid, normalise):
@@ -330,7 +332,7 @@ def test_threads_and_neighbours_do_not_show(kind):
 def mirrored_bins(settings):
     """For the planes XY and XT the bin of the mirrored code of each bin (methods.md 5.3 and 5.5)."""
     points, half = settings.points, settings.points // 2
-    if settings.features == "cbp-top":
+    if settings.method == "cbp-top":
         codes = np.arange(2 ** (half + 1))
         return sum((codes >> p & 1) << (half - p) % half for p in range(half)) + (codes >> half << half)
     codes = np.arange(2**points)
@@ -393,14 +395,14 @@ def test_a_still_clip_has_one_bin_a_plane_and_a_moving_one_more():
 @pytest.mark.parametrize(
     ("settings", "blocks", "bins", "size"),
     [
-        (Settings(features="lbp-top"), (2, 5, 5), 59, 1 * 50 * 3 * 59),
-        (Settings(features="lbp-top", region="roi"), (2, 1, 1), 59, 15 * 2 * 3 * 59),
-        (Settings(features="lbp-top", mapping="full"), (2, 5, 5), 256, 50 * 3 * 256),
-        (Settings(features="lbp-top", points=4, grid="3,2,1"), (1, 2, 3), 15, 6 * 3 * 15),
-        (Settings(features="lbp-top", points=16, grid="1,1,1"), (1, 1, 1), 243, 3 * 243),
-        (Settings(features="cbp-top", region="roi"), (2, 1, 1), 32, 15 * 2 * 3 * 32),
-        (Settings(features="cbp-top", points=4, mapping="full", grid="8,8,2"), (2, 8, 8), 8, 128 * 3 * 8),
-        (Settings(features="cbp-top", points=16, region="roi", grid="2,3,4"), (4, 3, 2), 512, 15 * 24 * 3 * 512),
+        (Settings(method="lbp-top"), (2, 5, 5), 59, 1 * 50 * 3 * 59),
+        (Settings(method="lbp-top", region="roi"), (2, 1, 1), 59, 15 * 2 * 3 * 59),
+        (Settings(method="lbp-top", mapping="full"), (2, 5, 5), 256, 50 * 3 * 256),
+        (Settings(method="lbp-top", points=4, grid="3,2,1"), (1, 2, 3), 15, 6 * 3 * 15),
+        (Settings(method="lbp-top", points=16, grid="1,1,1"), (1, 1, 1), 243, 3 * 243),
+        (Settings(method="cbp-top", region="roi"), (2, 1, 1), 32, 15 * 2 * 3 * 32),
+        (Settings(method="cbp-top", points=4, mapping="full", grid="8,8,2"), (2, 8, 8), 8, 128 * 3 * 8),
+        (Settings(method="cbp-top", points=16, region="roi", grid="2,3,4"), (4, 3, 2), 512, 15 * 24 * 3 * 512),
     ],
 )
 def test_a_layout_says_what_the_columns_are(settings, blocks, bins, size):
@@ -414,7 +416,7 @@ def test_a_layout_says_what_the_columns_are(settings, blocks, bins, size):
 
 def test_columns_are_counted_where_they_belong():
     """A change in one region, seen in its columns and no others, gives the columns of that region."""
-    settings = Settings(features="lbp-top", region="roi", points=4)
+    settings = Settings(method="lbp-top", region="roi", points=4)
     layout = layout_of(settings)
     every = layout.count_places(np.arange(layout.size))
     assert list(every) == [region.name for region in REGIONS]  # row by row of the mosaic
@@ -569,19 +571,19 @@ OTHERS = {
     **{"recipe": "paper", "epochs": 3, "batch_size": 8, "optimizer": "sgd", "lr": 0.1, "momentum": 0.5},
     **{"weight_decay": 0.1, "warmup": 0.1, "schedule": "constant", "clip_norm": 0.5, "copies": 3},
     **{"fresh_copies": False, "balance": True, "mirror": False, "rotation_deg": 1.0, "gain": 0.1, "bias": 1.0},
-    **{"features": "cbp-top", "length": 9, "interpolation": "linear", "points": 4, "radii": "1,2,1"},
+    **{"method": "cbp-top", "length": 9, "interpolation": "linear", "points": 4, "radii": "1,2,1"},
     **{"sampling": "nearest", "mapping": "full", "normalise": False, "threshold": 9, "signed": True},
     **{"grid": "1,2,2", "select_features": "all", "cost": "10", "fuse_weights": "fitted", "protocol": "loso"},
     **{"folds": 3, "select": "inner", "seed": 1, "split_seed": 1, "repeats": 2, "new_splits": True, "threads": 2},
     **{"device": "cuda", "precision": "bf16"},
 }
 BASES = {
-    "lbp face": Settings(features="lbp-top", face_size=32, tile=12, length=6, grid="1,1,2", radii="1,1,1"),
-    "lbp regions": Settings(features="lbp-top", region="roi", tile=12, length=6, grid="1,1,2", radii="1,1,1"),
-    "cbp face": Settings(features="cbp-top", face_size=32, tile=12, length=6, grid="1,1,2", radii="1,1,1"),
-    "cbp regions": Settings(features="cbp-top", region="roi", tile=12, length=6, grid="1,1,2", radii="1,1,1"),
+    "lbp face": Settings(method="lbp-top", face_size=32, tile=12, length=6, grid="1,1,2", radii="1,1,1"),
+    "lbp regions": Settings(method="lbp-top", region="roi", tile=12, length=6, grid="1,1,2", radii="1,1,1"),
+    "cbp face": Settings(method="cbp-top", face_size=32, tile=12, length=6, grid="1,1,2", radii="1,1,1"),
+    "cbp regions": Settings(method="cbp-top", region="roi", tile=12, length=6, grid="1,1,2", radii="1,1,1"),
 }
-MATTER = {"features", "region", "length", "interpolation", "points", "radii", "normalise", "grid"}
+MATTER = {"method", "region", "length", "interpolation", "points", "radii", "normalise", "grid"}
 MATTER_OF = {
     "lbp face": {*MATTER, "face_size", "sampling", "mapping"},
     "lbp regions": {*MATTER, "tile", "sampling", "mapping"},
@@ -623,7 +625,7 @@ def test_settings_that_change_features_and_no_others_change_the_kept_file(shared
     """What a setting does to the features is seen from the features themselves, computed anew."""
     settings = BASES[base]
     value = {"region": "face"}.get(name, OTHERS[name]) if settings.region == "roi" else OTHERS[name]
-    value = "lbp-top" if name == "features" and settings.features == "cbp-top" else value
+    value = "lbp-top" if name == "method" and settings.method == "cbp-top" else value
     other = changed(settings, **{name: value})
     samples = samples_of(shared_pack)
     same = computed(samples, settings) == computed(samples, other)
@@ -998,7 +1000,7 @@ COST = "--cost: expected a number above 0 and up to 1e9, or auto, got "
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"features": "hog"}, "--features: expected one of network, lbp-top, cbp-top, fusion, got 'hog'"),
+        ({"method": "hog"}, "--method: expected one of network, lbp-top, cbp-top, fusion, got 'hog'"),
         ({"interpolation": "cubic"}, "--interpolation: expected one of tim, linear, got 'cubic'"),
         ({"points": 6}, "--points: expected one of 4, 8, 16, got 6"),
         ({"sampling": "cubic"}, "--sampling: expected one of bilinear, nearest, got 'cubic'"),
@@ -1035,7 +1037,7 @@ COST = "--cost: expected a number above 0 and up to 1e9, or auto, got "
 )
 def test_settings_that_make_no_sense_are_refused(values, message):
     with pytest.raises(UsageError) as caught:
-        Settings(**{"features": "lbp-top", **values})
+        Settings(**{"method": "lbp-top", **values})
     assert str(caught.value) == message
 
 
@@ -1055,11 +1057,11 @@ def test_settings_that_make_no_sense_are_refused(values, message):
     ],
 )
 def test_settings_at_the_edge_are_let_pass(values):
-    settings = Settings(**{"features": "lbp-top", **values})
+    settings = Settings(**{"method": "lbp-top", **values})
     assert Settings.from_dict(settings.as_dict()) == settings
 
 
-SHARED = {"classes", "region", "tile", "face_size", "balance", "features", "protocol", "folds", "split_seed"}
+SHARED = {"classes", "region", "tile", "face_size", "balance", "method", "protocol", "folds", "split_seed"}
 SHARED |= {"repeats", "new_splits", "threads"}
 TEXTURE = {"length", "interpolation", "points", "radii", "normalise", "grid", "select_features", "cost"}
 NETWORK_ONLY = {
@@ -1075,9 +1077,9 @@ FIT = {
     "fusion": {"fuse_weights"},
 }
 WHY = {
-    "network": "goes with --features lbp-top or cbp-top",
-    "lbp-top": "means nothing for --features lbp-top; leave it out",
-    "cbp-top": "means nothing for --features cbp-top; leave it out",
+    "network": "goes with --method lbp-top or cbp-top",
+    "lbp-top": "means nothing for --method lbp-top; leave it out",
+    "cbp-top": "means nothing for --method cbp-top; leave it out",
     "fusion": "--fuse takes all else from its runs; leave it out",
 }
 
@@ -1086,15 +1088,17 @@ WHY = {
 def test_options_of_other_features_are_refused_one_by_one(features):
     for field in dataclasses.fields(Settings):
         if field.name in FIT[features]:
-            check_given(features, [field.name])
+            check_given(method_named(features), [field.name])
             continue
         option = {"rotation_deg": "--rotation"}.get(field.name, "--" + field.name.replace("_", "-"))
         why = "goes with --fuse" if field.name == "fuse_weights" else WHY[features]
+        if features == "network" and field.name not in TEXTURE:
+            why = f"goes with --method {'lbp-top' if field.name in FIT['lbp-top'] else 'cbp-top'}"
         with pytest.raises(UsageError) as caught:
-            check_given(features, [*sorted(FIT[features])[:3], field.name])
+            check_given(method_named(features), [*sorted(FIT[features])[:3], field.name])
         assert str(caught.value) == f"{option}: {why}"
-    check_given(features, FIT[features])
-    check_given(features, [])
+    check_given(method_named(features), FIT[features])
+    check_given(method_named(features), [])
 
 
 @pytest.mark.parametrize(
@@ -1108,5 +1112,5 @@ def test_options_of_other_features_are_refused_one_by_one(features):
 )
 def test_options_of_other_features_are_named_together(features, given, message):
     with pytest.raises(UsageError) as caught:
-        check_given(features, given)
+        check_given(method_named(features), given)
     assert str(caught.value) == message

@@ -337,8 +337,8 @@ def train(
       mertool train CKplus.npz --roi --abn -o ckplus
       mertool cv SAMM.npz --roi --abn --init ckplus
     """
-    from ..runs.begin import begin
     from ..runs.execute import how_trained, train_run
+    from ..runs.start import begin
 
     folder, config = begin("train", packs, run, given, partial(_remark, quiet=quiet), resume=resume, init=init)
     with _progress("train", quiet) as progress:
@@ -400,13 +400,13 @@ def cv(
     """Cross-validate: train and test one network a fold, and write a run folder.
 
     PACKS are files of 'mertool extract'; without any, the only pack of this folder. A killed run is continued by the
-    same command with --resume, to the same result. --features takes texture features and a linear classifier instead
+    same command with --resume, to the same result. --method takes texture features and a linear classifier instead
     of the network, --fuse the predictions of finished runs.
 
     \b
     Example:
       mertool cv SAMM.npz --roi --frames 3 --abn
-      mertool cv SAMM.npz --roi --features lbp-top
+      mertool cv SAMM.npz --roi --method lbp-top
       mertool cv --fuse runs/SAMM-roi-3f-abn runs/SAMM-roi-lbp-top
       mertool cv SAMM.npz CASME2.npz SMIC.npz --classes megc3 --protocol loso
       mertool cv SAMM.npz --protocol loso --plan | parallel -j 4
@@ -416,8 +416,8 @@ def cv(
         _draw_input(packs, show_input, quiet, given)
         return
     from ..report import load_run, render_text
-    from ..runs.begin import begin, begin_repeats
     from ..runs.execute import cross_validate, is_complete
+    from ..runs.start import begin, begin_repeats
     from ..workers import available_cores
 
     if fusing:
@@ -476,13 +476,14 @@ def _fuse(
 ) -> None:
     from ..report import load_run, render_text
     from ..runs.execute import cross_validate
+    from ..runs.methods import method_named
     from ..runs.methods.fusion import begin_fusion, default_fusion
-    from ..settings import FUSION, check_given
+    from ..runs.methods.options import check_given
 
     if unfit:
         raise UsageError(f"{', '.join(unfit)}: --fuse trains nothing; leave it out")
     said = {name: value for name, value in given.items() if value is not None}
-    check_given(FUSION, said)
+    check_given(method_named("fusion"), said)
     weights = said.get("fuse_weights", "equal")
     folder = output or default_fusion(runs, weights)
     config, remarks = begin_fusion(runs, folder, weights, join=resume)
@@ -497,14 +498,14 @@ def _draw_input(packs: tuple[Path, ...], path: Path, quiet: bool, given: dict[st
     from ..network.inputs import load_samples
     from ..pack import load_pack
     from ..report.drawing import input_sheet
-    from ..runs.begin import choose_packs, settings_of
     from ..runs.config import class_set_of
-    from ..settings import NETWORK
+    from ..runs.methods import method_of
+    from ..runs.start import choose_packs, settings_of
 
     opened = [load_pack(pack) for pack in choose_packs(packs, partial(_remark, quiet=quiet))]
     settings = settings_of(given, opened)
-    if settings.features != NETWORK:
-        raise UsageError(f"--show-input: draws what a network sees; leave out --features {settings.features}")
+    if not method_of(settings).has_network:
+        raise UsageError(f"--show-input: draws what a network sees; leave out --method {settings.method}")
     input_sheet(load_samples(opened, class_set_of(opened, settings), settings), settings, path)
     _remark(f"network input: {path}", quiet)
 

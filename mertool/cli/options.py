@@ -117,7 +117,7 @@ _NETWORK = (
 
 _TEXTURE = (
     setting_option(
-        "features",
+        "method",
         "Instead of the network: texture features with a linear classifier.",
         type=click.Choice(["network", "lbp-top", "cbp-top"]),
     ),

@@ -121,20 +121,13 @@ def load_weights(path: Path, way_out: str = "give another checkpoint") -> Checkp
     """Read a checkpoint without running code from it.
 
     Args:
-        path: A checkpoint, or the folder of a finished training with `final.pt` in it.
+        path: A checkpoint.
         way_out: What the user can do about a bad file; the end of every message.
 
     Raises:
         FileError: There is no such file, or it cannot be read.
         DataError: It is no checkpoint, is damaged, holds Python objects, or comes from a newer mertool.
     """
-    if path.is_dir():
-        if not (path / "final.pt").is_file():
-            raise FileError(
-                f"{path}: expected final.pt in this folder, found none; finish its training, or give one checkpoint "
-                "such as fold_0/final.pt"
-            )
-        path = path / "final.pt"
     content = _read_plain(path, way_out)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise DataError(f"{path}: expected a checkpoint of mertool's, got another torch file; {way_out}")

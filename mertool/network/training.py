@@ -28,6 +28,7 @@ from ..settings import Settings
 from .checkpoint import Checkpoint, load_weights, restore, save_checkpoint
 from .losses import branch_losses, probabilities
 from .model import CosineHead, Network, build_model
+from .training_files import TrainingFiles
 
 __all__ = [
     "LOG_COLUMNS",
@@ -78,16 +79,16 @@ def fit(
     classes: tuple[str, ...],
     batches: Callable[[int], Iterable[tuple[Tensor, Tensor]]],
     steps_per_epoch: int,
-    folder: Path,
+    files: TrainingFiles,
     initial: dict[str, Tensor] | None = None,
     seen: Sequence[str] = (),
     validate: Callable[[Network], Validation] | None = None,
 ) -> Fitted:
-    """Train one network, going on where a killed call on the same folder stopped.
+    """Train one network, continuing where a killed call with the same files stopped.
 
-    After every epoch `folder/last.pt` (all that going on needs) and `folder/log.csv` (`LOG_COLUMNS`, a row an epoch,
-    over training copies only) are replaced atomically; at the end `folder/final.pt` is written. If that exists, it is
-    returned at once. A run that was killed and continued, any number of times, ends with exactly the weights of an
+    After every epoch `files.last` (all that continuing needs) and `files.log` (`LOG_COLUMNS`, one row per epoch, over
+    training copies only) are replaced atomically; at the end `files.final` is written. If that exists, it is returned
+    at once. A run that was killed and continued, any number of times, ends with exactly the weights of an
     undisturbed one. The global random state of torch is used and left seeded.
 
     Args:
@@ -96,9 +97,9 @@ def fit(
         batches: epoch (1 .. settings.epochs) -> `steps_per_epoch` pairs of (B, T, H, W) float32 inputs and (B,) int64
             labels in 0..K-1, on the CPU, B at least 2; the same at every call.
         steps_per_epoch: At least 1.
-        folder: An existing folder of this training alone.
+        files: Of this training alone; their folder exists.
         initial: Complete weights to start from (a `state_dict` of the same network, e.g. after
-            `mertool.network.checkpoint.transfer`) instead of fresh ones; ignored when going on from `last.pt`.
+            `mertool.network.checkpoint.transfer`) instead of fresh ones; ignored when continuing from `files.last`.
         seen: Ids of all clips that the weights will have seen, those of `initial` included; kept in the checkpoints.
         validate: Called after every epoch; the epoch with the highest UF1 then counts, of equals the one with the
             lowest loss (a dozen clips tie often), of these the first. None: the last epoch counts.
@@ -113,8 +114,8 @@ def fit(
         UsageError: There is no such device here.
     """
     device = torch.device(choose_device(settings.device))
-    if (folder / "final.pt").exists():
-        final = _load_own(folder / "final.pt", settings, classes)
+    if files.final.exists():
+        final = _load_own(files.final, settings, classes)
         return Fitted(_to_device(restore(final), device), final.epoch)
     with _arithmetic():
         model = build_model(settings, len(classes), settings.seed)
@@ -122,7 +123,7 @@ def fit(
             model.load_state_dict(initial)
         _to_device(model, device)
         optimizer = make_optimizer(model, settings)
-        rows, best = _resume(folder, model, optimizer, settings, classes, validate is not None)
+        rows, best = _resume(files, model, optimizer, settings, classes, validate is not None)
         for epoch in range(len(rows) + 1, settings.epochs + 1):
             rows.append(_train_epoch(model, optimizer, batches(epoch), settings, epoch, steps_per_epoch))
             state: dict[str, Any] = {"optimizer": optimizer.state_dict(), "log": rows}
@@ -133,13 +134,13 @@ def fit(
                 if _chosen_epoch(rows) == epoch:
                     best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
                 state["best"] = best
-            save_checkpoint(folder / "last.pt", settings, classes, model.state_dict(), state, seen)
-            _write_log(folder, rows)
+            save_checkpoint(files.last, settings, classes, model.state_dict(), state, seen)
+            _write_log(files.log, rows)
         if validate is not None:
             model.load_state_dict(best)
         _check_finite(model, settings)
         chosen = settings.epochs if validate is None else _chosen_epoch(rows)
-        save_checkpoint(folder / "final.pt", settings, classes, model.state_dict(), {"epoch": chosen}, seen)
+        save_checkpoint(files.final, settings, classes, model.state_dict(), {"epoch": chosen}, seen)
     return Fitted(model.eval(), chosen)
 
 
@@ -321,7 +322,7 @@ def _arithmetic() -> Iterator[None]:
 
 
 def _resume(
-    folder: Path,
+    files: TrainingFiles,
     model: Network,
     optimizer: torch.optim.Optimizer,
     settings: Settings,
@@ -332,7 +333,7 @@ def _resume(
 
     The best weights are those of `_chosen_epoch`; empty where the last epoch counts.
     """
-    path = folder / "last.pt"
+    path = files.last
     if not path.exists():
         return [], {}
     checkpoint = _load_own(path, settings, classes)
@@ -346,7 +347,7 @@ def _resume(
         model.load_state_dict(checkpoint.weights)
     except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: its content does not fit this training; {_way_out(path)}") from error
-    _write_log(folder, rows)  # A kill between the two files left the log one row short
+    _write_log(files.log, rows)  # A kill between the two files left the log one row short
     return rows, best
 
 
@@ -365,9 +366,9 @@ def _way_out(path: Path) -> str:
     return f"delete {path.name} to train this network again from its first epoch"
 
 
-def _write_log(folder: Path, rows: list[dict[str, float]]) -> None:
+def _write_log(path: Path, rows: list[dict[str, float]]) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, LOG_COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in rows)
-    write_text(folder / "log.csv", text.getvalue())
+    write_text(path, text.getvalue())

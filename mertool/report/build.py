@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +11,7 @@ from ..errors import DataError, MertoolError
 from ..files import read_json
 from ..runs.audit import FAIL, Check, audit_run
 from ..runs.config import RunConfig
+from ..runs.layout import RunFolder, is_repeat_name
 from . import (
     BLOCK_FORMATS,
     Findings,
@@ -106,9 +106,9 @@ def _why_no_run(folder: Path, place: str, place_of: Mapping[str, Path]) -> str:
     if _is_training(folder):  # runs/* holds them too
         return "'mertool train' tests nothing"
     whole, name = os.path.split(place)
-    if whole in place_of and re.fullmatch(r"repeat_\d+", name):
+    if whole in place_of and is_repeat_name(name):
         return f"a repeat of {place_of[whole]}, which is given too"
-    if folder.is_dir() and not (folder / "config.json").exists():
+    if folder.is_dir() and not RunFolder(folder).is_run:
         names = [each.name for each in folder.iterdir() if not each.name.startswith(".")]
         if names and all(each.startswith(("report.", "paper.")) for each in names):
             return "holds a written report"
@@ -119,7 +119,7 @@ def audit_repeats(folder: Path, *, choose: bool = True) -> dict[str, list[Check]
     """`mertool.runs.audit.audit_run` of a run and of each of its repeats, by the place of each."""
     found = {folder.as_posix(): audit_run(folder, choose=choose)}
     for number in range(1, RunConfig.read(folder).settings.repeats):
-        repeat = folder / f"repeat_{number}"
+        repeat = RunFolder(folder).repeat(number).path
         found[repeat.as_posix()] = audit_run(repeat, choose=choose)
     return found
 
@@ -169,16 +169,12 @@ def _findings(run: Run, faces: bool) -> Findings:
     checks = tuple(
         (place, tuple((check.name, check.verdict, check.detail) for check in found)) for place, found in audit.items()
     )
-    try:
-        environment = read_json(run.folder / "env.json")
-    except MertoolError:
-        environment = {}
-    return Findings(checks, environment if isinstance(environment, dict) else {}, draw_gallery(run, faces))
+    return Findings(checks, RunFolder(run.folder).read_environment(), draw_gallery(run, faces))
 
 
 def _is_training(folder: Path) -> bool:
     try:
-        config = read_json(folder / "config.json")
+        config = read_json(RunFolder(folder).config)
     except MertoolError:
         return False
     return isinstance(config, dict) and config.get("command") == "train"

@@ -16,7 +16,7 @@ from ..regions import REGIONS, face_transforms, invert
 from ..runs.config import RunConfig, open_samples
 from ..runs.execute import attention_of
 from ..runs.finished import Run
-from ..settings import NETWORK
+from ..runs.methods import method_of
 from ..text import plural
 from ..texture.features import layout_of
 from . import Gallery, Picture
@@ -41,8 +41,8 @@ def draw_attention(run: Path, path: Path) -> None:
         DataError: The run has no attention branch, or a fold is not done.
     """
     config = RunConfig.read(run)
-    if config.settings.features != NETWORK:
-        raise DataError(f"{run}: is a run of {config.settings.features}, which has no attention maps")
+    if not method_of(config.settings).has_network:
+        raise DataError(f"{run}: is a run of {config.settings.method}, which has no attention maps")
     if not config.settings.abn:
         raise DataError(f"{run}: was trained without attention branch, so there are no maps; run cv with --abn")
     ids, maps = attention_of(run)
@@ -68,7 +68,7 @@ def draw_gallery(run: Run, faces: bool) -> Gallery:
         return Gallery((), (), f"No pictures: {error}")
     maps, notes = None, []
     selected: tuple[Picture, ...] = ()
-    if config.settings.features != NETWORK:
+    if not method_of(config.settings).has_network:
         selected = _selection_maps(samples, run, config, faces)
         notes += [_RANGE] if selected else []
     elif not config.settings.abn:

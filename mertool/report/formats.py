@@ -16,7 +16,7 @@ from ..evaluation.folds import split_id
 from ..evaluation.metrics import hits_by_person
 from ..evaluation.statistics import spread
 from ..runs.finished import Run
-from ..settings import settings_that_count
+from ..runs.methods.options import settings_that_count
 from ..text import display_width
 from .blocks import Block, Facts, Heading, Notes, Table, column_widths, visible
 from .compare import compare_runs

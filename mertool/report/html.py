@@ -20,7 +20,8 @@ from .. import __version__
 from ..evaluation.metrics import hits_by_person
 from ..evaluation.statistics import spread
 from ..runs.finished import Run
-from ..settings import NETWORK, settings_that_count
+from ..runs.methods import method_of
+from ..runs.methods.options import settings_that_count
 from .blocks import Block, Facts, Heading, Notes, Table
 from .sections import CONFUSION, details_of, summary_of
 
@@ -106,7 +107,7 @@ def render_html(runs: Sequence[Run], findings: Sequence[Findings], first: Sequen
     sections += [
         (f"run-{k}", run.name, _run(run, found)) for k, (run, found) in enumerate(zip(runs, findings, strict=True))
     ]
-    networks = any(run.settings.features == NETWORK for run in runs)
+    networks = any(method_of(run.settings).has_network for run in runs)
     terms = _TERMS if networks else _TERMS[:-1]  # without the one of attention
     sections += [
         ("environment", "Environment", _environments(runs, findings)),
@@ -201,7 +202,7 @@ def _people(run: Run) -> str:
 
 
 def _curves(run: Run) -> str:
-    if run.settings.features != NETWORK:
+    if not method_of(run.settings).has_network:
         return ""
     logs = run.read_logs()
     if not logs:

@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 
 from ..errors import DataError, UsageError
 from ..runs.finished import Run
-from ..settings import NETWORK, Settings
+from ..runs.methods import method_of
+from ..settings import Settings
 from ..text import plural
 from .blocks import Block, Heading, Notes, Table
 from .compare import compare_runs, labels_of
@@ -120,8 +121,8 @@ def fill_tables(runs: Sequence[Run]) -> PaperTables:
     left_out = []
     for run in runs:
         settings = run.settings
-        if settings.features != NETWORK:
-            left_out.append((run, f"{settings.features} is no network, of which the tables are"))
+        if not method_of(settings).has_network:
+            left_out.append((run, f"{settings.method} is no network, of which the tables are"))
             continue
         table = next(number for number, region in _REGIONS.items() if region == settings.region)
         if settings.arcface and run.init:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from ..evaluation.statistics import fewest_one_way, spread
 from ..runs.finished import Run
-from ..settings import FUSION, NETWORK, RECIPES, Settings
+from ..runs.methods import method_of
+from ..settings import RECIPES, Settings
 from ..text import plural
 from .blocks import Block, Facts, Heading, Notes, Table, column_widths
 from .compare import compare_runs, labels_of
@@ -47,7 +48,7 @@ def summary_of(runs: Sequence[Run]) -> list[Block]:
         rows.append(
             (
                 run.name,
-                ", ".join([run.folds.protocol, _short_settings(run), *_ways(run)]),
+                ", ".join([run.folds.protocol, method_of(run.settings).describe(run), *_ways(run)]),
                 f"{scores['hits']}/{scores['n']}",
                 f"{_percent(scores['fold_accuracy_mean'])} ({_percent(scores['fold_accuracy_sd'])})",
                 f"{_percent(scores['accuracy'])} [{100 * low:.1f}, {100 * high:.1f}]",
@@ -156,9 +157,9 @@ def details_of(run: Run) -> list[Block]:
     people = scores["n_subjects"]
     counts = ", ".join(f"{name} {scores['per_class'][name]['support']}" for name in scores["classes"])
     facts = [
-        ("settings", _short_settings(run)),
+        ("settings", method_of(run.settings).describe(run)),
         (
-            f"beyond the {'recipe' if run.settings.features == NETWORK else 'defaults'}",
+            f"beyond the {'recipe' if method_of(run.settings).has_network else 'defaults'}",
             _overrides(run.settings) or "nothing",
         ),
         *([("initial weights", _initial_weights(run))] if run.init else []),
@@ -187,12 +188,13 @@ def details_of(run: Run) -> list[Block]:
         ("majority baseline", f"{_percent(scores['majority'])} %, always answering '{scores['majority_class']}'"),
         ("random baseline", f"{_percent(scores['random'])} %, at random in the classes' own shares"),
     ]
+    rule = method_of(run.settings).choice_rule(run)
     blocks: list[Block] = [
         Heading(run.name),
         Facts(tuple(facts)),
         *([Notes((f"This run {_changed_sentence(run)}",))] if run.changed else []),
         *_seed_blocks(run),
-        Notes((_baseline_sentence(run), _overlap_sentence(run), _choice_rule(run), run.key_frames)),
+        Notes((_baseline_sentence(run), _overlap_sentence(run), rule, run.key_frames)),
         _confusion_table(run),
         _class_table(run),
     ]
@@ -220,39 +222,6 @@ def _seed_blocks(run: Run) -> list[Block]:
     ]
 
 
-def _choice_rule(run: Run) -> str:
-    """What was chosen in training, and on what."""
-    settings = run.settings
-    if settings.features == NETWORK:
-        return _epoch_rule(run)
-    never = "the test fold is never looked at during training."
-    if settings.features == FUSION:
-        how = (
-            "are equal" if settings.fuse_weights == "equal" else "are fitted in each fold on clips of its training part"
-        )
-        said = ""
-        if run.weights and settings.fuse_weights == "fitted":
-            folds = "; ".join("/".join(f"{weight:.2f}" for weight in fold) for fold in run.weights)
-            said = f" ({' / '.join(run.members)}: {folds})"
-        return f"Fusion: probabilities are averaged clip by clip; the runs' weights {how}{said}."
-    auto = [
-        name
-        for name, value in (("the number of features", settings.select_features), ("C", settings.cost))
-        if value == "auto"
-    ]
-    chosen = ""
-    if run.designs:
-        counts = ", ".join(str(design["features"]) for design in run.designs)
-        costs = ", ".join(f"{design['cost']:g}" for design in run.designs)
-        chosen = f" ({counts} of {run.designs[0]['of']} features; C {costs})"
-    if not auto:
-        return f"Features of highest Fisher ratio and the classifier are of the training part alone{chosen}; {never}"
-    return (
-        f"In each fold {' and '.join(auto)} {'are' if len(auto) > 1 else 'is'} chosen by cross-validation over whole "
-        f"people of its training part{chosen}; {never}"
-    )
-
-
 def _places_table(run: Run) -> list[Block]:
     """Where the selected features lie, as shares of all features of a region."""
     shares = run.selected_shares()
@@ -265,16 +234,6 @@ def _places_table(run: Run) -> list[Block]:
     )
     what = "region" if run.settings.region == "roi" else "block"
     return [Table(f"Selected of each {what}'s features, mean of folds, %", (what, *planes, "all"), rows)]
-
-
-def _epoch_rule(run: Run) -> str:
-    if run.settings.select == "last":
-        return "Epoch rule: last epoch; the test fold is never looked at during training."
-    chosen = f": {', '.join(map(str, run.epochs))} of {run.settings.epochs}" if run.epochs else ""
-    return (
-        f"Epoch rule: in each fold the best on people kept out of its training part (about a fifth){chosen}; the test "
-        "fold is never looked at during training."
-    )
 
 
 def _ends(run: Run, score: str, factor: int, digits: int) -> str:
@@ -298,20 +257,6 @@ def _ways(run: Run) -> list[str]:
     ]
 
 
-def _short_settings(run: Run) -> str:
-    settings = run.settings
-    if settings.features == FUSION:
-        return f"fusion of {' + '.join(run.members)}, {settings.fuse_weights} weights"
-    if settings.features != NETWORK:
-        frames = f"{settings.length} frames ({settings.interpolation})" if settings.length else "frames as stored"
-        chosen = {"auto": "selection", "all": "all features"}.get(settings.select_features, "fixed selection")
-        shape = f"P {settings.points}, R {settings.radii}"
-        return ", ".join([settings.region, settings.features.upper(), shape, frames, chosen])
-    words = [settings.region, f"{settings.frames} frame{'s' if settings.frames > 1 else ''}"]
-    words += [name for name, on in (("abn", settings.abn), ("arcface", settings.arcface)) if on]
-    return ", ".join([*words, settings.recipe, *([f"init {run.init_name}"] if run.init else [])])
-
-
 def _initial_weights(run: Run) -> str:
     loaded, not_loaded = ("; ".join(layers) or "nothing" for layers in run.init_layers)
     return f"{run.init_name}: loaded {loaded}; not loaded: {not_loaded}"
@@ -325,8 +270,8 @@ def _protocol(run: Run) -> str:
 def _overrides(settings: Settings) -> str:
     """Settings that neither the recipe nor another line of the report tells."""
     told = {"classes", "region", "frames", "abn", "arcface", "recipe", "protocol", "folds", "seed", "split_seed"}
-    told |= {"select", "repeats", "new_splits", "features", "fuse_weights"}
-    told |= {"points", "radii", "length", "interpolation"} if settings.features not in (NETWORK, FUSION) else set()
+    told |= {"select", "repeats", "new_splits", "method", "fuse_weights"}
+    told |= method_of(settings).described_settings()
     recipe = Settings.from_dict({**RECIPES[settings.recipe], "recipe": settings.recipe}).as_dict()
     changed = [
         f"{name} {value}" for name, value in settings.as_dict().items() if value != recipe[name] and name not in told

@@ -24,8 +24,10 @@ from ..evaluation.folds import (
 from ..files import read_json, write_json
 from ..network.inputs import Samples, load_samples
 from ..pack import Pack, file_sha256, load_pack
-from ..settings import FUSION, Settings, option_name
+from ..settings import Settings, option_name
 from ..text import abbreviate
+from .layout import RunFolder
+from .methods import method_of
 
 __all__ = [
     "Init",
@@ -144,7 +146,7 @@ class RunConfig:
             FileError: There is none.
             DataError: It is damaged or was written by a newer mertool.
         """
-        path = run / "config.json"
+        path = RunFolder(run).config
         if not path.is_file():
             raise FileError(f'{run}: not a run folder (no config.json); make one with "mertool cv" or "mertool train"')
         values = read_json(path)
@@ -160,12 +162,12 @@ class RunConfig:
                 raise TypeError(f"command: expected cv or train, got {abbreviate(values['command'])}")
             if not packs:
                 raise TypeError("packs: expected at least one")
-            fusion = isinstance(values["settings"], dict) and values["settings"].get("features") == FUSION
-            if fusion and len(_list(values.get("members", []), dict, "members")) < 2:
+            settings = Settings.from_file(values["settings"])
+            if not method_of(settings).trains and len(_list(values.get("members", []), dict, "members")) < 2:
                 raise TypeError("members: expected two runs or more of a fusion")
             return cls(
                 command=values["command"],
-                settings=Settings.from_file(values["settings"]),
+                settings=settings,
                 classes=_list(values["classes"], str, "classes"),
                 packs=tuple((_path(pack["path"]), _text(pack["sha256"], "sha256")) for pack in packs),
                 clips=_list(values["clips"], str, "clips"),
@@ -237,7 +239,8 @@ def fingerprint(run: Path) -> str:
         FileError: A file is gone.
         DataError: config.json is damaged.
     """
-    values = read_json(run / "config.json")
+    path = RunFolder(run).config
+    values = read_json(path)
     try:
         hashed = {name: values[name] for name in ("format", "command", "settings", "classes", "clips")}
         hashed["packs"] = [pack["sha256"] for pack in values["packs"]]
@@ -245,8 +248,8 @@ def fingerprint(run: Path) -> str:
         if "members" in values:
             hashed["members"] = [member["mark"] for member in values["members"]]
     except (KeyError, TypeError) as error:
-        raise DataError(f"{run / 'config.json'}: damaged configuration ({error}); start the run again") from error
-    hashed["folds"] = file_sha256(run / "folds.json")
+        raise DataError(f"{path}: damaged configuration ({error}); start the run again") from error
+    hashed["folds"] = file_sha256(RunFolder(run).folds)
     return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
 
 
@@ -264,10 +267,10 @@ def move_packs(run: Path, config: RunConfig, packs: Sequence[Path]) -> RunConfig
     places = tuple((relative_to_run(path, run), digest) for path, (_, digest) in zip(packs, config.packs, strict=True))
     if places == config.packs:
         return config
-    written = read_json(run / "config.json")  # all else stays as the mertool that began the run wrote it
+    written = read_json(RunFolder(run).config)  # all else stays as the mertool that began the run wrote it
     for pack, (path, _) in zip(written["packs"], places, strict=True):
         pack |= {"name": Path(path).stem, "path": path}
-    write_json(run / "config.json", written)
+    write_json(RunFolder(run).config, written)
     return dataclasses.replace(config, packs=places)
 
 
@@ -277,7 +280,7 @@ def command_of(run: Path, config: RunConfig) -> str:
     Every setting that is not its recipe's usual one is named. Own folds are read from the run itself.
     """
     settings, usual = config.settings, Settings.from_recipe(config.settings.recipe)
-    if settings.features == FUSION:
+    if not method_of(settings).trains:
         words = ["mertool", "cv", "--fuse", *(os.path.relpath(locate(run, member.path)) for member in config.members)]
         words += ["--fuse-weights", settings.fuse_weights] if settings.fuse_weights != usual.fuse_weights else []
         return shlex.join([*words, "-o", f"{os.path.relpath(run)}-again"])
@@ -294,7 +297,7 @@ def command_of(run: Path, config: RunConfig) -> str:
             continue
         option = option_name(field.name)
         words += [option if value else f"--no-{option[2:]}"] if isinstance(value, bool) else [option, str(value)]
-    words += ["--folds-file", os.path.relpath(run / "folds.json")] if own_folds else []
+    words += ["--folds-file", os.path.relpath(RunFolder(run).folds)] if own_folds else []
     words += ["--init", os.path.relpath(locate(run, config.init.path))] if config.init else []
     return shlex.join([*words, "-o", f"{os.path.relpath(run)}-again"])
 
@@ -343,7 +346,7 @@ def initial_weights(run: Path, config: RunConfig) -> Path | None:
 
 def read_folds(run: Path, samples: Samples) -> Folds:
     """The folds of a run, checked against its clips."""
-    folds = Folds.load(run / "folds.json")
+    folds = RunFolder(run).read_folds()
     folds.check(samples.ids)
     return folds
 

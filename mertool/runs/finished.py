@@ -6,10 +6,7 @@ reads results.json.
 
 from __future__ import annotations
 
-import csv
-import shlex
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -20,8 +17,10 @@ from ..evaluation.predictions import Predictions
 from ..evaluation.statistics import bootstrap_intervals, wilson
 from ..files import read_json
 from ..pack import file_sha256
-from ..settings import FUSION, Settings
+from ..settings import Settings
 from ..text import plural
+from .layout import FoldFolder, FoldRecord, RunFolder
+from .methods import method_of
 
 __all__ = ["Run", "find_newest_run", "load_run"]
 
@@ -109,7 +108,8 @@ class Run:
     def init_name(self) -> str:
         """`ckplus` for ../../ckplus/final.pt: the name that the user gave the training; "" for random weights."""
         path = PurePath(self.init)
-        return path.parent.name if path.name == "final.pt" and path.parent.name else path.name
+        own = path.name == FoldFolder(Path()).final.name and path.parent.name
+        return path.parent.name if own else path.name
 
     def over_seeds(self, score: str) -> list[float]:
         """A score of `metrics` of this run and of each repeat."""
@@ -120,18 +120,10 @@ class Run:
         """Of each fold the columns of log.csv that have a number in every epoch; empty unless all folds have a log."""
         logs = []
         for fold in range(len(self.folds.tests)):
-            try:
-                with (self.folder / f"fold_{fold}" / "log.csv").open(encoding="utf-8", newline="") as stream:
-                    rows = list(csv.DictReader(stream))
-                names = [name for name in rows[0] if name and all(row.get(name) for row in rows)]
-                if not {"loss_perception", "accuracy"} <= set(names):
-                    return []
-                log = {name: [float(row[name]) for row in rows] for name in names}
-                if not all(isfinite(value) for values in log.values() for value in values):
-                    return []
-                logs.append(log)
-            except (OSError, ValueError, TypeError, IndexError, csv.Error):
+            rows = RunFolder(self.folder).fold(fold).read_log()
+            if not rows or not {"loss_perception", "accuracy"} <= set(rows[0]):
                 return []
+            logs.append({name: [row[name] for row in rows] for name in rows[0]})
         return logs
 
     def selected_shares(self) -> dict[str, dict[str, float]]:
@@ -203,9 +195,9 @@ def load_run(folder: Path) -> Run:
     """
     name = folder.as_posix() if folder.name else folder.resolve().name
     where = f"report: {name}"
-    if not (folder / "config.json").is_file():
+    if not RunFolder(folder).config.is_file():
         raise FileError(f'{where}: no config.json; expected a folder made by "mertool cv"')
-    config = read_json(folder / "config.json")
+    config = read_json(RunFolder(folder).config)
     if not isinstance(config, dict) or config.get("format") != _FORMAT:
         found = config.get("format") if isinstance(config, dict) else type(config).__name__
         raise DataError(
@@ -214,7 +206,7 @@ def load_run(folder: Path) -> Run:
     if config.get("command") == "train":
         raise DataError(f'{where}: made by "mertool train", which tests nothing; give a run of "mertool cv"')
     settings, classes, packs = _read_config(config, where)
-    folds = Folds.load(folder / "folds.json")
+    folds = RunFolder(folder).read_folds()
     predictions = _join_folds(folder, folds, classes, where)
     try:
         metrics = evaluate(predictions)
@@ -225,9 +217,9 @@ def load_run(folder: Path) -> Run:
     members = config.get("members") or []
     if not isinstance(members, list) or not all(isinstance(member, dict) for member in members):
         raise DataError(f"{where}: config.json: expected a list of runs in 'members'; was it edited?")
-    if settings.features == FUSION and len(members) < 2:
+    if not method_of(settings).trains and len(members) < 2:
         raise DataError(f"{where}: config.json: a fusion of fewer than two runs; was it edited?")
-    marks = _marks(folder, len(folds.tests))
+    records = _facts(folder, len(folds.tests))
     people = {*_texts(init, "people", where), *(name for one in members for name in _texts(one, "people", where))}
     return Run(
         name=name,
@@ -247,22 +239,22 @@ def load_run(folder: Path) -> Run:
         interval=wilson(metrics["hits"], metrics["n"]),
         by_people=bootstrap_intervals(confusions_by_person(predictions), _BOOTSTRAP_SEED),
         overlap=tuple(subject_overlap(folds)),
-        epochs=_epochs(marks),
+        epochs=_epochs(records),
         repeats=tuple(_repeat(folder, number, settings, predictions, where) for number in range(1, settings.repeats)),
-        changed=_changed(folder, marks),
+        changed=_changed(folder, records),
         init_sha256=str(init.get("sha256", "")),
         pack_sha256=tuple(str(pack.get("sha256", "")) for pack in config["packs"]),
         members=tuple(PurePath(str(member.get("path", ""))).name for member in members),
-        designs=_designs(marks),
-        weights=_weights(marks, len(members)),
+        designs=_designs(records),
+        weights=_weights(records, len(members)),
     )
 
 
 def _repeat(folder: Path, number: int, settings: Settings, predictions: Predictions, where: str) -> Run:
     """Repeat `number` of a run with these settings and predictions."""
-    part = folder / f"repeat_{number}"
-    if not (part / "config.json").is_file():
-        raise DataError(f'{where}: no {part.name} yet; run "{_go_on(folder)}"')
+    part = RunFolder(folder).repeat(number).path
+    if not RunFolder(part).is_run:
+        raise DataError(f'{where}: no {part.name} yet; run "{_resume(folder)}"')
     repeat = load_run(part)
     differing = settings.of_repeat(number).differences(repeat.settings)
     if set(repeat.predictions.clip) != set(predictions.clip):
@@ -280,40 +272,42 @@ def find_newest_run(folder: Path) -> Path:
     """
     runs = folder / "runs"
     found = [
-        path
-        for path in runs.rglob("config.json")
-        if (path.parent / "folds.json").is_file() and not (path.parents[1] / "config.json").is_file()  # a repeat
+        RunFolder(path.parent)
+        for path in runs.rglob(RunFolder(runs).config.name)
+        if RunFolder(path.parent).folds.is_file() and not RunFolder(path.parents[1]).is_run  # a repeat
     ]
     if not found:
         raise FileError(f'report: no run below {runs}; make one with "mertool cv" or name its folder')
-    return max(found, key=lambda path: (path.stat().st_mtime_ns, path)).parent
+    return max(found, key=lambda run: (run.config.stat().st_mtime_ns, run.path)).path
 
 
-def _go_on(folder: Path) -> str:
-    return shlex.join(["mertool", "cv", "-o", folder.as_posix(), "--resume"])
+def _resume(folder: Path) -> str:
+    return RunFolder(Path(folder.as_posix())).resume_command()
 
 
-def _marks(folder: Path, n_folds: int) -> list[dict[str, Any]]:
-    """What done.json of each fold says; nothing where there is none."""
+def _facts(folder: Path, n_folds: int) -> list[FoldRecord | None]:
+    """What done.json of each fold says; None where there is none."""
     found = []
-    for fold in range(n_folds):
-        path = folder / f"fold_{fold}" / "done.json"
-        values = read_json(path) if path.is_file() else None
-        found.append(values if isinstance(values, dict) else {})
+    for number in range(n_folds):
+        fold = RunFolder(folder).fold(number)
+        try:
+            found.append(fold.read_record() if fold.is_done else None)
+        except DataError:
+            found.append(None)
     return found
 
 
-def _epochs(marks: list[dict[str, Any]]) -> tuple[int, ...]:
+def _epochs(records: list[FoldRecord | None]) -> tuple[int, ...]:
     """The epoch of each fold's weights; empty where a fold does not say it."""
-    found = [one.get("epoch") for one in marks]
+    found = [one.facts.get("epoch") if one else None for one in records]
     return tuple(found) if all(type(epoch) is int for epoch in found) else ()  # type: ignore[arg-type]
 
 
-def _designs(marks: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+def _designs(records: list[FoldRecord | None]) -> tuple[dict[str, Any], ...]:
     """What each fold chose; empty where a fold does not say it."""
     found = []
-    for one in marks:
-        design = one.get("design")
+    for one in records:
+        design = one.facts.get("design") if one else None
         if not isinstance(design, dict) or not all(
             type(design.get(name)) in (int, float) and 0 < design[name] < _MOST for name in ("features", "of", "cost")
         ):
@@ -332,11 +326,11 @@ def _designs(marks: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
     return tuple(found)
 
 
-def _weights(marks: list[dict[str, Any]], n_members: int) -> tuple[tuple[float, ...], ...]:
+def _weights(records: list[FoldRecord | None], n_members: int) -> tuple[tuple[float, ...], ...]:
     """The weights of a fusion in each fold; empty where a fold does not say them."""
     found = []
-    for one in marks:
-        weights = one.get("weights")
+    for one in records:
+        weights = one.facts.get("weights") if one else None
         if not isinstance(weights, list) or len(weights) != n_members or not n_members:
             return ()
         if not all(type(weight) in (int, float) and 0 <= weight <= 1 for weight in weights):
@@ -345,15 +339,14 @@ def _weights(marks: list[dict[str, Any]], n_members: int) -> tuple[tuple[float, 
     return tuple(found)
 
 
-def _changed(folder: Path, marks: list[dict[str, Any]]) -> tuple[str, ...]:
+def _changed(folder: Path, records: list[FoldRecord | None]) -> tuple[str, ...]:
     """predictions.csv of those folds whose done.json has another hash for it."""
     found = []
-    for fold, one in enumerate(marks):
-        digests = one.get("sha256")
-        wanted = digests.get("predictions.csv") if isinstance(digests, dict) else None
-        name = f"fold_{fold}/predictions.csv"
-        if wanted is not None and wanted != file_sha256(folder / name):
-            found.append(name)
+    for number, one in enumerate(records):
+        path = RunFolder(folder).fold(number).predictions
+        wanted = one.files.get(path.name) if one else None
+        if wanted is not None and wanted != file_sha256(path):
+            found.append(f"{path.parent.name}/{path.name}")
     return tuple(found)
 
 
@@ -383,12 +376,12 @@ def _texts(init: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
 
 def _join_folds(folder: Path, folds: Folds, classes: tuple[str, ...], where: str) -> Predictions:
     """The predictions of all folds, each clip exactly once and in the fold that folds.json gives it."""
-    files = [folder / f"fold_{fold}" / "predictions.csv" for fold in range(len(folds.tests))]
+    files = [RunFolder(folder).fold(fold).predictions for fold in range(len(folds.tests))]
     missing = [fold for fold, path in enumerate(files) if not path.is_file()]
     if missing:
         listed = f"fold {missing[0]} has" if len(missing) == 1 else f"folds {', '.join(map(str, missing))} have"
-        raise DataError(f'{where}: {listed} no predictions.csv; run "{_go_on(folder)}"')
-    for path in sorted(folder.glob("fold_*/predictions.csv")):
+        raise DataError(f'{where}: {listed} no predictions.csv; run "{_resume(folder)}"')
+    for path in sorted(folder.glob(f"fold_*/{files[0].name}")):
         if path not in files:
             raise DataError(
                 f"{where}: {path.parent.name} is not a fold of folds.json, which has {len(files)}; move it away"

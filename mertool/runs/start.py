@@ -1,316 +1,210 @@
-"""How a run folder is begun, joined or continued: folds.json first, config.json last.
-
-A folder without config.json holds no run yet.
-"""
+"""From the options of `train` and `cv` to a begun run."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from ..datasets.labels import default_classes
+from ..errors import DataError, UsageError
+from ..network.training import choose_device
+from ..pack import Pack, load_pack
+from ..settings import Settings
+from .config import RunConfig, initial_weights, locate, move_packs, open_packs
+from .create import begin_run, continue_run, default_run
+from .layout import RunFolder
+from .methods import method_named, method_of
+from .methods.options import check_given
 
-from ..clips import show_same_moments
-from ..datasets.labels import megc3_remarks
-from ..errors import DataError, FileError, UsageError
-from ..evaluation.folds import (
-    Folds,
-    dataset_folds,
-    group_folds,
-    inner_folds,
-    inner_split,
-    loso_folds,
-    person_of_id,
-    read_folds_file,
-    split_id,
-    stratified_folds,
-)
-from ..files import file_lock, make_folder, write_json
-from ..network.inputs import Samples, load_samples
-from ..pack import Pack, file_sha256
-from ..settings import NETWORK, Settings
-from ..texture.features import check_packs
-from .config import Init, RunConfig, class_set_of, move_packs, relative_to_run
-from .environment import describe_environment
+__all__ = ["begin", "begin_repeats", "choose_packs", "settings_of"]
 
-__all__ = ["begin_run", "continue_run", "default_run", "enter_run"]
-
-_SUBJECT_DISJOINT = ("group", "loso")
+Remark = Callable[[str], None]
+_AUTO = {("device", "auto"), ("precision", "auto")}  # what these are without the option
 
 
-def default_run(command: str, packs: Sequence[Path], settings: Settings, init: Path | None, usual_classes: str) -> Path:
-    """`runs/<packs>-<short settings>`, e.g. runs/SAMM-roi-3f-abn; what is not said has its recipe's value."""
-    parts = ["train"] if command == "train" else []
-    parts += ["+".join(pack.stem for pack in packs), settings.region]
-    parts += [f"{settings.frames}f"] if settings.features == NETWORK else [settings.features]
-    parts += [name for name in ("abn", "arcface", "balance") if getattr(settings, name)]
-    parts += [settings.protocol] if settings.protocol != "stratified" else []
-    parts += [settings.recipe] if settings.recipe != "modern" else []
-    parts += [settings.classes.replace(",", "+")] if settings.classes != usual_classes else []
-    parts += [f"init_{init.stem}"] if init is not None else []
-    said = {"classes", "region", "frames", "abn", "arcface", "balance", "recipe", "threads", "device", "precision"}
-    said |= {"protocol", "features"}
-    usual = Settings.from_recipe(settings.recipe).as_dict()
-    for name, value in settings.as_dict().items():
-        if name not in said and value != usual[name]:
-            parts.append(f"{name.replace('_', '')}{str(value).replace(',', '+')}")
-    return Path("runs") / "-".join(parts)
+def choose_packs(packs: tuple[Path, ...], remark: Remark) -> list[Path]:
+    """The packs that were named, or the only one of the working folder.
+
+    Raises:
+        UsageError: None was named, and there is none or more than one.
+    """
+    if packs:
+        return list(packs)
+    found = sorted(Path().glob("*.npz"))
+    if len(found) != 1:
+        seen = ", ".join(path.name for path in found) or "none"
+        raise UsageError(f"which pack? expected one .npz in this folder, found {seen}; name it: mertool cv SAMM.npz")
+    remark(f"pack {found[0]}")
+    return found
 
 
-def begin_run(
-    run: Path,
+def _given(given: dict[str, Any]) -> dict[str, Any]:
+    """The settings that were really asked for, with numbers as numbers."""
+    numbers = ("frames", "stem_kernel", "stem_stride", "map_kernel", "points")
+    said = {name: value for name, value in given.items() if value is not None and (name, value) not in _AUTO}
+    said |= {name: int(said[name]) for name in numbers if name in said}
+    if "classes" in said:
+        said["classes"] = said["classes"].strip().lower()
+    return said
+
+
+def _usual_classes(packs: Sequence[Pack]) -> str:
+    """The class set of the packs' data sets; "" where these differ."""
+    usual = {default_classes(name) for pack in packs for name in pack.dataset}
+    return usual.pop() if len(usual) == 1 else ""
+
+
+def settings_of(given: dict[str, Any], packs: Sequence[Pack]) -> Settings:
+    """All settings, from the options that were given.
+
+    Raises:
+        UsageError: A value is out of range or belongs to other features, or the packs leave the classes open.
+    """
+    said = _given(given)
+    method = method_named(said.setdefault("method", Settings().method))
+    check_given(method, _given(given))
+    said["device"] = choose_device(said.get("device", "auto") if method.has_network else "cpu")
+    said.setdefault("precision", "fp32")
+    said.setdefault("classes", _usual_classes(packs))
+    if not said["classes"]:
+        names = sorted({name for pack in packs for name in pack.dataset})
+        raise UsageError(f"--classes: the packs hold {', '.join(names)}, whose class sets differ; name one")
+    return Settings.from_recipe(**said)
+
+
+def _protocol_option(protocol: str) -> str:
+    return "--folds-file" if protocol == "file" else f"--protocol {protocol}"
+
+
+def begin(
     command: str,
-    packs: Sequence[Pack],
-    settings: Settings,
-    init: Path | None = None,
+    packs: tuple[Path, ...],
+    run: Path | None,
+    given: dict[str, Any],
+    remark: Remark,
     *,
-    only: Collection[int] = (),
-    join: bool = False,
+    resume: bool,
+    init: Path | None,
+    folds: tuple[int, ...] = (),
+    repeats: tuple[int, ...] = (),
     folds_file: Path | None = None,
-    undecided: Collection[str] = (),
-) -> tuple[RunConfig, list[str]]:
-    """Make a run folder: folds.json first, config.json last.
+) -> tuple[Path, RunConfig]:
+    """Begin a run, join it, or continue it with its own settings.
 
     Args:
-        run: The folder; empty, or not there yet.
         command: "cv" or "train".
-        packs: Where the clips come from.
-        settings: All settings.
-        init: Weights to begin with.
-        only: The folds to work on (`--fold K`).
-        join: The folder may hold a run with equal settings already, which is then joined (`--fold K`, `--repeat K`).
-        folds_file: One's own folds (protocol "file").
-        undecided: Settings that the machine decided and not the user; joining takes those of the run.
-
-    Returns:
-        The configuration of the run, and remarks for the user.
+        packs: As named; see `choose_packs`.
+        run: Its folder; None for the default one.
+        given: Settings by name; None for those that were not given.
+        remark: Takes each remark for the user.
+        resume: Continue the run if there is one.
+        init: `--init`.
+        folds: `--fold`.
+        repeats: `--repeat`.
+        folds_file: `--folds-file`.
 
     Raises:
-        FileError: The folder is in use, or cannot be written.
-        UsageError: Its run has other settings, there is no such fold, or the seeds of the repeats are out of range.
-        DataError: The packs do not give the clips that the settings need.
+        MertoolError: As `mertool.runs.start.begin_run` and `continue_run`; or options that contradict each other.
     """
-    _check_seeds(settings)
-    if settings.features != NETWORK:
-        check_packs(packs, settings)
-    samples = load_samples(packs, class_set_of(packs, settings), settings)
-    populated = np.unique(samples.labels)
-    if len(populated) < 2:
-        single = samples.classes[populated[0]]
-        raise DataError(f"all {len(samples.ids)} clips are {single!r}; expected two classes, try another --classes")
-    start, remarks = (None, []) if init is None else _open_init(init, run, command, samples, settings)
-    total = sum(len(pack.ids) for pack in packs)
-    if total > len(samples.ids):
-        remarks.insert(0, f"{len(samples.ids)} of {total} clips belong to --classes {settings.classes}")
-    if settings.classes == "megc3":
-        subjects = (split_id(name)[:2] for name in samples.ids)
-        labelled = zip(subjects, samples.labels, strict=True)
-        remarks += megc3_remarks((*who, samples.classes[label]) for who, label in labelled)
-    absent = [name for label, name in enumerate(samples.classes) if label not in populated]
-    if absent:
-        remarks.insert(0, f"no clip of class {', '.join(absent)}")
-    if settings.protocol not in _SUBJECT_DISJOINT:
-        _refuse_cameras(samples)
-    folds = None
-    if command == "cv":  # before anything is written: what cannot be split leaves no folder behind
-        folds = _make_folds(samples, settings, folds_file)
-        if folds_file is not None:
-            remarks.append(f"folds from {folds_file}, of the {len(samples.ids)} clips that belong to the classes")
-        settings = dataclasses.replace(settings, folds=len(folds.tests))
-        remarks += _unlearnable(samples, folds)
-        for fold in only:
-            folds.training(fold)  # refuses one that is not there
-        parts = [folds.training(fold) for fold in range(len(folds.tests))]
-    else:
-        parts = [tuple(sorted(samples.ids))]
-    if settings.features != NETWORK and "auto" in (settings.select_features, settings.cost):
-        for ids in parts:
-            inner_folds(ids, [""] * len(ids), settings.split_seed)  # refuses a part of one person
-    if settings.select == "inner":
-        remarks += _inner_unlearnable(samples, parts, settings.split_seed)
-    wanted = RunConfig(
-        command=command,
-        settings=settings,
-        classes=samples.classes,
-        packs=tuple((relative_to_run(pack.path, run), file_sha256(pack.path)) for pack in packs),
-        clips=tuple(sorted(samples.ids)),
-        init=start,
-        apexes=tuple(str(pack.meta.get("settings", {}).get("apex", "table")) for pack in packs),
-        jitters=tuple(pack.meta.get("settings", {}).get("jitter", 0) for pack in packs),
-        alignments=tuple(pack.alignment for pack in packs),
-    )
-    return enter_run(run, wanted, folds, join=join, undecided=undecided), remarks
-
-
-def enter_run(
-    run: Path, wanted: RunConfig, folds: Folds | None, *, join: bool = False, undecided: Collection[str] = ()
-) -> RunConfig:
-    """Write folds.json, env.json and config.json of a new run, or join the run that is there; gives its configuration.
-
-    Arguments and errors as `begin_run`.
-    """
-    make_folder(run)
-    with file_lock(run / ".lock"):
-        if (run / "config.json").exists():
-            if not join:
-                raise FileError(f"{run}: holds a run already; --resume continues it, -o names another folder")
-            existing = RunConfig.read(run)
-            adopted = {name: getattr(existing.settings, name) for name in undecided}
-            wanted = dataclasses.replace(wanted, settings=dataclasses.replace(wanted.settings, **adopted))
-            differing = wanted.differences(existing)
-            if not differing and folds is not None and Folds.load(run / "folds.json").tests != folds.tests:
-                differing.append("other folds")
-            if differing:
-                raise UsageError(f"{run}: its settings differ ({'; '.join(differing)}); name another folder with -o")
-            return existing
-        ours = {".lock", "folds.json", "env.json"}
-        strangers = sorted(path.name for path in run.iterdir() if path.name not in ours and path.suffix != ".tmp")
-        if strangers:
-            raise FileError(f"{run}: not empty and not a run (it holds {strangers[0]}); name another folder with -o")
-        if folds is not None:
-            folds.save(run / "folds.json")
-        write_json(run / "env.json", describe_environment(wanted.settings))
-        write_json(run / "config.json", wanted.as_dict())
-    return wanted
-
-
-def continue_run(run: Path, command: str, packs: Sequence[Path], init: Path | None, given: dict[str, Any]) -> RunConfig:
-    """The configuration of a run that `--resume` continues: all settings are the run's.
-
-    Args:
-        run: A run folder.
-        command: "cv" or "train".
-        packs: Packs that were named again, if any.
-        init: `--init`, if it was named again.
-        given: Settings that were named again.
-
-    Raises:
-        UsageError: Something that was named again is not what the run has.
-    """
-    config = RunConfig.read(run)
-    if config.command != command:
-        raise UsageError(f'{run}: is a run of "mertool {config.command}", not of "mertool {command}"')
-    texts = [
-        f"{name}: {value!r} here, {getattr(config.settings, name)!r} there"
-        for name, value in given.items()
-        if value != getattr(config.settings, name)
-    ]
-    if packs and [file_sha256(path) for path in packs] != [digest for _, digest in config.packs]:
-        texts.append("other packs")
-    if init is not None and (config.init is None or file_sha256(_weights_file(init)) != config.init.sha256):
-        texts.append("other initial weights (--init)")
-    if texts:
-        raise UsageError(
-            f"{run}: --resume takes the run's own settings, but {'; '.join(texts)}; leave these options out"
-        )
-    return move_packs(run, config, packs) if packs else config
-
-
-def _weights_file(path: Path) -> Path:
-    return path / "final.pt" if path.is_dir() else path
-
-
-def _check_seeds(settings: Settings) -> None:
-    """Refuse seeds that leave no room for those of the repeats."""
-    try:
-        settings.of_repeat(settings.repeats - 1)
-    except UsageError as error:
-        raise UsageError(f"{error}, which the last of {settings.repeats} repeats would have") from error
-
-
-def _make_folds(samples: Samples, settings: Settings, folds_file: Path | None) -> Folds:
-    labels = [samples.classes[label] for label in samples.labels]
     if folds_file is not None:
-        outside = {name for pack in samples.packs for name in pack.ids} - set(samples.ids)
-        return read_folds_file(folds_file, samples.ids, outside)
-    if settings.protocol == "loso":
-        return loso_folds(samples.ids)
-    if settings.protocol == "leave-dataset-out":
-        return dataset_folds(samples.ids)
-    make = group_folds if settings.protocol == "group" else stratified_folds
-    return make(samples.ids, labels, settings.folds, settings.split_seed)
+        if given.get("protocol") is not None:
+            raise UsageError("--folds-file: is a protocol of its own; leave out --protocol")
+        given["protocol"] = "file"
+    if given.get("folds") is not None and given.get("protocol") in ("loso", "leave-dataset-out", "file"):
+        what = {"loso": "every subject is a fold", "file": "the file says them"}
+        why = what.get(given["protocol"], "every data set is a fold")
+        raise UsageError(f"--folds: with {_protocol_option(given['protocol'])} {why}; leave it out")
+    if given.get("new_splits") and given.get("protocol") in ("loso", "leave-dataset-out", "file"):
+        raise UsageError(f"--new-splits: {_protocol_option(given['protocol'])} leaves nothing to split anew")
+
+    def go_on(folder: Path) -> tuple[Path, RunConfig]:
+        config = continue_run(folder, command, packs, init, _given(given))
+        _check_repeats(repeats, config.settings)
+        return folder, config
+
+    if resume and run is not None and RunFolder(run).is_run:
+        return go_on(run)
+    chosen = choose_packs(packs, remark)
+    opened = [load_pack(path) for path in chosen]
+    settings = settings_of(given, opened)
+    if init is not None and not method_of(settings).has_network:
+        raise UsageError(f"--init: --method {settings.method} has no network; leave it out")
+    folder = run or default_run(command, chosen, settings, init, _usual_classes(opened))
+    if resume and RunFolder(folder).is_run:
+        return go_on(folder)
+    _check_repeats(repeats, settings)
+    if resume:
+        remark(f"{folder}: nothing to continue yet; beginning")
+    undecided = {"device", "precision"} - set(_given(given))
+    config, remarks = begin_run(
+        folder,
+        command,
+        opened,
+        settings,
+        init,
+        only=folds,
+        join=bool(folds or repeats),
+        folds_file=folds_file,
+        undecided=undecided,
+    )
+    for text in remarks:
+        remark(text)
+    return folder, config
 
 
-def _unlearnable(samples: Samples, folds: Folds) -> list[str]:
-    """A remark on each class that a fold tests without a clip to learn it from."""
-    label_of = dict(zip(samples.ids, samples.labels, strict=True))
-    total = Counter(label_of.values())
-    alone: dict[int, list[int]] = {}
-    for fold, ids in enumerate(folds.tests):
-        for label, count in Counter(label_of[name] for name in ids).items():
-            if count == total[label]:
-                alone.setdefault(label, []).append(fold)
-    return [
-        f"class {samples.classes[label]} cannot be learned in fold {where[0]}, which tests all its clips"
-        for label, where in sorted(alone.items())
-    ]
-
-
-def _inner_unlearnable(samples: Samples, parts: Sequence[tuple[str, ...]], seed: int) -> list[str]:
-    """A remark on each class that `--select inner` takes away from a training part; refuses parts of one person."""
-    class_of = {name: samples.classes[label] for name, label in zip(samples.ids, samples.labels, strict=True)}
-    lost: dict[str, list[int]] = {}
-    for fold, ids in enumerate(parts):
-        kept, _ = inner_split(ids, [class_of[name] for name in ids], seed)
-        for name in sorted({class_of[i] for i in ids} - {class_of[i] for i in kept}):
-            lost.setdefault(name, []).append(fold)
-    where = {name: f" in fold {', '.join(map(str, some))}" if len(parts) > 1 else "" for name, some in lost.items()}
-    return [
-        f"--select inner: class {name} cannot be learned{place}: all its clips there validate"
-        for name, place in where.items()
-    ]
-
-
-def _refuse_cameras(samples: Samples) -> None:
-    """Cameras that filmed the same moments must not meet where one is trained on what the other tests."""
-    datasets = sorted({split_id(name)[0] for name in samples.ids})
-    for dataset in datasets:
-        for other in datasets:
-            if show_same_moments(dataset, other):
-                raise DataError(
-                    f"{dataset} and {other} filmed the same moments, which would be trained on and tested; "
-                    "give one of them, or --protocol loso or group"
-                )
-
-
-def _open_init(path: Path, run: Path, command: str, samples: Samples, settings: Settings) -> tuple[Init, list[str]]:
-    """The weights that `--init` names, after checking that they have not seen the clips to be tested on."""
-    from ..network.checkpoint import load_weights, transfer
-    from ..network.model import build_model
-
-    file = _weights_file(path)
-    if not file.is_file():
-        raise FileError(f'{path}: no weights for --init; expected a finished folder of "mertool train" or a .pt file')
-    checkpoint = load_weights(file)
-    known = sorted(set(checkpoint.seen) & set(samples.ids))
-    if command == "cv" and known:
-        raise DataError(
-            f"{path}: has seen {len(known)} clips of this run (first: {known[0]}), which would then be tested with "
-            "what they taught; train on other recordings"
+def _check_repeats(chosen: tuple[int, ...], settings: Settings) -> None:
+    if settings.repeats > 1 and not method_of(settings).has_chance and not settings.new_splits:
+        fixed = settings.protocol in ("loso", "leave-dataset-out", "file")
+        advice = f"and {_protocol_option(settings.protocol)} leaves none to them; leave it out" if fixed else ""
+        raise UsageError(
+            f"--repeats: {settings.method} has no chance in it but the folds{', ' if fixed else '; '}"
+            f"{advice or 'add --new-splits'}"
         )
-    everyone = {person_of_id(name) for name in samples.ids}
-    datasets = {split_id(name)[0] for name in samples.ids}
-    if command == "cv":
-        for name in checkpoint.seen:
-            other = split_id(name)[0]
-            twin = next((dataset for dataset in datasets if show_same_moments(dataset, other)), None)
-            if twin and person_of_id(name) in everyone:
-                raise DataError(
-                    f"{path}: has seen {name}, and {twin} filmed the same moments, which would then be tested; "
-                    "train on other recordings"
-                )
-    model = build_model(settings, len(samples.classes), settings.seed)
-    outcome = transfer(model, settings, samples.classes, checkpoint)
-    loaded = (*outcome.loaded, *outcome.adapted)
-    people = tuple(sorted(everyone & {person_of_id(name) for name in checkpoint.seen}))
-    init = Init(relative_to_run(file, run), file_sha256(file), loaded, tuple(outcome.not_loaded), people)
-    remarks = [f"--init {path}: {line}" for line in outcome.lines()]
-    if people:
-        remarks.append(
-            f"--init {path}: its weights have seen {len(people)} of the {len(everyone)} people of this run, in other "
-            "clips: results are subject-dependent"
-        )
-    return init, remarks
+    if settings.new_splits and settings.repeats < 2:
+        raise UsageError("--new-splits: of repeats; add --repeats 5")
+    for number in chosen:
+        if number >= settings.repeats:
+            raise UsageError(f"--repeat: expected 0 to {settings.repeats - 1}, got {number}")
+
+
+def begin_repeats(run: Path, config: RunConfig, remark: Remark, said: Sequence[str]) -> list[tuple[Path, RunConfig]]:
+    """A begun run and its repeats, each a complete run in `RUN/repeat_K`, which are begun or joined.
+
+    Repeat K has the seed `seed + K`, and the folds of the run or, with `new_splits`, those of `split_seed + K`.
+
+    Args:
+        run: The run's folder.
+        config: Its configuration.
+        remark: Takes each remark for the user, of other folds for example.
+        said: Remarks that the run has made already; of repeats they are not made again.
+
+    Raises:
+        MertoolError: As `mertool.runs.start.begin_run`; or what the run was made from has changed.
+    """
+    runs = [(run, config)]
+    settings = config.settings
+    if settings.repeats == 1:
+        return runs
+    packs: list[Pack] = []
+    place = RunFolder(run)
+    with place.repeats_lock():
+        for number in range(1, settings.repeats):
+            folder = place.repeat(number).path
+            wanted = settings.of_repeat(number)
+            if RunFolder(folder).is_run:
+                found = RunConfig.read(folder)
+                differing = dataclasses.replace(config, settings=wanted).differences(found)
+                if differing:
+                    raise DataError(f"{folder}: is no repeat of {run} ({'; '.join(differing)}); move it away")
+                found = move_packs(folder, found, [locate(run, path) for path, _ in config.packs])
+            else:
+                packs = packs or open_packs(run, config)
+                own = place.folds if settings.protocol == "file" else None
+                found, texts = begin_run(folder, "cv", packs, wanted, initial_weights(run, config), folds_file=own)
+                for text in texts:
+                    if text not in said:
+                        remark(f"repeat {number}: {text}")
+            runs.append((folder, found))
+    return runs

@@ -97,7 +97,7 @@ def layout_of(settings: Settings) -> Layout:
     grid = settings.grid if settings.grid != "auto" else "1,1,2" if regions else "5,5,2"
     x, y, t = three_of("grid", grid, 64)
     points = settings.points
-    if settings.features == "cbp-top":
+    if settings.method == "cbp-top":
         bins = 2 ** (points // 2 + 1)
     else:
         bins = 2**points if settings.mapping == "full" else points * (points - 1) + 3
@@ -236,7 +236,7 @@ def describe_clips(volumes: NDArray[np.uint8], settings: Settings) -> NDArray[np
     """
     layout = layout_of(settings)
     count, places = volumes.shape[:2]
-    lbp = settings.features == "lbp-top"
+    lbp = settings.method == "lbp-top"
     counts = _core.texture_counts(
         volumes.reshape(count * places, *volumes.shape[2:]),
         "lbp" if lbp else "cbp",
@@ -305,19 +305,19 @@ def _compute(pack: Pack, settings: Settings, progress: Progress, before: int, to
 
 # Kept features.
 
-_FIELDS = ("features", "region", "length", "interpolation", "points", "radii", "normalise", "grid")
+_FIELDS = ("method", "region", "length", "interpolation", "points", "radii", "normalise", "grid")
 _LBP_FIELDS, _CBP_FIELDS = ("sampling", "mapping"), ("threshold", "signed")
 
 
 def _place(pack: Pack, settings: Settings) -> tuple[Path, str]:
     """The file that keeps a pack's features, and the text of what they depend on."""
-    own = _LBP_FIELDS if settings.features == "lbp-top" else _CBP_FIELDS
+    own = _LBP_FIELDS if settings.method == "lbp-top" else _CBP_FIELDS
     size = "tile" if settings.region == "roi" else "face_size"
     key: dict[str, Any] = {name: getattr(settings, name) for name in (*_FIELDS, size, *own)}
     key |= {"format": _FORMAT, "pack": file_sha256(pack.path), "clips": list(pack.ids)}
     key |= {"blocks": layout_of(settings).blocks, "regions": [GRID, SQUARE, [region.centre for region in REGIONS]]}
     text = json.dumps(key, sort_keys=True)
-    name = f"{settings.features}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
+    name = f"{settings.method}-{hashlib.sha256(text.encode()).hexdigest()[:16]}.npz"
     return pack.path.with_suffix(".features") / name, text
 
 

@@ -26,6 +26,7 @@ from .classifier import COSTS, Classifier, Design, Problem, feature_counts, trai
 from .features import Layout
 
 __all__ = [
+    "FoldFiles",
     "Trained",
     "best_of",
     "classify_again",
@@ -39,6 +40,22 @@ __all__ = [
 _DIGITS = 6  # of scores, as selection.csv has them: so the choice can be made again from it
 _SAME = 1e-3  # probabilities and scores that differ by more are of another classifier
 _LEAST = 1e-12  # probability of the truth below which a loss no longer grows
+
+
+class FoldFiles(NamedTuple):
+    """Where a fold's classifier and predictions go: whoever owns the folder says so.
+
+    Attributes:
+        classifier: The trained classifier.
+        predictions: Of the test clips.
+        inner: Of the training part's clips, each by the inner fold that left its person out.
+        selection: Scores of each candidate.
+    """
+
+    classifier: Path
+    predictions: Path
+    inner: Path
+    selection: Path
 
 
 class Trained(NamedTuple):
@@ -125,24 +142,23 @@ def classify_fold(
     training: Sequence[str],
     tested: Sequence[str],
     fold: int,
-    folder: Path,
+    files: FoldFiles,
     settings: Settings,
-) -> tuple[list[str], Classifier]:
-    """Train on one part and predict the other; gives the names of the files written to `folder`, and the classifier.
+) -> tuple[list[Path], Classifier]:
+    """Train on one part and predict the other; gives the files written, and the classifier.
 
-    classifier.npz, predictions.csv, and, where inner folds can be made, inner.csv and selection.csv, which has a row a
-    design.
+    `files.inner` and `files.selection`, which has one row per design, are written where inner folds can be made.
     """
     trained = train_fold(samples, features, training, settings)
-    names = ["predictions.csv", "classifier.npz"]
-    trained.classifier.save(folder / "classifier.npz")
+    written = [files.predictions, files.classifier]
+    trained.classifier.save(files.classifier)
     if trained.inner is not None:
-        samples.predictions(samples.rows_of(training), trained.inner, fold).write(folder / "inner.csv")
-        write_text(folder / "selection.csv", _selection(trained))
-        names += ["inner.csv", "selection.csv"]
+        samples.predictions(samples.rows_of(training), trained.inner, fold).write(files.inner)
+        write_text(files.selection, _selection(trained))
+        written += [files.inner, files.selection]
     rows = samples.rows_of(tested)
-    samples.predictions(rows, trained.classifier.predict(features[rows]), fold).write(folder / "predictions.csv")
-    return names, trained.classifier
+    samples.predictions(rows, trained.classifier.predict(features[rows]), fold).write(files.predictions)
+    return written, trained.classifier
 
 
 def design_of(classifier: Classifier, layout: Layout) -> dict[str, Any]:
@@ -182,7 +198,7 @@ def classify_again(
     features: NDArray[np.float32],
     training: Sequence[str],
     tested: Sequence[str],
-    folder: Path,
+    files: FoldFiles,
     settings: Settings,
     *,
     choose: bool,
@@ -190,25 +206,25 @@ def classify_again(
     """A finished fold's classifier, and what is not as training it once more says; see `classify_fold`.
 
     Args:
-        samples, features, training, tested, folder, settings: As there.
+        samples, features, training, tested, files, settings: As there.
         choose: Make the choice on inner folds once more as well; else its scores are read.
 
     Raises:
         MertoolError: A file of the fold is missing or damaged.
     """
-    kept = Classifier.load_for(folder / "classifier.npz", samples.classes, features.shape[1])
+    kept = Classifier.load_for(files.classifier, samples.classes, features.shape[1])
     faults = []
     leaked = sorted(set(kept.seen) & set(tested))
     if leaked:
         faults.append(f"its classifier has seen clips that it was tested on: {leaked[0]}")
     if kept.seen != tuple(training):
         faults.append("its classifier was trained on other clips than the training part")
-    faults += _faults_of_choice(samples, features, training, kept, folder, settings, choose)
+    faults += _faults_of_choice(samples, features, training, kept, files, settings, choose)
     rows = samples.rows_of(training)
     again = train_classifier(
         features[rows], samples.labels[rows], kept.design, samples.classes, balance=settings.balance
     )
-    written = Predictions.read(folder / "predictions.csv")
+    written = Predictions.read(files.predictions)
     if written.classes != samples.classes:
         return kept, [*faults, "its predictions.csv is over other classes"]
     test = features[samples.rows_of(written.clip)]
@@ -224,7 +240,7 @@ def _faults_of_choice(
     features: NDArray[np.float32],
     training: Sequence[str],
     kept: Classifier,
-    folder: Path,
+    files: FoldFiles,
     settings: Settings,
     choose: bool,
 ) -> list[str]:
@@ -232,10 +248,10 @@ def _faults_of_choice(
     designs = designs_of(settings, features.shape[1])
     if kept.design not in designs:
         return ["its design is none that its settings allow"]
-    if not (folder / "selection.csv").exists():
+    if not files.selection.exists():
         return ["it has no selection.csv, so nothing says how its design was chosen"] if len(designs) > 1 else []
-    scores = read_selection(folder / "selection.csv")
-    inner = Predictions.read(folder / "inner.csv")
+    scores = read_selection(files.selection)
+    inner = Predictions.read(files.inner)
     if set(scores) != set(designs):
         return ["its selection.csv has other designs than its settings give"]
     if best_of(scores) != kept.design:

@@ -10,27 +10,124 @@ import dataclasses
 import hashlib
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import DataError, UsageError
+from ...errors import DataError, FileError, MertoolError, UsageError
 from ...evaluation.folds import Folds
 from ...evaluation.predictions import Predictions
 from ...files import read_json, write_json
 from ...pack import file_sha256
 from ...settings import FUSION, Settings
+from ...text import few
+from ..checks import FAIL, NOTE, PASS, Check
 from ..config import Member, RunConfig, fingerprint, locate, relative_to_run
-from ..start import enter_run
+from ..create import enter_run
+from ..layout import RunFolder
+from . import method_of
+from .base import AuditCase, FoldWork, Method, Outcome
 
-__all__ = ["begin_fusion", "default_fusion", "fit_weights", "fuse", "fuse_fold", "member_folders", "weights_of"]
+if TYPE_CHECKING:
+    from ...network.inputs import Samples
+    from ..finished import Run
+
+__all__ = [
+    "FusionMethod",
+    "begin_fusion",
+    "default_fusion",
+    "fit_weights",
+    "fuse",
+    "fuse_fold",
+    "member_folders",
+    "weights_of",
+]
 
 _LONGEST = 200  # bytes of a folder's name: file systems end at 255
 _STEPS = 10_000
 _SETTLED = 1e-12  # change of a weight below which they are fitted
 _LEAST = 1e-12  # a probability of the truth never counts as less
+
+
+class FusionMethod(Method):
+    """Joins what other runs predicted."""
+
+    setting_groups = frozenset({"fusion"})
+    trains = False
+    trained_things = ""
+    statistics = "probabilities are averaged; weights, where fitted, are of training parts"
+
+    def name_parts(self, settings: Settings) -> list[str]:  # noqa: ARG002
+        """A fusion is named by its runs, see `default_fusion`."""
+        return [self.name]
+
+    def work_on_fold(self, work: FoldWork) -> Outcome:
+        """Join the runs' predictions."""
+        predictions, weights = fuse_fold(work.run, work.config, work.fold)
+        predictions.write(work.folder.predictions)
+        return Outcome([work.folder.predictions], {"weights": weights})
+
+    def predict(self, run: Path, config: RunConfig, samples: Samples, device: str) -> list[NDArray[np.float64]]:
+        """By the runs of the fusion, weighed as in each fold."""
+        n_folds = len(RunFolder(run).trained_folders(config.command, "done"))
+        weights = [weights_of(run, config, fold) for fold in range(n_folds)]
+        members = []
+        for folder in member_folders(run, config):
+            own = RunConfig.read(folder)
+            members.append(method_of(own.settings).predict(folder, own, samples, device))
+        return [
+            np.asarray(sum(weight * part for weight, part in zip(shares, parts, strict=True)))
+            for shares, parts in zip(weights, zip(*members, strict=True), strict=True)
+        ]
+
+    def audit_files(self, case: AuditCase) -> Iterator[Check]:
+        """Whether the runs are sound, and the predictions what they give."""
+        try:
+            members = member_folders(case.run, case.config)
+            apart = []
+            for fold in range(len(case.folds.tests)):
+                again, weights = fuse_fold(case.run, case.config, fold)
+                written = Predictions.read(RunFolder(case.run).fold(fold).predictions)
+                same_weights = np.allclose(weights, weights_of(case.run, case.config, fold))
+                if again.to_csv() != written.to_csv() or not same_weights:
+                    apart.append(str(fold))
+        except MertoolError as error:
+            yield Check("fusion", NOTE if isinstance(error, FileError) else FAIL, f"not made once more: {error}")
+            return
+        if apart:
+            yield Check("fusion", FAIL, f"its runs give other predictions or weights than those of fold {few(apart)}")
+        else:
+            yield Check("fusion", PASS, f"what {len(members)} runs predict, joined once more, is the same")
+        for member in members:
+            checks = case.audit_run(member)
+            failed = [check.name for check in checks if check.verdict == FAIL]
+            if failed:
+                yield Check("fused run", FAIL, f"{member.name} fails its own audit: {', '.join(failed)}")
+            else:
+                notes = [check.name for check in checks if check.verdict == NOTE and check.name != "key frames"]
+                said = f", notes on {', '.join(notes)}" if notes else ""
+                yield Check("fused run", NOTE if notes else PASS, f"{member.name} passes its own audit{said}")
+
+    def audit(self, case: AuditCase, samples: Samples) -> Iterator[Check]:  # noqa: ARG002
+        """Nothing but what `audit_files` has checked."""
+        yield from ()
+
+    def describe(self, run: Run) -> str:
+        """`fusion of a + b, equal weights`."""
+        return f"fusion of {' + '.join(run.members)}, {run.settings.fuse_weights} weights"
+
+    def choice_rule(self, run: Run) -> str:
+        """Where the weights come from."""
+        fitted = run.settings.fuse_weights == "fitted"
+        how = "are fitted in each fold on clips of its training part" if fitted else "are equal"
+        said = ""
+        if run.weights and fitted:
+            folds = "; ".join("/".join(f"{weight:.2f}" for weight in fold) for fold in run.weights)
+            said = f" ({' / '.join(run.members)}: {folds})"
+        return f"Fusion: probabilities are averaged clip by clip; the runs' weights {how}{said}."
 
 
 def default_fusion(runs: Sequence[Path], weights: str) -> Path:
@@ -65,7 +162,7 @@ def begin_fusion(runs: Sequence[Path], folder: Path, weights: str, *, join: bool
     if folder.resolve() in {run.resolve() for run in runs}:
         raise UsageError(f"-o: {folder} is one of the runs to fuse; name another folder")
     configs = [_read_member(run) for run in runs]
-    folds = [Folds.load(run / "folds.json") for run in runs]
+    folds = [RunFolder(run).read_folds() for run in runs]
     first, remarks = configs[0], []
     for run, config, parts in zip(runs, configs, folds, strict=True):
         if config.classes != first.classes:
@@ -74,7 +171,7 @@ def begin_fusion(runs: Sequence[Path], folder: Path, weights: str, *, join: bool
                 "needs the same"
             )
         if parts.tests != folds[0].tests:
-            shown = shlex.quote(str(runs[0] / "folds.json"))
+            shown = shlex.quote(str(RunFolder(runs[0]).folds))
             raise DataError(
                 f"{run}: has other folds than {runs[0]}{_first_apart(parts, folds[0])}; make it with --folds-file "
                 f"{shown}"
@@ -90,7 +187,7 @@ def begin_fusion(runs: Sequence[Path], folder: Path, weights: str, *, join: bool
         if set(joined.clip) != set(tested) or joined.classes != first.classes:
             raise DataError(f"{runs[0]}: fold {fold} predicts other clips or classes than the run says")
     settings = Settings(
-        features=FUSION,
+        method=FUSION,
         fuse_weights=weights,
         classes=first.settings.classes,
         protocol=first.settings.protocol,
@@ -116,7 +213,8 @@ def begin_fusion(runs: Sequence[Path], folder: Path, weights: str, *, join: bool
     if (config.members, config.packs) != (wanted.members, wanted.packs):  # runs that have moved since
         config = dataclasses.replace(config, members=wanted.members, packs=wanted.packs)
         moved = {name: config.as_dict()[name] for name in ("members", "packs")}
-        write_json(folder / "config.json", {**read_json(folder / "config.json"), **moved})
+        path = RunFolder(folder).config
+        write_json(path, {**read_json(path), **moved})
     return config, remarks
 
 
@@ -159,24 +257,20 @@ def member_folders(run: Path, config: RunConfig) -> list[Path]:
     return folders
 
 
-def _read_part(run: Path, fold: int, name: str) -> Predictions:
-    """Predictions of a fold as the run left them."""
-    folder = run / f"fold_{fold}"
-    if not (folder / "done.json").is_file():
-        raise DataError(
-            f'{run}: fold {fold} is not done; run "{shlex.join(["mertool", "cv", "-o", str(run), "--resume"])}"'
-        )
-    values = read_json(folder / "done.json")
-    marks = values.get("sha256") if isinstance(values, dict) else None
-    if not isinstance(marks, dict):
-        raise DataError(f"{folder / 'done.json'}: damaged; expected the hashes of the fold's files")
-    if name == "inner.csv" and name not in marks:
-        fused = RunConfig.read(run).settings.features == FUSION
-        advice = "fuse its own runs" if fused else "make it with --select inner"
+def _read_part(run: Path, fold: int, inner: bool = False) -> Predictions:
+    """Predictions of a fold as the run left them: of its test clips, or those that weights are fitted on."""
+    folder = RunFolder(run).fold(fold)
+    if not folder.is_done:
+        raise DataError(f'{run}: fold {fold} is not done; run "{RunFolder(run).resume_command()}"')
+    path = folder.inner if inner else folder.predictions
+    digests = folder.read_record().files
+    if inner and path.name not in digests:
+        trains = method_of(RunConfig.read(run).settings).trains
+        advice = "make it with --select inner" if trains else "fuse its own runs"
         raise DataError(f"{run}: has no inner predictions to fit weights on; {advice}, or leave out --fuse-weights")
-    if file_sha256(folder / name) != marks.get(name):
-        raise DataError(f"{folder / name}: changed since it was made; fuse only what a run left")
-    return Predictions.read(folder / name)
+    if file_sha256(path) != digests.get(path.name):
+        raise DataError(f"{path}: changed since it was made; fuse only what a run left")
+    return Predictions.read(path)
 
 
 def fuse_fold(run: Path, config: RunConfig, fold: int) -> tuple[Predictions, list[float]]:
@@ -189,10 +283,10 @@ def fuse_fold(run: Path, config: RunConfig, fold: int) -> tuple[Predictions, lis
 
 
 def _join(runs: Sequence[Path], fold: int, how: str) -> tuple[Predictions, list[float]]:
-    parts = [_read_part(run, fold, "predictions.csv") for run in runs]
+    parts = [_read_part(run, fold) for run in runs]
     weights = np.full(len(parts), 1 / len(parts))
     if how == "fitted":
-        weights = fit_weights([_read_part(run, fold, "inner.csv") for run in runs])
+        weights = fit_weights([_read_part(run, fold, inner=True) for run in runs])
     return fuse(parts, weights), weights.tolist()
 
 
@@ -203,16 +297,15 @@ def weights_of(run: Path, config: RunConfig, fold: int) -> list[float]:
         FileError: It is not finished.
         DataError: Its done.json is damaged.
     """
-    path = run / f"fold_{fold}" / "done.json"
-    values = read_json(path)
-    weights = values.get("weights") if isinstance(values, dict) else None
+    folder = RunFolder(run).fold(fold)
+    weights = folder.read_record().facts.get("weights")
     if (
         not isinstance(weights, list)
         or len(weights) != len(config.members)
         or not all(type(weight) in (int, float) and 0 <= weight <= 1 for weight in weights)
         or abs(sum(weights) - 1) > 1e-6
     ):
-        raise DataError(f"{path}: damaged; expected the weights of {len(config.members)} runs")
+        raise DataError(f"{folder.done}: damaged; expected the weights of {len(config.members)} runs")
     return [float(weight) for weight in weights]
 
 

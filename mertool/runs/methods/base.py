@@ -1,0 +1,163 @@
+"""The duties of a method: what train and test a fold, predict with it, check it and describe it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...evaluation.folds import Folds
+from ...network.inputs import Samples
+from ...pack import Pack
+from ...settings import Settings
+from ..checks import Check
+from ..config import RunConfig
+from ..layout import FoldFolder
+
+if TYPE_CHECKING:
+    from ..finished import Run
+
+__all__ = ["AuditCase", "FoldWork", "Method", "Outcome"]
+
+
+@dataclass(frozen=True, slots=True)
+class FoldWork:
+    """One fold to be done.
+
+    Attributes:
+        run: The run's folder.
+        config: Its configuration.
+        fold: Number of the fold.
+        folder: Where its files go.
+    """
+
+    run: Path
+    config: RunConfig
+    fold: int
+    folder: FoldFolder
+
+
+class Outcome(NamedTuple):
+    """What a method has done with a fold: the files that are the result, and what else done.json says."""
+
+    files: list[Path]
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AuditCase:
+    """A finished run to be audited.
+
+    Attributes:
+        run: Its folder.
+        config: Its configuration.
+        folds: Its folds.
+        choose: Make the choices of texture classifiers again, which takes as long as making them.
+        audit_run: Audits another run, which this one was made from.
+    """
+
+    run: Path
+    config: RunConfig
+    folds: Folds
+    choose: bool
+    audit_run: Callable[[Path], list[Check]]
+
+
+class Method(ABC):
+    """A way from clips to predictions.
+
+    Attributes:
+        name: As `--method` gives it.
+        setting_groups: Groups of settings that mean something for it, see `mertool.settings`.
+        has_network: It trains networks: it takes initial weights, may have an attention branch and learning curves,
+            and belongs into the paper's tables.
+        has_chance: Seeds change its results even where the folds stay the same.
+        trains: It trains something; else it joins what other runs predicted.
+    """
+
+    setting_groups: frozenset[str]
+    has_network = False
+    has_chance = False
+    trains = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    # Before a run begins
+
+    def check_packs(self, packs: Sequence[Pack], settings: Settings) -> None:  # noqa: B027
+        """Refuse packs that do not hold what the method looks at."""
+
+    def check_parts(self, parts: Sequence[tuple[str, ...]], settings: Settings) -> None:  # noqa: B027
+        """Refuse training parts, given as clip ids, that the method cannot choose on."""
+
+    @abstractmethod
+    def name_parts(self, settings: Settings) -> list[str]:
+        """Parts of the default name of a run's folder."""
+
+    # The work on a fold, in a worker process
+
+    @abstractmethod
+    def work_on_fold(self, work: FoldWork) -> Outcome:
+        """Train on the training part of a fold and predict its test part into `work.folder`."""
+
+    def steps(self, config: RunConfig) -> int:
+        """Steps of progress per fold."""
+        return len(config.clips)
+
+    def steps_done(self, folder: FoldFolder, config: RunConfig) -> int:
+        """Steps that a fold has done."""
+        return self.steps(config) * folder.is_done
+
+    def prepare(  # noqa: B027
+        self, run: Path, config: RunConfig, jobs: int, progress: Callable[[int, int], None]
+    ) -> None:
+        """Do once what all folds and repeats share; `progress` takes (done, in all)."""
+
+    @property
+    def prepares(self) -> bool:
+        """Whether `prepare` takes time worth showing."""
+        return type(self).prepare is not Method.prepare
+
+    # Afterwards
+
+    @abstractmethod
+    def predict(self, run: Path, config: RunConfig, samples: Samples, device: str) -> list[NDArray[np.float64]]:
+        """(N, K) probabilities of all clips by what each fold of a run trained, or by the one network of `train`."""
+
+    def audit_files(self, case: AuditCase) -> Iterator[Check]:  # noqa: ARG002
+        """Checks that need no pack."""
+        yield from ()
+
+    @abstractmethod
+    def audit(self, case: AuditCase, samples: Samples) -> Iterator[Check]:
+        """Checks that need the clips: what was trained is the method's own, on its own training part."""
+
+    @property
+    @abstractmethod
+    def trained_things(self) -> str:
+        """What a fold trains, in the plural: `networks`; "" for nothing."""
+
+    @property
+    @abstractmethod
+    def statistics(self) -> str:
+        """What is fitted over clips, for the audit."""
+
+    # In words
+
+    @abstractmethod
+    def describe(self, run: Run) -> str:
+        """The settings that tell a run from others, on one line."""
+
+    @abstractmethod
+    def choice_rule(self, run: Run) -> str:
+        """What was chosen in training, and on what."""
+
+    def described_settings(self) -> set[str]:
+        """Fields of `Settings` that `describe` tells."""
+        return set()

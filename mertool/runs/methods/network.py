@@ -1,0 +1,338 @@
+"""The network as a method: trains a network per fold, resumable, and can be asked again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...errors import DataError, MertoolError
+from ...evaluation.folds import Folds, inner_split
+from ...evaluation.metrics import evaluate
+from ...evaluation.predictions import NO_FOLD, Predictions
+from ...network.inputs import Copies, Samples, batch_plan, draw_copies, input_shape, render, steps_per_epoch
+from ...settings import Settings
+from ...text import few
+from ..checks import FAIL, PASS, SAME, Check
+from ..config import RunConfig, initial_weights, open_samples, read_folds
+from ..layout import FoldFolder, RunFolder
+from .base import AuditCase, FoldWork, Method, Outcome
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ...network.model import Network
+    from ...network.training import Fitted, Validation
+    from ..finished import Run
+
+__all__ = ["NetworkMethod", "plain_batches", "train_on_all"]
+
+_PREDICT_BATCH = 32  # clips rendered at once: memory stays small
+
+
+class NetworkMethod(Method):
+    """Residual network with optional attention branch and ArcFace."""
+
+    setting_groups = frozenset({"network"})
+    has_network = True
+    has_chance = True
+    trained_things = "networks"
+    statistics = "none is fitted over clips: each is normalised by its own mean and deviation"
+
+    def name_parts(self, settings: Settings) -> list[str]:
+        """`3f`."""
+        return [f"{settings.frames}f"]
+
+    def steps(self, config: RunConfig) -> int:
+        """Epochs."""
+        return config.settings.epochs
+
+    def steps_done(self, folder: FoldFolder, config: RunConfig) -> int:  # noqa: ARG002
+        """Epochs done."""
+        return folder.epochs_logged()
+
+    def work_on_fold(self, work: FoldWork) -> Outcome:
+        """Train and test a network."""
+        config, folder = work.config, work.folder
+        samples = open_samples(work.run, config)
+        folds = read_folds(work.run, samples)
+        rows = samples.rows_of(folds.training(work.fold))
+        model, epoch = _fit(samples, rows, config, work.run, folder, work.fold)
+        test = samples.rows_of(sorted(folds.tests[work.fold]))
+        maps = _predict(model, samples, test, config, folder.predictions, work.fold)
+        files = [folder.predictions, folder.final, folder.log]
+        files += [folder.inner] if config.settings.select == "inner" else []
+        if maps is not None:
+            folder.write_attention(maps)
+            files.append(folder.attention)
+        return Outcome(files, {"epoch": epoch})
+
+    def predict(self, run: Path, config: RunConfig, samples: Samples, device: str) -> list[NDArray[np.float64]]:
+        """By the network of each fold, or of `train`."""
+        from ...network.checkpoint import load_weights, restore
+        from ...network.training import predict
+
+        rows = np.arange(len(samples.ids))
+        files = [folder.final for folder in RunFolder(run).trained_folders(config.command, "final")]
+        models = (restore(load_weights(file)).to(device) for file in files)
+        return [predict(model, plain_batches(samples, rows, config), config.settings)[0] for model in models]
+
+    def audit(self, case: AuditCase, samples: Samples) -> Iterator[Check]:
+        """What the networks have seen, for how long they were trained, and whether the predictions are theirs."""
+        leaks: list[str] = []
+        apart: list[str] = []
+        wrong: list[str] = []
+        chosen: list[int] = []
+        epochs = set()
+        for fold, ids in enumerate(case.folds.tests):
+            try:
+                again = _repredict(case, samples, fold, ids)
+            except MertoolError as error:
+                yield Check("networks", FAIL, str(error))
+                return
+            leaks += sorted(set(ids) & set(again.seen))
+            epochs.add(again.epochs)
+            chosen.append(again.epoch)
+            wrong += _epoch_faults(case, fold, again, samples)
+            apart += again.differing(SAME)
+        yield (
+            Check("clips", FAIL, f"networks have seen clips that they were tested on: {few(leaks)}")
+            if leaks
+            else Check(
+                "clips", PASS, "no network has seen a clip of its test part; copies are made of training clips alone"
+            )
+        )
+        wanted = case.config.settings.epochs
+        if epochs != {wanted}:
+            yield Check("epoch", FAIL, f"logs of {few(sorted(map(str, epochs)))} epochs, expected {wanted}")
+        elif apart:
+            yield Check("epoch", FAIL, f"not what the final weights predict: {len(apart)} clips, {few(apart)}")
+        elif wrong:
+            yield Check("epoch", FAIL, "; ".join(wrong))
+        else:
+            rule = f"last of {wanted}"
+            if case.config.settings.select == "inner":
+                rule = f"best of {wanted} on people kept out of the training part: {', '.join(map(str, chosen))}"
+            yield Check("epoch", PASS, f"{rule}; the final weights predict the same once more")
+
+    def describe(self, run: Run) -> str:
+        """`roi, 3 frames, abn, modern`."""
+        settings = run.settings
+        words = [settings.region, f"{settings.frames} frame{'s' if settings.frames > 1 else ''}"]
+        words += [name for name, on in (("abn", settings.abn), ("arcface", settings.arcface)) if on]
+        return ", ".join([*words, settings.recipe, *([f"init {run.init_name}"] if run.init else [])])
+
+    def choice_rule(self, run: Run) -> str:
+        """Which epoch counts."""
+        if run.settings.select == "last":
+            return "Epoch rule: last epoch; the test fold is never looked at during training."
+        chosen = f": {', '.join(map(str, run.epochs))} of {run.settings.epochs}" if run.epochs else ""
+        return (
+            f"Epoch rule: in each fold the best on people kept out of its training part (about a fifth){chosen}; the "
+            "test fold is never looked at during training."
+        )
+
+
+def train_on_all(run: Path, config: RunConfig) -> Outcome:
+    """Train one network on all clips of a `train` run."""
+    samples = open_samples(run, config)
+    folder = RunFolder(run).training
+    _, epoch = _fit(samples, samples.rows_of(sorted(samples.ids)), config, run, folder, NO_FOLD)
+    return Outcome([folder.final, folder.log], {"epoch": epoch})
+
+
+def plain_batches(samples: Samples, rows: NDArray[np.int64], config: RunConfig) -> Iterator[Tensor]:
+    """Batches (B, T, H, W) of clips as they are, in the order of `rows`."""
+    for start in range(0, len(rows), _PREDICT_BATCH):
+        part = rows[start : start + _PREDICT_BATCH]
+        yield _render_batch(samples, part, Copies.plain(len(part)), config.settings)
+
+
+def _render_batch(samples: Samples, rows: NDArray[np.int64], copies: Copies, settings: Settings) -> Tensor:
+    """(B, T, H, W) on the CPU, rendered straight into the memory that a GPU fetches it from."""
+    import torch
+
+    shape = (len(rows), settings.frames, *input_shape(settings))
+    pinned = settings.device == "cuda" and torch.cuda.is_available()
+    batch = torch.empty(shape, pin_memory=pinned)
+    render(samples, rows, copies, settings, out=batch.numpy())
+    return batch
+
+
+def _fit(
+    samples: Samples, rows: NDArray[np.int64], config: RunConfig, run: Path, folder: FoldFolder, fold: int
+) -> Fitted:
+    """Train a network on these rows; with `--select inner` a part of them validates, and leaves inner.csv."""
+    import torch
+
+    from ...network.checkpoint import load_weights, transfer
+    from ...network.model import build_model
+    from ...network.training import fit
+
+    settings = config.settings
+    torch.set_num_threads(settings.threads)
+    everything = sorted(samples.ids[row] for row in rows)
+    validate = None
+    held = rows[:0]
+    if settings.select == "inner":
+        names = [samples.classes[label] for label in samples.labels[samples.rows_of(everything)]]
+        kept, validating = inner_split(everything, names, settings.split_seed)
+        rows, held = samples.rows_of(kept), samples.rows_of(validating)
+        validate = partial(_validate, samples, held, config)
+    ids = [samples.ids[row] for row in rows]
+    labels = samples.labels[rows]
+
+    def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        for place, copy in batch_plan(ids, labels, epoch, settings):
+            copies = draw_copies([ids[k] for k in place], copy, epoch, settings)
+            yield _render_batch(samples, rows[place], copies, settings), torch.from_numpy(labels[place])
+
+    initial: dict[str, Tensor] | None = None
+    seen: tuple[str, ...] = ()
+    path = initial_weights(run, config)
+    if path is not None:
+        model = build_model(settings, len(config.classes), settings.seed)
+        start = load_weights(path)
+        transfer(model, settings, config.classes, start)
+        initial, seen = model.state_dict(), start.seen
+    steps = steps_per_epoch(len(rows), settings)
+    seen = tuple(sorted({*seen, *everything}))  # what an epoch was chosen on counts as seen
+    fitted = fit(settings, config.classes, batches, steps, folder.training_files, initial, seen, validate)
+    if len(held):
+        _predict(fitted.model, samples, held, config, folder.inner, fold)
+    return fitted
+
+
+def _validate(samples: Samples, rows: NDArray[np.int64], config: RunConfig, model: Network) -> Validation:
+    from ...network.training import predict
+
+    probabilities, _ = predict(model, plain_batches(samples, rows, config), config.settings)
+    return _score(samples, rows, probabilities)
+
+
+def _score(samples: Samples, rows: NDArray[np.int64], probabilities: NDArray[np.float64]) -> Validation:
+    from ...network.training import Validation
+
+    found = samples.predictions(rows, probabilities)
+    of_truth = found.probabilities[np.arange(len(rows)), samples.labels[rows]]
+    return Validation(float(-np.log(np.maximum(of_truth, 1e-12)).mean()), evaluate(found)["uf1"])
+
+
+def _predict(
+    model: Network, samples: Samples, rows: NDArray[np.int64], config: RunConfig, path: Path, fold: int
+) -> NDArray[np.float32] | None:
+    """Write predictions of these rows to `path`; gives their attention maps."""
+    from ...network.training import predict
+
+    probabilities, maps = predict(model, plain_batches(samples, rows, config), config.settings)
+    samples.predictions(rows, probabilities, fold).write(path)
+    return maps
+
+
+class _Reprediction(NamedTuple):
+    """A fold's test clips, predicted again.
+
+    Attributes:
+        seen: Ids of the clips that the network has seen.
+        epochs: Rows of its log.
+        epoch: The epoch, from 1, whose weights it has.
+        inner: Ids of the clips that chose this epoch; empty where the last one counts.
+        logged: The scores on these after each epoch, as log.csv has them.
+        scores: The scores on these that the final weights give; None where there are no such clips.
+        written, now: Probabilities of test and inner clips, as the csv files have them and as the final weights give
+            them, by clip.
+    """
+
+    seen: tuple[str, ...]
+    epochs: int
+    epoch: int
+    inner: tuple[str, ...]
+    logged: tuple[Validation, ...]
+    scores: Validation | None
+    written: dict[str, NDArray[np.float64]]
+    now: dict[str, NDArray[np.float64]]
+
+    def differing(self, most: float) -> list[str]:
+        """Clips with a probability that differs by more than `most`."""
+        return sorted(clip for clip, values in self.written.items() if np.abs(values - self.now[clip]).max() > most)
+
+
+def _repredict(case: AuditCase, samples: Samples, fold: int, ids: Sequence[str]) -> _Reprediction:
+    """Predict the test clips of a finished fold from its final weights.
+
+    Raises:
+        MertoolError: A file of the fold is missing or damaged.
+    """
+    import torch
+
+    from ...network.checkpoint import load_weights, restore
+    from ...network.training import predict
+
+    config = case.config
+    folder = RunFolder(case.run).fold(fold)
+    checkpoint = load_weights(folder.final)
+    torch.set_num_threads(config.settings.threads)
+    parts = [Predictions.read(folder.predictions)]
+    if config.settings.select == "inner":
+        parts.append(Predictions.read(folder.inner))
+        if parts[1].classes != config.classes or not parts[1].clip:
+            raise DataError(f"{folder.inner}: expected clips of {', '.join(config.classes)}; was it edited?")
+    inner = tuple(sorted(clip for part in parts[1:] for clip in part.clip))
+    names = sorted({*ids, *inner})
+    batches = plain_batches(samples, samples.rows_of(names), config)
+    probabilities, _ = predict(restore(checkpoint), batches, config.settings)
+    now = dict(zip(names, np.asarray(probabilities, np.float64), strict=True))
+    rows = samples.rows_of(inner)
+    return _Reprediction(
+        checkpoint.seen,
+        folder.epochs_logged(),
+        checkpoint.epoch,
+        inner,
+        _validations_logged(folder),
+        _score(samples, rows, np.stack([now[clip] for clip in inner])) if inner else None,
+        {clip: values for part in parts for clip, values in zip(part.clip, part.probabilities, strict=True)},
+        now,
+    )
+
+
+def _validations_logged(folder: FoldFolder) -> tuple[Validation, ...]:
+    """The scores of each epoch in a fold's log.csv; empty where one has none."""
+    from ...network.training import Validation
+
+    try:
+        return tuple(Validation(row["loss_validation"], row["uf1_validation"]) for row in folder.read_log())
+    except KeyError:
+        return ()
+
+
+def _epoch_faults(case: AuditCase, fold: int, again: _Reprediction, samples: Samples) -> Iterator[str]:
+    """Whether a fold's epoch was chosen as its settings say."""
+    settings, folds = case.config.settings, case.folds
+    said = RunFolder(case.run).fold(fold).read_record().facts.get("epoch")
+    if said is not None and said != again.epoch:
+        yield f"fold {fold}: done.json says epoch {said}, its weights are those of {again.epoch}"
+    if settings.select == "last":
+        if again.epoch != settings.epochs:
+            yield f"fold {fold} has the weights of epoch {again.epoch}, expected the last, {settings.epochs}"
+        return
+    yield from _inner_faults(fold, again, samples, folds, settings)
+
+
+def _inner_faults(fold: int, again: _Reprediction, samples: Samples, folds: Folds, settings: Settings) -> Iterator[str]:
+    class_of = {name: samples.classes[label] for name, label in zip(samples.ids, samples.labels, strict=True)}
+    training = folds.training(fold)
+    _, validating = inner_split(training, [class_of[name] for name in training], settings.split_seed)
+    if again.inner != validating:
+        yield f"fold {fold} chose its epoch on other clips than the inner part of its training part"
+    elif again.scores is None or not 1 <= again.epoch <= len(again.logged):
+        yield f"fold {fold} has the weights of epoch {again.epoch}, of which its log has no scores"
+    else:
+        logged = again.logged[again.epoch - 1]
+        if abs(logged.loss - again.scores.loss) > SAME:
+            yield f"fold {fold}: its weights do not score on its inner part as its log says of epoch {again.epoch}"
+        if (logged.uf1, -logged.loss) < max((one.uf1, -one.loss) for one in again.logged):
+            yield f"fold {fold} has the weights of epoch {again.epoch}, which was not the best on its inner part"
