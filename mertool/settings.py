@@ -1,4 +1,8 @@
-"""`Settings`: one frozen record of everything that can change a result, each default with its source."""
+"""`Settings`: one frozen record of everything that can change a result.
+
+Each field is declared once, by `setting`: default, choices (its `Literal` type) or range, help, source of the default,
+and the group of methods it means something for. Options, refusals and descriptions are derived from that.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +10,30 @@ import dataclasses
 import difflib
 import re
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 from .errors import UsageError
 
-__all__ = ["FUSION", "GROUPS", "NETWORK", "RECIPES", "Settings", "option_name", "three_of"]
+__all__ = [
+    "FUSION",
+    "GROUPS",
+    "NETWORK",
+    "RECIPES",
+    "Setting",
+    "Settings",
+    "choices_of",
+    "option_name",
+    "settings_table",
+    "three_of",
+]
 
 NETWORK = "network"
 FUSION = "fusion"
 
 # What a recipe fixes; every value can be overridden by its own option. "paper": Table 3 of Hata et al. (SGD 1e-3,
 # batch 16, 100 epochs, ten augmented copies); the paper is silent on momentum, where 0 does not even fit the training
-# set in 50 epochs (reference/methods.md 7.3), and on the schedule, which is taken as constant.
+# set in 50 epochs (docs/methods.md, section 7.3), and on the schedule, which is taken as constant.
 RECIPES: dict[str, dict[str, Any]] = {
     "modern": {},
     "paper": {
@@ -36,77 +52,31 @@ RECIPES: dict[str, dict[str, Any]] = {
     },
 }
 
-_CHOICES = {
-    "method": (NETWORK, "lbp-top", "cbp-top", FUSION),
-    "interpolation": ("tim", "linear"),
-    "points": (4, 8, 16),
-    "sampling": ("bilinear", "nearest"),
-    "mapping": ("u2", "full"),
-    "fuse_weights": ("equal", "fitted"),
-    "region": ("face", "roi"),
-    "frames": (1, 3),
-    "pool": ("global", "region"),
-    "map_kernel": (1, 3),
-    "temporal_init": ("mean", "centre", "diff"),
-    "recipe": tuple(RECIPES),
-    "optimizer": ("adamw", "sgd"),
-    "schedule": ("cosine", "constant"),
-    "protocol": ("stratified", "group", "loso", "leave-dataset-out", "file"),
-    "select": ("last", "inner"),
-    "device": ("cpu", "cuda", "mps"),
-    "precision": ("fp32", "bf16"),
-    "stem_kernel": (3, 5, 7),
-    "stem_stride": (1, 2),
-}
 
-# field: (lowest, highest) value that makes sense; outside is a typing error more likely than a wish.
-_RANGES: dict[str, tuple[float, float]] = {
-    "tile": (8, 256),
-    "face_size": (32, 1024),
-    "width": (4, 256),
-    "blocks": (1, 8),
-    "dropout": (0.0, 0.9),
-    "arc_scale": (1.0, 128.0),
-    "arc_margin": (0.0, 1.0),
-    "arc_ramp": (0.0, 1.0),
-    "epochs": (1, 100_000),
-    "batch_size": (2, 65_536),
-    "lr": (1e-9, 100.0),
-    "momentum": (0.0, 0.9999),
-    "weight_decay": (0.0, 10.0),
-    "warmup": (0.0, 1.0),
-    "clip_norm": (0.0, 1e6),
-    "copies": (1, 1000),
-    "length": (0, 1000),
-    "threshold": (0, 255),
-    "rotation_deg": (0.0, 10.0),
-    "gain": (0.0, 0.9),
-    "bias": (0.0, 128.0),
-    "folds": (2, 100_000),
-    "repeats": (1, 1000),
-    "seed": (0, 2**62),
-    "split_seed": (0, 2**62),
-    "threads": (1, 1024),
-}
+class Setting(NamedTuple):
+    """What is known of a field beside its name, type and default.
+
+    Attributes:
+        help: For `--help`: one sentence or two.
+        panel: Heading of the option in `--help`; "" where the option is not made from the field alone.
+        group: Methods it means something for: a name of `GROUPS`, or "" for all that train.
+        low, high: Range of a number.
+        metavar: How a text is shown in `--help`.
+        usual: What stands for the default in `--help`, where that is not the value itself.
+    """
+
+    help: str
+    panel: str = ""
+    group: str = ""
+    low: float | None = None
+    high: float | None = None
+    metavar: str | None = None
+    usual: str | None = None
 
 
-# Settings that mean something for some methods only; all others hold for every method that trains.
-GROUPS: dict[str, frozenset[str]] = {
-    "lbp-top": frozenset({"sampling", "mapping"}),
-    "cbp-top": frozenset({"threshold", "signed"}),
-    "texture": frozenset(
-        ("length", "interpolation", "points", "radii", "normalise", "grid", "select_features", "cost")
-    ),
-    "network": frozenset(
-        (
-            *("frames", "width", "blocks", "stem_kernel", "stem_stride", "abn", "map_kernel", "arcface", "arc_scale"),
-            *("arc_margin", "arc_ramp", "pool", "dropout", "temporal_init", "recipe", "epochs", "batch_size"),
-            *("optimizer", "lr", "momentum", "weight_decay", "warmup", "schedule", "clip_norm", "copies"),
-            *("fresh_copies", "mirror", "rotation_deg", "gain", "bias", "select", "seed", "device", "precision"),
-        )
-    ),
-    "fusion": frozenset({"fuse_weights"}),
-}
+def setting(default: Any, help: str, panel: str = "", group: str = "", **rest: Any) -> Any:
+    """Declare a field of `Settings`; arguments as the attributes of `Setting`."""
+    return dataclasses.field(default=default, metadata={"setting": Setting(help, panel, group, **rest)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,73 +88,192 @@ class Settings:
     """
 
     # Input
-    classes: str = "basic6"  # a name of mertool.datasets.labels.CLASS_SETS or a comma-separated list
-    region: str = "face"  # paper, Table 4: "face" or "roi" (3 x 5 mosaic of the fifteen regions)
-    frames: int = 3  # paper, Table 4: 1 = apex, 3 = onset, middle, apex
-    tile: int = 32  # side of a region's square in pixels: 0.45 x outer-eye distance is about 50 px of a 256 px crop
-    face_size: int = 128  # side of the face picture in pixels
+    classes: str = setting(
+        "basic6",
+        "Class set by name (basic6, casme5, smic3, megc3, all, ...) or a list: anger,happiness.",
+        "Input",
+        usual="the data set's own, e.g. basic6 for SAMM; all for a manifest",
+    )
+    # Paper, Table 4: the face, or the 3 x 5 mosaic of the fifteen regions.
+    region: Literal["face", "roi"] = setting("face", "Face or region mosaic.")
+    # Paper, Table 4: 1 = apex, 3 = onset, middle, apex.
+    frames: Literal[1, 3] = setting(3, "1: apex; 3: onset, middle and apex.", "Input", "network")
+    # 0.45 x outer-eye distance is about 50 px of a 256 px crop.
+    tile: int = setting(32, "Side of a region in pixels.", "Input", low=8, high=256)
+    face_size: int = setting(128, "Side of the face in pixels.", "Input", low=32, high=1024)
+
     # Network
-    width: int = 16  # channels of the first stage; about 100 clips cannot feed more (methods.md 1.2, 7.2)
-    blocks: int = 1  # residual blocks a stage: the ResNet-10 layout; small nets win on 250 clips (methods.md 7.2)
-    stem_kernel: int = 3  # k of the 3 x k x k stem; small inputs want a small kernel (methods.md 1.2)
-    stem_stride: int = 2  # with 96 x 160 inputs an attention map of 12 x 20
-    abn: bool = False  # attention branch
-    map_kernel: int = 3  # of the attention map's convolution: 3 in the released code, 1 in the ABN paper
-    arcface: bool = False
-    arc_scale: float = 10.0  # methods.md 2.4: 64 and 30 are made for thousands of classes
-    arc_margin: float = 0.25  # radians, methods.md 2.4
-    arc_ramp: float = 0.2  # the margin grows from 0 over this share of the epochs
-    pool: str = "region"  # one cell a region keeps *where* something moved; "global" is the paper's one mean
-    dropout: float = 0.3  # before the head (methods.md 7.4: 0.3..0.5)
-    temporal_init: str = "mean"  # how a one-frame stem of --init becomes a three-frame one (methods.md 3)
+    # About 100 clips cannot feed more (docs/methods.md, sections 1.2 and 7.2).
+    width: int = setting(16, "Channels of the first stage.", "Network", "network", low=4, high=256)
+    # The ResNet-10 layout; small nets win on 250 clips (docs/methods.md, section 7.2).
+    blocks: int = setting(1, "Residual blocks per stage.", "Network", "network", low=1, high=8)
+    # k of the 3 x k x k stem; small inputs want a small kernel (docs/methods.md, section 1.2).
+    stem_kernel: Literal[3, 5, 7] = setting(3, "Kernel of the first convolution.", "Network", "network")
+    # With 96 x 160 inputs an attention map of 12 x 20.
+    stem_stride: Literal[1, 2] = setting(2, "Stride of the first convolution.", "Network", "network")
+    abn: bool = setting(False, "Attention branch (ABN).", "Network", "network")
+    # 3 in the released code, 1 in the ABN paper.
+    map_kernel: Literal[1, 3] = setting(3, "Kernel of the attention map.", "Network", "network")
+    arcface: bool = setting(False, "ArcFace loss.", "Network", "network")
+    # docs/methods.md, section 2.4: 64 and 30 are made for thousands of classes.
+    arc_scale: float = setting(10.0, "Scale s of ArcFace.", "Network", "network", low=1.0, high=128.0)
+    # docs/methods.md, section 2.4.
+    arc_margin: float = setting(0.25, "Margin m of ArcFace in radians.", "Network", "network", low=0.0, high=1.0)
+    arc_ramp: float = setting(
+        0.2, "Fraction of the epochs in which the margin grows from 0.", "Network", "network", low=0.0, high=1.0
+    )
+    # One cell per region keeps *where* something moved; "global" is the paper's one mean.
+    pool: Literal["global", "region"] = setting("region", "Pooling before the head.", "Network", "network")
+    # docs/methods.md, section 7.4: 0.3 to 0.5.
+    dropout: float = setting(0.3, "Dropout before the head.", "Network", "network", low=0.0, high=0.9)
+    # docs/methods.md, section 3.3.
+    temporal_init: Literal["mean", "centre", "diff"] = setting(
+        "mean", "How a one-frame stem of --init becomes one for three frames.", "Network", "network"
+    )
+
     # Training
-    recipe: str = "modern"
-    epochs: int = 30  # methods.md 7.3: AdamW fits the training set in 10, best of three in 30
-    batch_size: int = 16  # paper, Table 3
-    optimizer: str = "adamw"
-    # 2e-3 with decay 0.3 and dropout 0.3 against 1e-3, 0.05 and 0: 47 against 34 of 63 made-up test clips (26 people);
-    # 30 short epochs leave AdamW at 1e-3 little time. Chosen on those clips: quote no accuracy of theirs.
-    lr: float = 2e-3
-    momentum: float = 0.9  # SGD only
-    weight_decay: float = 0.3  # MER code goes up to 0.6 (methods.md 7.1); never on biases and normalisation
-    warmup: float = 0.05  # share of all steps with a linearly growing rate
-    schedule: str = "cosine"
-    clip_norm: float = 1.0  # largest gradient norm; 0 = off
-    copies: int = 2  # augmented copies of each training clip an epoch; keeps the default cv within ten minutes
-    fresh_copies: bool = True  # new copies each epoch, or the same ones (the paper's augmentation by ten)
-    balance: bool = False  # draw every class equally often: the one imbalance correction
-    # Augmentation (paper 3.1 names rotation, flip and contrast, no ranges; methods.md 7.3)
-    mirror: bool = True  # half of the copies
-    rotation_deg: float = 10.0  # uniform in +-
-    gain: float = 0.2  # contrast gain uniform in 1 +- this
-    bias: float = 10.0  # grey levels, uniform in +-
-    # Texture features, instead of the network (Kato et al., reference [8] of the paper; methods.md 4 and 5)
-    method: str = NETWORK  # or "lbp-top", "cbp-top"; "fusion": of the runs that --fuse names
-    length: int = 10  # frames a clip is interpolated to: best of 10 to 80 (methods.md 5.4); 0 = as stored
-    interpolation: str = "tim"  # temporal interpolation model (methods.md 5.6), or "linear"
-    points: int = 8  # P; "or 4, as good or better on magnified clips" (methods.md 5.4)
-    radii: str = "1,1,2"  # R along x, y (pixels) and t (frames): 1 to 4 are usual (methods.md 5.4)
-    sampling: str = "bilinear"  # between pixels, as scikit-image; LBP only
-    mapping: str = "u2"  # uniform patterns one by one, all others in one bin (methods.md 5.2); LBP only
-    normalise: bool = True  # each histogram divided by its sum, as Oulu's
-    threshold: int = 3  # C of CBP in grey levels (methods.md 5.5)
-    signed: bool = False  # CBP: x >= C instead of |x| >= C
-    grid: str = "auto"  # histograms along x, y and t: 5,5,2 of the face (SAMM's, methods.md 5.4), 1,1,2 a region
-    select_features: str = "auto"  # how many of highest Fisher ratio: a number, all, or chosen by inner validation
-    cost: str = "auto"  # C of the linear classifier: a number, or chosen by inner validation
-    fuse_weights: str = "equal"  # of the runs of a fusion; "fitted" on their inner predictions
+    recipe: Literal["modern", "paper"] = setting(
+        "modern", "Training recipe; single options override it.", "Training", "network"
+    )
+    # AdamW fits the training set in 10, best of three in 30 (docs/methods.md, section 7.3).
+    epochs: int = setting(30, "Epochs; the last one counts.", "Training", "network", low=1, high=100_000)
+    # Paper, Table 3.
+    batch_size: int = setting(16, "Clips per step.", "Training", "network", low=2, high=65_536)
+    optimizer: Literal["adamw", "sgd"] = setting("adamw", "Optimiser.", "Training", "network")
+    # 2e-3 with decay 0.3 and dropout 0.3 against 1e-3, 0.05 and 0: 47 against 34 of 63 made-up test clips (26
+    # subjects); 30 short epochs leave AdamW at 1e-3 little time. Chosen on those clips: quote no accuracy of theirs.
+    lr: float = setting(2e-3, "Learning rate.", "Training", "network", low=1e-9, high=100.0)
+    momentum: float = setting(0.9, "Momentum of SGD.", "Training", "network", low=0.0, high=0.9999)
+    # MER code goes up to 0.6 (docs/methods.md, section 7.1); never on biases and normalisation.
+    weight_decay: float = setting(0.3, "Weight decay.", "Training", "network", low=0.0, high=10.0)
+    warmup: float = setting(
+        0.05, "Fraction of training spent on linear warm-up.", "Training", "network", low=0.0, high=1.0
+    )
+    schedule: Literal["cosine", "constant"] = setting("cosine", "Learning-rate schedule.", "Training", "network")
+    clip_norm: float = setting(
+        1.0, "Clip the gradient to this norm; 0 turns clipping off.", "Training", "network", low=0.0, high=1e6
+    )
+    # Two keep the default cv within ten minutes.
+    copies: int = setting(
+        2, "Augmented copies of each training clip per epoch.", "Augmentation", "network", low=1, high=1000
+    )
+    # Fixed ones are the paper's augmentation by ten.
+    fresh_copies: bool = setting(True, "New copies in each epoch.", "Augmentation", "network")
+    # The one correction of imbalance.
+    balance: bool = setting(False, "Draw every class equally often (against imbalance).", "Training")
+
+    # Augmentation (paper 3.1 names rotation, flip and contrast, no ranges; docs/methods.md, section 7.3)
+    mirror: bool = setting(True, "Mirror half of the copies.", "Augmentation", "network")
+    rotation_deg: float = setting(
+        10.0, "Turn copies by up to this many degrees.", "Augmentation", "network", low=0.0, high=10.0
+    )
+    gain: float = setting(
+        0.2, "Change the contrast of copies by up to this fraction.", "Augmentation", "network", low=0.0, high=0.9
+    )
+    bias: float = setting(
+        10.0,
+        "Change the brightness of copies by up to this many grey levels.",
+        "Augmentation",
+        "network",
+        low=0.0,
+        high=128.0,
+    )
+
+    # Texture features, instead of the network (Kato et al., reference [8] of the paper; docs/methods.md, 4.1 and 5)
+    method: str = setting(NETWORK, "The network, or texture features with a linear classifier.", "Input")
+    # Best of 10 to 80 (docs/methods.md, section 5.4).
+    length: int = setting(
+        10,
+        "Frames that a clip is interpolated to; 0 for those of the pack's sequence.",
+        "Texture features",
+        "texture",
+        low=0,
+        high=1000,
+    )
+    # docs/methods.md, section 5.6.
+    interpolation: Literal["tim", "linear"] = setting(
+        "tim", "By the temporal interpolation model (tim), or linear.", "Texture features", "texture"
+    )
+    # 4 is as good or better on magnified clips (docs/methods.md, section 5.4).
+    points: Literal[4, 8, 16] = setting(8, "P, points of a circle.", "Texture features", "texture")
+    # 1 to 4 are usual (docs/methods.md, section 5.4).
+    radii: str = setting(
+        "1,1,2", "R along x, y (pixels) and t (frames).", "Texture features", "texture", metavar="X,Y,T"
+    )
+    # Between pixels as scikit-image.
+    sampling: Literal["bilinear", "nearest"] = setting(
+        "bilinear", "LBP: between pixels, or the nearest one.", "Texture features", "lbp-top"
+    )
+    # docs/methods.md, section 5.2.
+    mapping: Literal["u2", "full"] = setting(
+        "u2", "LBP: one bin per uniform pattern and one for the rest, or all.", "Texture features", "lbp-top"
+    )
+    # As Oulu's.
+    normalise: bool = setting(True, "Divide each histogram by its sum.", "Texture features", "texture")
+    # docs/methods.md, section 5.5.
+    threshold: int = setting(
+        3, "CBP: C, the grey levels that make a difference.", "Texture features", "cbp-top", low=0, high=255
+    )
+    signed: bool = setting(False, "CBP: compare differences with their sign.", "Texture features", "cbp-top")
+    # 5,5,2 of the face is SAMM's (docs/methods.md, section 5.4).
+    grid: str = setting(
+        "auto",
+        "Histograms along x, y and t of the face or of each region; auto: 5,5,2 and 1,1,2.",
+        "Texture features",
+        "texture",
+        metavar="X,Y,T",
+    )
+    select_features: str = setting(
+        "auto",
+        "Features of highest Fisher ratio: a number, all, or auto (inner validation chooses).",
+        "Texture features",
+        "texture",
+    )
+    cost: str = setting(
+        "auto",
+        "C of the linear classifier: a number, or auto (inner validation chooses).",
+        "Texture features",
+        "texture",
+    )
+    fuse_weights: Literal["equal", "fitted"] = setting(
+        "equal", "Weights of the runs: equal, or fitted on their inner predictions.", "Fusion", "fusion"
+    )
+
     # Evaluation
-    protocol: str = "stratified"  # the paper's; "loso" is the field's standard (reference/evaluation.md, section 1)
-    folds: int = 5  # paper, section 4; under loso, leave-dataset-out and --folds-file what these give
-    select: str = "last"  # or "inner": the best epoch on people kept out of the training part; never on the test part
-    seed: int = 0  # of weights, copies and dropout
-    split_seed: int = 0  # of the folds: runs of several seeds share them, and so compare clip by clip
-    repeats: int = 1  # runs with the seeds seed, seed + 1, ...
-    new_splits: bool = False  # repeats have other folds as well: split_seed, split_seed + 1, ...
+    # "stratified" is the paper's; "loso" is the field's standard (docs/evaluation.md, section 1).
+    protocol: Literal["stratified", "group", "loso", "leave-dataset-out", "file"] = setting(
+        "stratified",
+        "stratified: subjects may be on both sides (the paper's). group: whole subjects. loso: leave one subject out.",
+        "Protocol",
+    )
+    # Paper, section 4; under loso, leave-dataset-out and --folds-file what these give.
+    folds: int = setting(5, "Number of folds.", "Protocol", low=2, high=100_000)
+    select: Literal["last", "inner"] = setting(
+        "last",
+        "Which epoch counts: the last, or the best on subjects kept out of the training part (inner).",
+        "Protocol",
+        "network",
+    )
+    seed: int = setting(0, "Seed of weights and copies.", "Protocol", "network", low=0, high=2**62)
+    # Runs of several seeds share the folds, and so compare clip by clip.
+    split_seed: int = setting(0, "Seed of the folds; runs of other --seed share them.", "Protocol", low=0, high=2**62)
+    repeats: int = setting(
+        1,
+        "Runs with the seeds --seed, --seed + 1, ..., for the spread that chance alone makes.",
+        "Protocol",
+        low=1,
+        high=1000,
+    )
+    new_splits: bool = setting(False, "Repeats have other folds as well.", "Protocol")
+
     # Arithmetic: these change the last digits, so they are settings too
-    threads: int = 1
-    device: str = "cpu"
-    precision: str = "fp32"
+    threads: int = setting(
+        1, "Threads per training process; other numbers change the last digits.", "Running", low=1, high=1024
+    )
+    device: Literal["cpu", "cuda", "mps"] = setting("cpu", "Where to compute.", "Running", "network")
+    precision: Literal["fp32", "bf16"] = setting(
+        "fp32", "Floating-point precision of the layers.", "Running", "network"
+    )
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -199,12 +288,12 @@ class Settings:
                     ) from None
             elif type(value) is not kind:
                 raise UsageError(f"{option_name(field.name)}: expected {kind.__name__}, got {value!r}")
-            choices = _CHOICES.get(field.name)
-            if choices is not None and value not in choices:
+            choices = choices_of(field.name)
+            if choices and value not in choices:
                 raise UsageError(
                     f"{option_name(field.name)}: expected one of {', '.join(map(str, choices))}, got {value!r}"
                 )
-            low, high = _RANGES.get(field.name, (None, None))
+            low, high = settings_table()[field.name].low, settings_table()[field.name].high
             if low is not None and high is not None and not low <= value <= high:
                 raise UsageError(f"{option_name(field.name)}: expected {low:g} to {high:g}, got {value!r}")
         self._check_texture()
@@ -290,6 +379,33 @@ class Settings:
             for (name, value), theirs in zip(self.as_dict().items(), other.as_dict().values(), strict=True)
             if value != theirs
         ]
+
+
+@cache
+def settings_table() -> dict[str, Setting]:
+    """What each field of `Settings` was declared with, by name."""
+    return {field.name: field.metadata["setting"] for field in dataclasses.fields(Settings)}
+
+
+@cache
+def _literals() -> dict[str, tuple[Any, ...]]:
+    hints = get_type_hints(Settings)
+    return {name: get_args(hint) for name, hint in hints.items() if get_origin(hint) is Literal}
+
+
+def choices_of(field: str) -> tuple[Any, ...]:
+    """The values that a field may have; empty for one of any text or number."""
+    return _literals().get(field, ())
+
+
+def _group(name: str) -> frozenset[str]:
+    return frozenset(field for field, declared in settings_table().items() if declared.group == name)
+
+
+# Settings that mean something for some methods only; all others hold for every method that trains.
+GROUPS: dict[str, frozenset[str]] = {
+    name: _group(name) for name in ("network", "texture", "lbp-top", "cbp-top", "fusion")
+}
 
 
 def three_of(field: str, text: str, most: int) -> tuple[int, int, int]:

@@ -8,11 +8,22 @@ from typing import Any
 
 import click
 
-from ..settings import RECIPES, Settings, option_name
+from ..runs.methods import METHODS
+from ..settings import RECIPES, Settings, choices_of, option_name, settings_table
 
-__all__ = ["PATH", "jobs_option", "network_options", "quiet_option", "setting_option", "texture_options"]
+__all__ = [
+    "PATH",
+    "fusion_options",
+    "jobs_option",
+    "network_options",
+    "panels_of",
+    "protocol_options",
+    "quiet_option",
+    "texture_options",
+]
 
 PATH = click.Path(path_type=Path)
+Option = Callable[[Any], Any]
 _DEFAULTS = Settings()
 
 
@@ -32,8 +43,11 @@ def jobs_option(what: str) -> Callable[[Callable[..., None]], Callable[..., None
 
 def _default(name: str) -> str:
     """`[default: 30; paper 100]`"""
-    if name == "classes":
-        return "  [default: the data set's own, e.g. basic6 for SAMM; all for a manifest]"
+    declared = settings_table()[name]
+    if name in ("device", "precision"):
+        return "  [default: auto]"
+    if declared.usual is not None:
+        return f"  [default: {declared.usual}]"
     values = [_shown(getattr(_DEFAULTS, name))]
     values += [f"{recipe} {_shown(fixed[name])}" for recipe, fixed in RECIPES.items() if name in fixed]
     return f"  [default: {'; '.join(values)}]"
@@ -43,124 +57,90 @@ def _shown(value: Any) -> str:
     return ("off", "on")[value] if isinstance(value, bool) else str(value)
 
 
-def setting_option(name: str, help: str, **extra: Any) -> Callable[[Any], Any]:
-    """The option of one field of Settings; None when it was not given."""
+def setting_option(name: str) -> Option:
+    """The option of one field of Settings, made from its declaration; None when it was not given."""
+    declared = settings_table()[name]
     kind = type(getattr(_DEFAULTS, name))
-    flag = option_name(name)
+    flag, help = option_name(name), declared.help + _default(name)
     if kind is bool:
-        return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=help + _default(name), **extra)
-    return click.option(flag, name, type=extra.pop("type", kind), help=help + _default(name), **extra)
+        return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=help)
+    choices = [str(value) for value in _CHOSEN.get(name, choices_of(name))]
+    of = click.Choice(choices) if choices else kind
+    return click.option(flag, name, type=of, help=help, metavar=declared.metavar)
 
 
-_NETWORK = (
-    click.option("--face", "region", flag_value="face", help="The whole face as input.  [default]"),
-    click.option("--roi", "region", flag_value="roi", help="The fifteen regions of interest as a 3 x 5 mosaic."),
-    setting_option("frames", "1: apex; 3: onset, middle and apex.", type=click.Choice(["1", "3"])),
-    setting_option("abn", "Attention branch (ABN)."),
-    setting_option("arcface", "ArcFace loss."),
-    click.option("--init", type=PATH, help="Begin with the weights of this run of 'mertool train' (fine-tuning)."),
-    setting_option(
-        "classes",
-        "Class set by name (basic6, casme5, smic3, megc3, all, ...) or a list: anger,happiness.",
-    ),
-    click.option(
-        "--recipe",
-        type=click.Choice(list(RECIPES)),
-        help="Training recipe; the options below override it.  [default: modern]",
-    ),
-    setting_option("epochs", "Epochs; the last one counts."),
-    setting_option("batch_size", "Clips a step."),
-    setting_option("lr", "Learning rate."),
-    setting_option("optimizer", "Optimiser.", type=click.Choice(["adamw", "sgd"])),
-    setting_option("momentum", "Momentum of SGD."),
-    setting_option("weight_decay", "Weight decay."),
-    setting_option("schedule", "Course of the learning rate.", type=click.Choice(["cosine", "constant"])),
-    setting_option("warmup", "Share of the steps in which the learning rate grows."),
-    setting_option("clip_norm", "Largest norm of the gradient; 0 for any."),
-    setting_option("dropout", "Dropout before the head."),
-    setting_option("copies", "Augmented copies of a training clip in each epoch."),
-    setting_option("fresh_copies", "New copies in each epoch."),
-    setting_option("balance", "Draw every class equally often (against imbalance)."),
-    setting_option("mirror", "Mirror half of the copies."),
-    setting_option("rotation_deg", "Turn copies by up to this many degrees."),
-    setting_option("gain", "Change the contrast of copies by up to this share."),
-    setting_option("bias", "Change the brightness of copies by up to this many grey levels."),
-    setting_option("width", "Channels of the first stage."),
-    setting_option("blocks", "Residual blocks a stage."),
-    setting_option("pool", "Pooling before the head.", type=click.Choice(["global", "region"])),
-    setting_option("stem_kernel", "Kernel of the first convolution.", type=click.Choice(["3", "5", "7"])),
-    setting_option("stem_stride", "Stride of the first convolution.", type=click.Choice(["1", "2"])),
-    setting_option("map_kernel", "Kernel of the attention map.", type=click.Choice(["1", "3"])),
-    setting_option("arc_scale", "Scale s of ArcFace."),
-    setting_option("arc_margin", "Margin m of ArcFace in radians."),
-    setting_option("arc_ramp", "Share of the epochs in which the margin grows from 0."),
-    setting_option(
-        "temporal_init", "Three frames from a one-frame --init.", type=click.Choice(["mean", "centre", "diff"])
-    ),
-    setting_option("tile", "Side of a region in pixels."),
-    setting_option("face_size", "Side of the face in pixels."),
-    setting_option(
-        "select",
-        "Which epoch counts: the last, or the best on people kept out of the training part (inner).",
-        type=click.Choice(["last", "inner"]),
-    ),
-    setting_option("seed", "Seed of weights and copies."),
-    setting_option("threads", "Threads of a training process; other numbers change the last digits."),
-    click.option(
-        "--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), help="Where to compute.  [default: auto]"
-    ),
-    click.option(
-        "--precision", type=click.Choice(["auto", "fp32", "bf16"]), help="Arithmetic of the layers.  [default: auto]"
-    ),
-)
+# What the command line offers where that is not what a field may hold.
+_CHOSEN = {
+    "protocol": ("stratified", "group", "loso", "leave-dataset-out"),  # "file" is --folds-file
+    "method": tuple(name for name in METHODS if name != "fusion"),  # that one is --fuse
+    "device": ("auto", "cpu", "cuda", "mps"),
+    "precision": ("auto", "fp32", "bf16"),
+}
 
 
-_TEXTURE = (
-    setting_option(
-        "method",
-        "Instead of the network: texture features with a linear classifier.",
-        type=click.Choice(["network", "lbp-top", "cbp-top"]),
-    ),
-    setting_option(
-        "select_features", "Features of highest Fisher ratio: a number, all, or auto (inner validation chooses)."
-    ),
-    setting_option("cost", "C of the linear classifier: a number, or auto (inner validation chooses)."),
-    setting_option("points", "Texture: P, points of a circle.", type=click.Choice(["4", "8", "16"])),
-    setting_option("radii", "Texture: R along x, y and t.", metavar="X,Y,T"),
-    setting_option("length", "Texture: frames a clip is interpolated to; 0 for those of the pack's sequence."),
-    setting_option(
-        "interpolation",
-        "Texture: to these frames by the temporal interpolation model (tim), or linear.",
-        type=click.Choice(["tim", "linear"]),
-    ),
-    setting_option(
-        "grid",
-        "Texture: histograms along x, y and t of the face or of each region; auto: 5,5,2 and 1,1,2.",
-        metavar="X,Y,T",
-    ),
-    setting_option("normalise", "Texture: divide each histogram by its sum."),
-    setting_option("sampling", "LBP: between pixels, or the nearest one.", type=click.Choice(["bilinear", "nearest"])),
-    setting_option(
-        "mapping",
-        "LBP: a bin for each uniform pattern and one for the rest, or all.",
-        type=click.Choice(["u2", "full"]),
-    ),
-    setting_option("threshold", "CBP: C, the grey levels that make a difference."),
-    setting_option("signed", "CBP: compare differences with their sign."),
-)
+def _options(*panels: str, group: str | None = None) -> list[Option]:
+    return [
+        setting_option(name)
+        for name, declared in settings_table().items()
+        if declared.panel in panels and group in (None, declared.group)
+    ]
+
+
+def _network() -> list[Option]:
+    """Input, network, training and arithmetic: all that `train` and `cv` share."""
+    return [
+        click.option("--face", "region", flag_value="face", help="The whole face as input.  [default]"),
+        click.option("--roi", "region", flag_value="roi", help="The fifteen regions of interest as a 3 x 5 mosaic."),
+        click.option("--init", type=PATH, help="Begin with the weights of this run of 'mertool train' (fine-tuning)."),
+        *(option for name in _INPUT for option in [setting_option(name)]),
+        *_options("Network", "Training", "Augmentation"),
+        setting_option("select"),
+        setting_option("seed"),
+        *_options("Running"),
+    ]
+
+
+_INPUT = ("classes", "frames", "tile", "face_size")
+_MOST_USED = ("region", "frames", "abn", "arcface", "init", "classes", "protocol", "method", "recipe", "epochs")
+
+
+def panels_of(*first: str) -> dict[str, tuple[str, ...]]:
+    """Headings of the help of `train` and `cv`, with the names of the options below each.
+
+    Args:
+        first: Names of options that are shown with those used most.
+    """
+    panels: dict[str, list[str]] = {"Most used": [*_MOST_USED, *first]}
+    for name, declared in settings_table().items():
+        if declared.panel and name not in panels["Most used"]:
+            panels.setdefault(declared.panel, []).append(name)
+    panels["Protocol"] += ["folds_file", "chosen", "chosen_repeats"]
+    panels["Running"] += ["jobs", "plan", "show_input", "quiet", "help"]
+    return {heading: tuple(names) for heading, names in panels.items()}
 
 
 def network_options(command: Callable[..., None]) -> Callable[..., None]:
     """Input, network, training and arithmetic: all that `train` and `cv` share."""
-    return _with(_NETWORK, command)
+    return _with(_network(), command)
+
+
+def protocol_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Folds and repeats."""
+    names = ("protocol", "folds", "split_seed", "repeats", "new_splits")
+    return _with([setting_option(name) for name in names], command)
 
 
 def texture_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Texture features and their classifier."""
-    return _with(_TEXTURE, command)
+    """Other methods than the network."""
+    return _with([setting_option("method"), *_options("Texture features")], command)
 
 
-def _with(options: Sequence[Callable[[Any], Any]], command: Callable[..., None]) -> Callable[..., None]:
+def fusion_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Fusion of finished runs."""
+    return _with(_options("Fusion"), command)
+
+
+def _with(options: Sequence[Option], command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(options):
         command = option(command)
     return command

@@ -362,6 +362,7 @@ def _read_config(config: dict[str, Any], where: str) -> tuple[Settings, tuple[st
         raise DataError(f"{where}: config.json: expected settings, a list of classes and one of packs; was it edited?")
     try:
         settings = Settings.from_file(values)
+        method_of(settings)  # refuses a method that this mertool does not have
     except MertoolError as error:
         raise DataError(f"{where}: config.json: {error}") from error
     return settings, tuple(classes), tuple(str(pack.get("name", "")) for pack in packs)

@@ -186,13 +186,15 @@ def begin_fusion(runs: Sequence[Path], folder: Path, weights: str, *, join: bool
         joined, _ = _join(runs, fold, weights)
         if set(joined.clip) != set(tested) or joined.classes != first.classes:
             raise DataError(f"{runs[0]}: fold {fold} predicts other clips or classes than the run says")
-    settings = Settings(
-        method=FUSION,
-        fuse_weights=weights,
-        classes=first.settings.classes,
-        protocol=first.settings.protocol,
-        folds=len(folds[0].tests),
-        split_seed=first.settings.split_seed,
+    settings = Settings.from_dict(
+        {
+            "method": FUSION,
+            "fuse_weights": weights,
+            "classes": first.settings.classes,
+            "protocol": first.settings.protocol,
+            "folds": len(folds[0].tests),
+            "split_seed": first.settings.split_seed,
+        }
     )
     wanted = RunConfig(
         command="cv",

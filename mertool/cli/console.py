@@ -1,0 +1,117 @@
+"""What all commands share: how they fail, report progress, and show their help."""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import io
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from ..errors import DataError, FileError, MertoolError, UsageError
+from ..text import os_error_text
+
+__all__ = ["Command", "Commands", "check_png", "progress_bar", "remark"]
+
+
+class Failure(click.ClickException):
+    """A MertoolError as click shows it: one line on stderr and its exit code."""
+
+    def __init__(self, error: MertoolError) -> None:
+        super().__init__(str(error))
+        self.exit_code = error.exit_code  # type: ignore[misc]
+
+
+class Commands(click.Group):
+    """Commands in the order of the work; a MertoolError becomes its line and its exit code."""
+
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run a command line; names that the terminal cannot print are escaped, which is no reason to fail."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="backslashreplace")
+        return super().main(*args, **extra)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that is called, or the nearest one as a suggestion."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = difflib.get_close_matches(args[0], list(self.commands), 1)
+            if not near or "did you mean" in error.message.lower():
+                raise
+            raise click.UsageError(f"{error.message.rstrip('.')}; did you mean {near[0]!r}?", error.ctx) from error
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """Names in the order they were defined."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except MertoolError as error:
+            raise Failure(error) from error
+        except MemoryError as error:
+            raise Failure(DataError("not enough memory on this machine; try fewer --jobs")) from error
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise  # a reader such as head has gone: click ends quietly
+            raise Failure(FileError(f"{error.filename or 'mertool'}: {os_error_text(error)}")) from error
+
+
+class Command(click.Command):
+    """A command whose options are shown in named groups, those that users need first on top."""
+
+    def __init__(self, *args: Any, panels: dict[str, tuple[str, ...]] | None = None, **extra: Any) -> None:
+        """`panels`: heading -> names of the parameters below it; all others are below "Options"."""
+        super().__init__(*args, **extra)
+        self._panels = panels or {}
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the groups."""
+        records: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx) if isinstance(parameter, click.Option) else None
+            if record is not None:
+                records.setdefault(parameter.name or "", []).append(record)
+        told = {name for names in self._panels.values() for name in names}
+        others = tuple(name for name in records if name not in told)
+        for heading, names in {**self._panels, "Options": others}.items():
+            rows = [record for name in names for record in records.get(name, [])]
+            if rows:
+                with formatter.section(heading):
+                    formatter.write_dl(rows)
+
+
+@contextmanager
+def progress_bar(label: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """A bar with the time left on stderr; silent with --quiet or where stderr is no terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    with click.progressbar(length=1, label=label, file=sys.stderr, show_eta=True, show_pos=True) as bar:
+
+        def advance(done: int, total: int) -> None:
+            bar.length = total
+            bar.update(done - bar.pos)
+
+        yield advance
+
+
+def remark(text: str, quiet: bool) -> None:
+    """Say something on stderr, unless --quiet."""
+    if not quiet:
+        click.echo(f"mertool: {text}", err=True)
+
+
+def check_png(path: Path | None) -> None:
+    """Refuse a picture whose name says another format."""
+    if path is not None and path.suffix.lower() != ".png":
+        raise UsageError(f"{path}: a picture's name ends in .png")

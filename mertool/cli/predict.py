@@ -1,0 +1,39 @@
+"""`mertool predict`: label other recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .console import Command, remark
+from .options import PATH, quiet_option
+
+__all__ = ["predict"]
+
+
+@click.command(cls=Command)
+@click.argument("run", type=PATH)
+@click.argument("pack", type=PATH)
+@click.option("-o", "--output", type=PATH, help="CSV to write.  [default: standard output]")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto", show_default=True)
+@quiet_option
+def predict(run: Path, pack: Path, output: Path | None, device: str, quiet: bool) -> None:
+    """Predict the emotion of every clip of a pack with what the folds of a run trained, averaged.
+
+    \b
+    Example:
+      mertool predict runs/SAMM-roi-3f-abn mine.npz > mine.csv
+    """
+    from ..files import write_text
+    from ..network.training import choose_device
+    from ..pack import load_pack
+    from ..runs.predict import predict_pack
+
+    predictions, remarks = predict_pack(run, load_pack(pack), choose_device(device))
+    for text in remarks:
+        remark(text, quiet)
+    if output is None:
+        click.echo(predictions.to_csv(), nl=False)
+    else:
+        write_text(output, predictions.to_csv())

@@ -1,0 +1,194 @@
+"""`mertool report`: what finished runs are worth."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import click
+
+from ..errors import MertoolError, UsageError
+from .console import Command, check_png, progress_bar, remark
+from .options import PATH, quiet_option
+
+__all__ = ["report"]
+
+
+@click.command(cls=Command)
+@click.argument("runs", nargs=-1, type=PATH)
+@click.option(
+    "--format",
+    "style",
+    type=click.Choice(["text", "md", "latex", "csv", "json", "html", "megc"]),
+    default="text",
+    show_default=True,
+    help="latex: booktabs; csv: a line a run; html: one file with charts, pictures and audit; megc: the log of "
+    "MEGC2019, of one run.",
+)
+@click.option("-o", "--output", type=PATH, help="Folder for the report.  [default: standard output]")
+@click.option(
+    "--no-faces",
+    is_flag=True,
+    help="With html: no pictures of the recordings (the licences of SAMM, CASME II and others restrict publishing "
+    "their faces); attention is drawn over a line drawing.",
+)
+@click.option(
+    "--layout",
+    type=click.Choice(["paper"]),
+    help="paper: the paper's Tables 5 and 6, filled with these runs, beside the paper's own figures.",
+)
+@click.option("--command", "command_line", is_flag=True, help="Print the command that makes each run again.")
+@click.option("--audit", is_flag=True, help="Check runs for leaks and for changes since; exit with 1 if a check fails.")
+@click.option("--maps", type=PATH, help="Also draw the attention maps of one run to this .png (needs its pack).")
+@quiet_option
+def report(
+    runs: tuple[Path, ...],
+    style: str,
+    output: Path | None,
+    no_faces: bool,
+    layout: str | None,
+    command_line: bool,
+    audit: bool,
+    maps: Path | None,
+    quiet: bool,
+) -> None:
+    """Print results of finished runs: accuracies with intervals, baselines, confusion, and what they are worth.
+
+    RUNS are folders of 'mertool cv'; without any, the newest one below ./runs.
+
+    \b
+    Example:
+      mertool report runs/* --format md > results.md
+      mertool report runs/* --format html -o report
+      mertool report runs/* --layout paper
+      mertool report --audit runs/SAMM-roi-3f-abn
+    """
+    given = {
+        "--command": command_line,
+        "--audit": audit,
+        "--layout": layout is not None,
+        "--maps": maps is not None,
+        "--no-faces": no_faces,
+        "-o": output is not None,
+        f"--format {style}": style != "text",
+    }
+
+    def alone(option: str, does: str, *beside: str) -> None:
+        unfit = [other for other, there in given.items() if there and other not in (option, *beside)]
+        if given[option] and unfit:
+            raise UsageError(f"{option}: {does}; leave out {', '.join(unfit)}")
+
+    alone("--command", "prints a command and nothing else")
+    alone("--audit", "prints text or json and nothing else", "--format json")
+    formats = [f"--format {name}" for name in ("text", "md", "latex", "csv", "json", "html")]
+    alone("--layout", "prints tables", "-o", "--no-faces", *formats)
+    if no_faces and style != "html":
+        raise UsageError("--no-faces: goes with --format html")
+    for option, wanted in (("--maps", maps is not None), ("--format megc", style == "megc")):
+        if wanted and len(runs) > 1:
+            raise UsageError(f"{option}: takes one run, got {len(runs)}")
+    check_png(maps)
+    folders = list(runs)
+    if not folders:
+        from ..report import find_newest_run
+
+        folders = [find_newest_run(Path())]
+        remark(f"report of {folders[0]}", quiet)
+    if command_line:
+        _print_commands(folders, quiet)
+    elif audit:
+        _audit(folders, style, quiet)
+    else:
+        _report(folders, style, output, layout, not no_faces, maps, quiet)
+
+
+def _report(
+    folders: list[Path],
+    style: str,
+    output: Path | None,
+    layout: str | None,
+    faces: bool,
+    maps: Path | None,
+    quiet: bool,
+) -> None:
+    from ..files import check_writable, make_folder, write_text
+    from ..report.build import compose, file_name, load_runs, paper_remarks
+
+    path = None if output is None else output / file_name(style, layout)
+    if path is not None:
+        make_folder(path.parent)
+    for target in (path, maps):
+        if target is not None:
+            check_writable(target)
+    loaded, failures = load_runs(folders, partial(remark, quiet=quiet))
+    _print_failures(failures)
+    if not loaded:
+        raise SystemExit(1)
+    for text in paper_remarks(loaded, style) if layout else []:
+        remark(text, quiet)
+    with progress_bar("report", quiet or style != "html") as progress:
+        text = compose(loaded, style, layout, faces, progress)
+    if path is None:
+        if style == "json" and not _prints(text):  # escapes that a reader of JSON understands
+            import json
+
+            text = json.dumps(json.loads(text), indent=1)
+        click.echo(text.rstrip("\n"))
+    else:
+        write_text(path, text)
+        remark(f"report: {path}", quiet)
+    if maps is not None:
+        from ..report.figures import draw_attention
+
+        draw_attention(folders[0], maps)
+        remark(f"attention maps: {maps}", quiet)
+    if failures:
+        raise SystemExit(1)
+
+
+def _prints(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _print_failures(failures: Sequence[MertoolError]) -> None:
+    for failure in failures:
+        click.echo(f"Error: {failure}", err=True)
+
+
+def _print_commands(runs: list[Path], quiet: bool) -> None:
+    from ..report.build import read_each
+    from ..runs.config import RunConfig, command_of
+
+    found, failures = read_each(runs, lambda run: command_of(run, RunConfig.read(run)), partial(remark, quiet=quiet))
+    for command in found.values():
+        click.echo(command)
+    _print_failures(failures)
+    if failures:
+        raise SystemExit(1)
+
+
+def _audit(runs: list[Path], style: str, quiet: bool) -> None:
+    from ..report.build import audit_repeats, read_each
+    from ..runs.audit import FAIL
+
+    audited, failures = read_each(runs, audit_repeats, partial(remark, quiet=quiet))
+    found = {place: checks for places in audited.values() for place, checks in places.items()}
+    if style == "json":
+        import json
+
+        plain = {name: [check._asdict() for check in checks] for name, checks in found.items()}
+        click.echo(json.dumps(plain, indent=1, ensure_ascii=False))
+    else:
+        for name, checks in found.items():
+            click.echo(name)
+            for check in checks:
+                click.echo(f"  {check.verdict}  {check.name:15}  {check.detail}")
+    _print_failures(failures)
+    if failures or any(check.verdict == FAIL for checks in found.values() for check in checks):
+        raise SystemExit(1)

@@ -1,0 +1,39 @@
+"""`mertool train`: one network from all clips."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .console import Command, progress_bar, remark
+from .options import PATH, network_options, panels_of, quiet_option
+
+__all__ = ["train"]
+
+
+@click.command(cls=Command, panels=panels_of("run", "resume"))
+@click.argument("packs", nargs=-1, type=PATH)
+@click.option("-o", "--output", "run", type=PATH, help="Run folder.  [default: runs/train-<packs>-<short settings>]")
+@click.option("--resume", is_flag=True, help="Continue the run, with its own settings.")
+@network_options
+@quiet_option
+def train(
+    packs: tuple[Path, ...], run: Path | None, resume: bool, quiet: bool, init: Path | None, **given: Any
+) -> None:
+    """Train one network on all clips of the packs, to predict with or to fine-tune from.
+
+    \b
+    Example:
+      mertool train CKplus.npz --roi --abn -o ckplus
+      mertool cv SAMM.npz --roi --abn --init ckplus
+    """
+    from ..runs.execute import how_trained, train_run
+    from ..runs.start import begin
+
+    folder, config = begin("train", packs, run, given, partial(remark, quiet=quiet), resume=resume, init=init)
+    with progress_bar("train", quiet) as progress:
+        train_run(folder, config, progress)
+    remark(f"{folder}: {how_trained(folder, config)}", quiet)
