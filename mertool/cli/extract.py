@@ -76,7 +76,8 @@ def _print_layout(ctx: click.Context, _parameter: click.Parameter, value: str | 
     type=click.IntRange(0, 1000),
     default=0,
     show_default=True,
-    help="Then shift onset and apex of each clip at random by up to this many frames, to test how sensitive results are.",
+    help="Then shift onset and apex of each clip at random by up to this many frames, to test how sensitive results "
+    "are to them.",
 )
 @click.option("--jitter-seed", type=click.IntRange(0), help="Seed of these shifts.  [default: 0]")
 @click.option("--sheet", type=PATH, help="Draw every clip with landmarks and regions to this .png.")
