@@ -24,7 +24,7 @@ USUAL = Conditions()
 
 EPILOG = """\b
 Example, 26 real people instead of twelve variants of one:
-    python examples/make_recordings.py --portraits ../shared/data/faces/london_pairs recordings
+    python examples/make_recordings.py --portraits portraits recordings
 
 \b
 Another data set's folders:

@@ -28,7 +28,7 @@ BAD_ANNOTATION = "bad_annotation"
 UNREADABLE = "unreadable"
 STATUSES = (OK, NO_FACE, MISSING_FRAME, BAD_ANNOTATION, UNREADABLE)
 
-# Parts of one data set that show the same people under the same names (reference/datasets.md, sections 4, 6 and 9).
+# Parts of one data set that show the same people under the same names (docs/datasets.md, sections 4, 6 and 9).
 _SAME_PEOPLE = {
     "smic-hs": "smic",
     "smic-vis": "smic",

@@ -3,7 +3,7 @@
 Conventions: points are (x, y) with pixel centres at whole numbers, y grows downwards, landmarks are dlib's 68 points
 counted from 0. "Right" and "left" are the subject's: the subject's right brow lies in the left half of the picture.
 
-The regions are ours (reference data of the project: roi15.json), since the paper's Figure 3 is not published as
+The regions are ours (docs/methods.md, section 4.4), since the paper's Figure 3 is not published as
 numbers: squares of side 0.45 x the outer-eye distance, aligned with the eyes, in a 3 x 5 mosaic whose mirror image is
 the mosaic of the mirrored face.
 """

@@ -12,6 +12,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: many small tests 
 import pytest
 
 ROOT = Path(__file__).parents[1]
+# A folder of real photographs and films with MEASURED.csv, which says what is in each; not part of the repository.
+REAL_FACES = Path(os.environ.get("MERTOOL_TEST_FACES", os.devnull))
 # A network and a training that take a second: for everything that is not about accuracy.
 TINY = ("--width", "4", "--blocks", "1", "--epochs", "2", "--copies", "1", "--folds", "2", "--face-size", "48")
 

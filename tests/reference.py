@@ -242,8 +242,8 @@ def texture_counts(
 def tim(frames: Array, length: int) -> Array:
     """Temporal interpolation model of (n, H, W) linearly independent frames, before rounding: (length, H, W) float64.
 
-    Step by step as methods.md 5.6 has it: the frames' coordinates Q in the span of their deviations from the mean, the
-    linear map W from there to the path graph's curve, and back from points of the curve to frames.
+    Step by step as docs/methods.md, section 5.6 has it: the frames' coordinates Q in the span of their deviations from
+    the mean, the linear map W from there to the path graph's curve, and back from points of the curve to frames.
 
     Source: Z. Zhou, G. Zhao, M. Pietikainen, CVPR 2011, 137-144, as implemented in meb (tvaranka/meb).
     """

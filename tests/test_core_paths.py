@@ -16,16 +16,16 @@ from skimage.data import astronaut
 
 from mertool import _core
 from mertool.regions import FLIP68
-from tests.conftest import ROOT
+from tests.conftest import REAL_FACES
 from tests.native import load_core, simd_paths
 from tests.test_core_render import CASES, GRID, noise, tones, turned
 
-FACES = sorted((ROOT.parent / "shared" / "data" / "faces").glob("photos/**/*.jpg"))[:3]
+FACES = sorted(REAL_FACES.glob("photos/**/*.jpg"))[:3]
 THREADS = (1, 2, 7, 64)
 
 
 def pictures():
-    """Real faces, small enough to be quick: the astronaut, and those that lie beside this checkout."""
+    """Real faces, small enough to be quick: the astronaut, and those that MERTOOL_TEST_FACES names."""
     found = [astronaut()[:200, 130:310, ::-1]]
     for path in FACES:
         image = cv2.imread(str(path))

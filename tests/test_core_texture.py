@@ -17,7 +17,7 @@ from mertool import _core
 from tests import reference
 from tests.conftest import ROOT
 
-GOLDEN = ROOT.parent / "shared" / "reference" / "lbp-top-golden.json"
+GOLDEN = ROOT / "tests" / "data" / "lbp-top-golden.json"
 
 
 def volumes():
@@ -79,7 +79,6 @@ def uniform_labels(points):
     return np.where(uniform, np.cumsum(uniform) - 1, uniform.sum())
 
 
-@pytest.mark.skipif(not GOLDEN.exists(), reason="the golden codes are not beside this checkout")
 def test_the_golden_codes_bit_for_bit():
     cases = json.loads(GOLDEN.read_text())["cases"]
     assert len(cases) == 24

@@ -79,7 +79,7 @@ def test_samm_s_counts_give_the_published_number_of_clips(name: str, clips: int)
         ("ckplus6", "ckplus", 309),
         ("ckplus7", "ckplus", 327),
         ("casme7", "casme3", 860),
-        ("megc3", "casme3", 699),  # the 3-class set of reference/datasets.md, section 10
+        ("megc3", "casme3", 699),  # the 3-class set of docs/datasets.md, section 10
         ("valence4", "casme3", 860),
         ("smic3", "smic-hs", 164),
     ],

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import dataclasses
 import shutil
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,15 +15,20 @@ import mertool.extraction.faces
 from mertool.errors import DataError, FileError
 from mertool.extraction.faces import FaceFinder, find_landmark_model
 from mertool.extraction.image_files import read_picture
+from tests.conftest import REAL_FACES
 
-SHARED = Path(__file__).parents[2] / "shared" / "data" / "faces"
-MEASURED = SHARED / "MEASURED.csv"
+MEASURED = REAL_FACES / "MEASURED.csv"
 PHOTOS = [
     (row["file"], float(row["iod_px"]))
     for row in (csv.DictReader(MEASURED.read_text(encoding="utf-8").splitlines()) if MEASURED.exists() else ())
     if row["kind"] == "photo"
 ]
-needs_shared = pytest.mark.skipif(not PHOTOS, reason="no ../shared/data/faces here")
+
+
+def needs_faces(test):
+    """Skipped where there are none."""
+    skip = pytest.mark.skipif(not PHOTOS, reason="MERTOOL_TEST_FACES names no folder of real faces")
+    return pytest.mark.real_faces(skip(test))
 
 
 @pytest.fixture(scope="module")
@@ -138,25 +142,25 @@ def test_wrong_arrays_are_refused(finder, array):
         finder.find(array)
 
 
-@needs_shared
+@pytest.mark.real_faces
 @pytest.mark.parametrize(("name", "expected"), PHOTOS)
 def test_real_photograph(finder, name, expected):
-    image = read_picture(SHARED / name)
+    image = read_picture(REAL_FACES / name)
     face = finder.find(image if image.ndim == 2 else cv2.cvtColor(image, cv2.COLOR_BGR2GRAY))
     assert face is not None
     assert iod(face) == pytest.approx(expected, rel=0.1)
 
 
-@needs_shared
+@needs_faces
 def test_film_without_faces_gives_none(finder):
-    assert [finder.find(frame) for frame in frames(SHARED / "pyfeat_video" / "no_face.mp4", 16)] == [None] * 6
+    assert [finder.find(frame) for frame in frames(REAL_FACES / "pyfeat_video" / "no_face.mp4", 16)] == [None] * 6
 
 
-@needs_shared
+@needs_faces
 @pytest.mark.parametrize("name", ["grid_talkers/bbaf2n.mpg", "pyfeat_video/single_face.mp4"])
 def test_talking_face_is_followed(finder, name):
     box = None
-    for frame in frames(SHARED / name, 10):
+    for frame in frames(REAL_FACES / name, 10):
         face = finder.find(frame, box)
         assert face.detected
         box = box or face.box

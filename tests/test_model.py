@@ -63,7 +63,7 @@ def test_any_size_from_32_works(height: int, width: int, stem: tuple[int, int], 
 
 
 def test_size_is_that_of_the_reference() -> None:
-    # methods.md 1.2: width 16 has 0.70 M parameters, with the attention branch 1.23 M.
+    # docs/methods.md, section 1.2: width 16 has 0.70 M parameters, with the attention branch 1.23 M.
     counts = [
         sum(p.numel() for p in build_model(Settings(abn=abn, blocks=2, pool="global"), 6, 0).parameters())
         for abn in (False, True)

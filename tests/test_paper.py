@@ -23,7 +23,6 @@ from .conftest import ROOT, TINY, run
 from .test_batch import PATH, script
 from .test_report import CLASSES, make_run
 
-PAPER = ROOT.parent / "shared" / "reference" / "paper.md"
 N = 40
 
 
@@ -68,19 +67,13 @@ def flat(text):
 # The paper
 
 
-@pytest.mark.skipif(not PAPER.exists(), reason="the paper's text is not here")
 def test_the_papers_figures_are_those_of_its_tables():
-    text = PAPER.read_text(encoding="utf-8").replace("<b>", "").replace("</b>", "")
+    """Tables 5 and 6, typed a second time from the paper: table, branch, network, 2D (apex), 3D (three frames)."""
     found = {}
-    for table in (5, 6):
-        rows = text.partition(f"TABLE {table}.")[2].split("\n\n")[1].splitlines()
-        assert rows[0].split("\t")[:3] == ["Use of ABN", "Network", "2D (Apex)"]
-        branch = ""
-        for row in rows[1:]:
-            first, network, *figures = row.split("\t")
-            branch = first or branch
+    with (ROOT / "tests" / "data" / "paper-tables.csv").open(encoding="utf-8", newline="") as stream:
+        for table, branch, network, *figures in list(csv.reader(stream))[1:]:
             for frames, figure in zip((1, 3), figures, strict=True):
-                found[table, branch == "w/ ABN", network, frames] = float(figure)
+                found[int(table), branch == "w/ ABN", network, frames] = float(figure)
     assert found == {(cell.table, cell.abn, cell.network, cell.frames): cell.paper for cell in CELLS}
     assert len(CELLS) == 16
 

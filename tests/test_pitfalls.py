@@ -1,4 +1,4 @@
-"""Every pitfall of the evaluation reference (section 2), what stepping into it would give, and the guard that bites.
+"""Every pitfall of docs/evaluation.md, section 2, what stepping into it would give, and the guard that bites.
 
 `PITFALLS` is the table: the pitfall, and the tests that build it. One fails where a row of the reference has no test.
 """
@@ -38,7 +38,7 @@ from mertool.settings import Settings
 from .conftest import ROOT, TINY
 from .test_report import make_run, render_latex, render_markdown
 
-REFERENCE = ROOT.parent / "shared" / "reference" / "evaluation.md"
+REFERENCE = ROOT / "docs" / "evaluation.md"
 
 PITFALLS = {
     "the epoch is chosen on the test fold": [
@@ -72,7 +72,6 @@ PITFALLS = {
 }
 
 
-@pytest.mark.skipif(not REFERENCE.is_file(), reason="the reference is not here")
 def test_every_pitfall_of_the_reference_has_its_tests():
     section = REFERENCE.read_text(encoding="utf-8").partition("\n## 2.")[2].partition("\n## ")[0]
     rows = [line.split("|")[1].strip() for line in section.splitlines() if line.startswith("|")]

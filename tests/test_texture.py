@@ -330,7 +330,7 @@ def test_threads_and_neighbours_do_not_show(kind):
 
 
 def mirrored_bins(settings):
-    """For the planes XY and XT the bin of the mirrored code of each bin (methods.md 5.3 and 5.5)."""
+    """For the planes XY and XT the bin of the mirrored code of each bin (docs/methods.md, section 5.3 and 5.5)."""
     points, half = settings.points, settings.points // 2
     if settings.method == "cbp-top":
         codes = np.arange(2 ** (half + 1))
@@ -357,7 +357,7 @@ def mirrored_bins(settings):
     ],
 )
 def test_mirrored_clips_have_the_same_features_elsewhere(settings):
-    """Bins of XY and XT by the rule of methods.md 5.3, blocks and regions from the other side, YT as it is.
+    """Bins of XY and XT by the rule of docs/methods.md, section 5.3; blocks and regions from the other side, YT as is.
 
     Circles without interpolation: there no tie falls by the last bit.
     """

@@ -12,7 +12,7 @@ from ..errors import UsageError
 
 __all__ = ["ALL", "CLASS_SETS", "ClassSet", "canonical_emotion", "default_classes", "megc3_remarks", "resolve_classes"]
 
-# The spellings met in public annotation tables (reference/datasets.md); nothing is merged here, only spelt one way.
+# The spellings met in public annotation tables (docs/datasets.md); nothing is merged here, only spelt one way.
 _ALIASES = {
     "others": "other",
     "happy": "happiness",
@@ -27,7 +27,7 @@ _ALIASES = {
 
 ALL = "all"  # every emotion that the clips have, in alphabetical order
 
-# Emotions as three values, or with "other" four. Of the MEGC2019 composite (reference/evaluation.md, section 1) exact.
+# Emotions as three values, or with "other" four. Of the MEGC2019 composite (docs/evaluation.md, section 1) exact.
 _VALENCE = {
     "anger": "negative",
     "contempt": "negative",

@@ -112,7 +112,7 @@ def render_megc(run: Run) -> str:
     Raises:
         DataError: The classes are not these three.
 
-    Source: reference/evaluation.md, section 1; names as in the organisers' list of clips (reference/datasets.md, 7).
+    Source: docs/evaluation.md, section 1; names as in the organisers' list of clips (docs/datasets.md, section 7).
     """
     if run.predictions.classes != _MEGC_CODES:
         raise DataError(

@@ -45,7 +45,7 @@ _TABLE_6 = {  # the full face
 _TITLES = {5: "Table 5, ROI", 6: "Table 6, full face"}
 _REGIONS = {5: "roi", 6: "face"}
 _COLUMNS = {5: {1: "2D (Apex)", 3: "3D3F"}, 6: {1: "2D (Apex)", 3: "3D (3F)"}}  # as the paper heads them
-# Which N gives, by whole hits in five folds, each of its figures: reference/evaluation.md, section 1.
+# Which N gives, by whole hits in five folds, each of its figures: docs/evaluation.md, section 1.
 _PAPERS_N = "The paper states neither its N nor its classes: its figures fit 121 to 124 clips of SAMM"
 _PAPERS_PROTOCOL = ("stratified", 5)
 _LEVEL = 0.05

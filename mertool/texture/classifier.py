@@ -170,7 +170,7 @@ class Classifier:
 
 
 def fisher_ratio(features: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Variance between classes over variance within them, of each feature (Kato et al.; methods.md 4.1).
+    """Variance between classes over variance within them, of each feature (Kato et al.; docs/methods.md, section 4.1).
 
     F_j = sum over c of n_c (mean_cj - mean_j)^2 / sum over c, i in c of (x_ij - mean_cj)^2. In this order the features
     stand as in a one-way analysis of variance.

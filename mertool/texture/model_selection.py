@@ -1,6 +1,7 @@
 """One fold of texture features with a linear classifier: choice on inner folds of the training part, training, test.
 
-Source: Kato et al., APSIPA ASC 2021, reference [8] of the paper (methods.md 4.1); its classifier is not known to us.
+Source: Kato et al., APSIPA ASC 2021, reference [8] of the paper (docs/methods.md, section 4.1); its classifier is not
+known to us.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """CASME (the first): about 190 micro-expressions at 60 fps, in one coded table or in two sections.
 
-Source: reference/datasets.md, section 8.
+Source: docs/datasets.md, section 8.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """CASME II: 255 micro-expressions of 26 subjects at 200 fps, raw or as registered faces, one Excel table.
 
-Clip names repeat across subjects: a clip is known by subject and name. Source: reference/datasets.md, section 3.
+Clip names repeat across subjects: a clip is known by subject and name. Source: docs/datasets.md, section 3.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """CAS(ME)^3, part A: 860 micro-expressions of 94 subjects at 30 fps, in whole recordings or cut clips.
 
 A clip is known by subject, letter of the recording and onset, since each letter has several. Source:
-reference/datasets.md, section 10.
+docs/datasets.md, section 10.
 """
 
 from __future__ import annotations

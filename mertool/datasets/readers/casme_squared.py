@@ -1,7 +1,7 @@
 """CAS(ME)^2: 57 micro- and 300 macro-expressions of 22 people at 30 fps; a table without a header, and naming rules.
 
 The sheet counts people 1 to 22 and names clips by stimulus; the sheets "naming rule1" and "naming rule2" say which
-folder belongs to which. Source: reference/datasets.md, section 9.
+folder belongs to which. Source: docs/datasets.md, section 9.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """CK+ (extended Cohn-Kanade): posed expressions from neutral to peak; 327 of 593 sequences have an emotion.
 
 There is no table: each labelled sequence has a text file with a number. The first frame is the onset, the peak - whose
-number the label file's name carries - the apex. Source: reference/datasets.md, section 5.
+number the label file's name carries - the apex. Source: docs/datasets.md, section 5.
 """
 
 from __future__ import annotations

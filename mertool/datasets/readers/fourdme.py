@@ -1,6 +1,6 @@
 """4DME, its grey stream: one folder a clip, labels that may be double.
 
-Source: reference/datasets.md, section 11.
+Source: docs/datasets.md, section 11.
 """
 
 from __future__ import annotations

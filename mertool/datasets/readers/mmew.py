@@ -1,6 +1,6 @@
 """MMEW: 300 micro-expressions with a table, and 900 macro-expressions as single stills, of the same people.
 
-Source: reference/datasets.md, section 6.
+Source: docs/datasets.md, section 6.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """SAMM: 159 micro-expressions of 29 subjects, one folder a clip, one Excel table.
 
-Source: reference/datasets.md, sections 0 and 1.
+Source: docs/datasets.md, sections 0 and 1.
 """
 
 from __future__ import annotations

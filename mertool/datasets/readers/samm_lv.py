@@ -1,7 +1,7 @@
 """SAMM Long Videos: 147 videos with 343 macro- and 159 micro-expressions.
 
 Its table has no emotions: those come from SAMM's own, by name. A micro-expression here *is* that of SAMM, in another
-recording of the same moment's numbering, and so carries SAMM's id. Source: reference/datasets.md, section 2.
+recording of the same moment's numbering, and so carries SAMM's id. Source: docs/datasets.md, section 2.
 """
 
 from __future__ import annotations

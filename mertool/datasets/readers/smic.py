@@ -1,9 +1,9 @@
 """SMIC, short clips: three cameras (HS 100 fps, VIS and NIR 25 fps), the label is the folder, no table.
 
 A folder holds exactly the micro-expression: its first frame is the onset, its last the offset. Nobody annotated an
-apex, so their middle is used, which is no worse than a guess can be (reference/datasets.md, section 4.4). The cameras
+apex, so their middle is used, which is no worse than a guess can be (docs/datasets.md, section 4.4). The cameras
 filmed the same moments, so one is read at a time.
-Source: reference/datasets.md, section 4.
+Source: docs/datasets.md, section 4.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """SMIC-E: the clips of SMIC with the frames around them; a table says where the expressions are.
 
 One long clip may hold several expressions: each becomes a clip of its own, under the name that SMIC's short clips give
-it. Clips carry SMIC's ids, since they are the same moments. Source: reference/datasets.md, section 4.
+it. Clips carry SMIC's ids, since they are the same moments. Source: docs/datasets.md, section 4.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """SMIC-E-Long: SMIC-E's HS clips as its spotting table has them, one row a video with a triple an expression.
 
-Source: reference/datasets.md, section 4.1 (c).
+Source: docs/datasets.md, section 4.1 (c).
 """
 
 from __future__ import annotations
