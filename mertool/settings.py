@@ -398,13 +398,10 @@ def choices_of(field: str) -> tuple[Any, ...]:
     return _literals().get(field, ())
 
 
-def _group(name: str) -> frozenset[str]:
-    return frozenset(field for field, declared in settings_table().items() if declared.group == name)
-
-
 # Settings that mean something for some methods only; all others hold for every method that trains.
 GROUPS: dict[str, frozenset[str]] = {
-    name: _group(name) for name in ("network", "texture", "lbp-top", "cbp-top", "fusion")
+    group: frozenset(field for field, declared in settings_table().items() if declared.group == group)
+    for group in {declared.group: None for declared in settings_table().values() if declared.group}
 }
 
 
