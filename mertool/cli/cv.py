@@ -34,7 +34,7 @@ __all__ = ["cv"]
 @click.option("--repeat", "chosen_repeats", type=click.IntRange(0), multiple=True, help="Only this repeat, from 0.")
 @click.option("--resume", is_flag=True, help="Continue the run, with its own settings.")
 @click.option(
-    "--plan", is_flag=True, help="Only write the folds, and print a command a fold, for array jobs or GNU parallel."
+    "--plan", is_flag=True, help="Only write the folds, and print one command per fold, for array jobs or GNU parallel."
 )
 @click.option("--show-input", type=PATH, help="Only draw what the network would see to this .png.")
 @click.option(
@@ -64,7 +64,7 @@ def cv(
     init: Path | None,
     **given: Any,
 ) -> None:
-    """Cross-validate: train and test one network a fold, and write a run folder.
+    """Cross-validate: train and test one network per fold, and write a run folder.
 
     PACKS are files of 'mertool extract'; without any, the only pack of this folder. A killed run is continued by the
     same command with --resume, to the same result. --method takes texture features and a linear classifier instead

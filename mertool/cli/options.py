@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from ..runs.methods import METHODS
+from ..runs.methods import OFFERED
 from ..settings import RECIPES, Settings, choices_of, option_name, settings_table
 
 __all__ = [
@@ -72,7 +72,7 @@ def setting_option(name: str) -> Option:
 # What the command line offers where that is not what a field may hold.
 _CHOSEN = {
     "protocol": ("stratified", "group", "loso", "leave-dataset-out"),  # "file" is --folds-file
-    "method": tuple(name for name in METHODS if name != "fusion"),  # that one is --fuse
+    "method": OFFERED,
     "device": ("auto", "cpu", "cuda", "mps"),
     "precision": ("auto", "fp32", "bf16"),
 }

@@ -24,7 +24,7 @@ __all__ = ["report"]
     type=click.Choice(["text", "md", "latex", "csv", "json", "html", "megc"]),
     default="text",
     show_default=True,
-    help="latex: booktabs; csv: a line a run; html: one file with charts, pictures and audit; megc: the log of "
+    help="latex: booktabs; csv: one line per run; html: one file with charts, pictures and audit; megc: the log of "
     "MEGC2019, of one run.",
 )
 @click.option("-o", "--output", type=PATH, help="Folder for the report.  [default: standard output]")

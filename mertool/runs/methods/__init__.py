@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ...settings import Settings
     from .base import Method
 
-__all__ = ["METHODS", "method_named", "method_of"]
+__all__ = ["METHODS", "OFFERED", "method_named", "method_of"]
 
 # Name -> the module and class that fulfil it; imported when first used, since --help shows the names.
 METHODS: dict[str, str] = {
@@ -25,6 +25,8 @@ METHODS: dict[str, str] = {
     "cbp-top": "mertool.runs.methods.texture:TextureMethod",
     "fusion": "mertool.runs.methods.fusion:FusionMethod",
 }
+
+OFFERED = tuple(name for name in METHODS if name != "fusion")  # by --method; that one is begun by --fuse
 
 
 @cache
