@@ -135,7 +135,7 @@ def cross_validate(
         MertoolError: A setting is wrong, the packs do not fit, or a fold failed.
     """
     from .runs.execute import cross_validate as run_folds
-    from .runs.start import begin, begin_repeats
+    from .runs.start import begin, start_repeats
 
     note = on_remark or (lambda _: None)
     folder, config = begin(
@@ -148,7 +148,7 @@ def cross_validate(
         init=None if init is None else Path(init),
         folds_file=None if folds_file is None else Path(folds_file),
     )
-    runs = begin_repeats(folder, config, note, ())
+    runs = start_repeats(folder, config, note, ())
     n_folds = config.settings.folds * len(runs)
     at_once = jobs or max(1, min(available_cores() // config.settings.threads, n_folds))
     run_folds(runs, None, at_once, on_progress or (lambda _done, _total: None))

@@ -16,9 +16,9 @@ __all__ = [
     "UNREADABLE",
     "Clip",
     "FrameSequence",
+    "filmed_together",
     "natural_key",
-    "person_of",
-    "show_same_moments",
+    "subject_key",
 ]
 
 OK = "ok"
@@ -38,12 +38,12 @@ _SAME_PEOPLE = {
 }
 
 
-def person_of(dataset: str, subject: str) -> str:
+def subject_key(dataset: str, subject: str) -> str:
     """One name for each person, also where data sets share people: what subject-disjoint protocols keep apart."""
     return f"{_SAME_PEOPLE.get(dataset, dataset)}/{subject}"
 
 
-def show_same_moments(dataset: str, other: str) -> bool:
+def filmed_together(dataset: str, other: str) -> bool:
     """Whether two data sets are cameras that filmed the same people at the same time."""
     return dataset != other and dataset.startswith("smic-") and other.startswith("smic-")
 

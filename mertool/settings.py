@@ -24,8 +24,8 @@ __all__ = [
     "Settings",
     "choices_of",
     "option_name",
+    "parse_xyt",
     "settings_table",
-    "three_of",
 ]
 
 NETWORK = "network"
@@ -43,7 +43,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "weight_decay": 0.0,
         "warmup": 0.0,
         "schedule": "constant",
-        "clip_norm": 0.0,
+        "max_grad_norm": 0.0,
         "copies": 10,
         "pool": "global",
         "blocks": 2,
@@ -150,7 +150,7 @@ class Settings:
         0.05, "Fraction of training spent on linear warm-up.", "Training", "network", low=0.0, high=1.0
     )
     schedule: Literal["cosine", "constant"] = setting("cosine", "Learning-rate schedule.", "Training", "network")
-    clip_norm: float = setting(
+    max_grad_norm: float = setting(
         1.0, "Clip the gradient to this norm; 0 turns clipping off.", "Training", "network", low=0.0, high=1e6
     )
     # Two keep the default cv within ten minutes.
@@ -223,7 +223,7 @@ class Settings:
         "texture",
         metavar="X,Y,T",
     )
-    select_features: str = setting(
+    n_features: str = setting(
         "auto",
         "Features of highest Fisher ratio: a number, all, or auto (inner validation chooses).",
         "Texture features",
@@ -300,18 +300,16 @@ class Settings:
 
     def _check_texture(self) -> None:
         """Refuse texts that are no numbers, and circles that find no place."""
-        rx, ry, rt = three_of("radii", self.radii, 64)
+        rx, ry, rt = parse_xyt("radii", self.radii, 64)
         object.__setattr__(self, "radii", f"{rx},{ry},{rt}")  # one form: equal settings are equal texts
         if self.grid != "auto":
-            object.__setattr__(self, "grid", ",".join(map(str, three_of("grid", self.grid, 64))))
-        if self.select_features not in ("auto", "all") and not (
-            re.fullmatch(r"\d{1,9}", self.select_features, re.ASCII) and int(self.select_features)
+            object.__setattr__(self, "grid", ",".join(map(str, parse_xyt("grid", self.grid, 64))))
+        if self.n_features not in ("auto", "all") and not (
+            re.fullmatch(r"\d{1,9}", self.n_features, re.ASCII) and int(self.n_features)
         ):
-            raise UsageError(
-                f"--select-features: expected a number from 1, all or auto, got {_shown(self.select_features)}"
-            )
-        if self.select_features.isdigit():
-            object.__setattr__(self, "select_features", str(int(self.select_features)))
+            raise UsageError(f"--n-features: expected a number from 1, all or auto, got {_shown(self.n_features)}")
+        if self.n_features.isdigit():
+            object.__setattr__(self, "n_features", str(int(self.n_features)))
         if self.cost != "auto" and not _is_cost(self.cost):
             raise UsageError(f"--cost: expected a number above 0 and up to 1e9, or auto, got {_shown(self.cost)}")
         if self.cost != "auto":
@@ -358,7 +356,7 @@ class Settings:
         """
         return cls.from_dict({"split_seed": values["seed"], **values} if "seed" in values else values)
 
-    def of_repeat(self, number: int) -> Settings:
+    def for_repeat(self, number: int) -> Settings:
         """The settings of repeat `number`, a run of its own: other weights and, with `new_splits`, other folds."""
         return dataclasses.replace(
             self,
@@ -405,7 +403,7 @@ GROUPS: dict[str, frozenset[str]] = {
 }
 
 
-def three_of(field: str, text: str, most: int) -> tuple[int, int, int]:
+def parse_xyt(field: str, text: str, most: int) -> tuple[int, int, int]:
     """The numbers of `radii` or `grid`, along x, y and t, each 1 to `most`.
 
     Raises:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mertool.evaluation.folds import Folds, person_of_id, subject_overlap
+from mertool.evaluation.folds import Folds, subject_key_of_id, subject_overlap
 
 from .conftest import TINY, run
 from .test_datasets_samm import HEADER, PREAMBLE, write_table
@@ -104,7 +104,7 @@ def test_complete_data_are_442_clips_of_68_subjects(folder, release):
     config = json.loads((folder / release / "config.json").read_text())
     assert (len(config["clips"]), config["settings"]["folds"], config["settings"]["protocol"]) == (442, 68, "loso")
     folds = Folds.load(folder / release / "folds.json")
-    assert [len({person_of_id(name) for name in ids}) for ids in folds.tests] == [1] * 68
+    assert [len({subject_key_of_id(name) for name in ids}) for ids in folds.tests] == [1] * 68
     assert not any(part.n_shared for part in subject_overlap(folds))
     assert not {"casme2/sub04/EP12_01f", "casme2/sub05/EP09_05f"} & set(config["clips"])
     assert not any(f"casme2/sub24/{name}" in config["clips"] for name in RELABELLED)

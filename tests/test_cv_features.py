@@ -51,7 +51,7 @@ PEOPLE = {f"p{n}": ["fear", "joy", "rage", "fear"][: 3 + n % 2] for n in range(6
 SIZE = ("--face-size", "32", "--points", "4", "--grid", "2,2,1", "--length", "6")
 LBP = ("--method", "lbp-top", *SIZE)
 CBP = ("--method", "cbp-top", *SIZE)
-ONE_DESIGN = ("--select-features", "24", "--cost", "10")
+ONE_DESIGN = ("--n-features", "24", "--cost", "10")
 GROUP = ("--protocol", "group", "--folds", "2")
 FOLD = {".lock", "classifier.npz", "done.json", "inner.csv", "predictions.csv", "selection.csv"}
 COMMANDS = {parameter.name: parameter for parameter in main.commands["cv"].params}
@@ -177,7 +177,7 @@ def test_the_design_that_was_asked_for_is_the_one(home, place):
         assert sum(sum(planes.values()) for planes in design["places"].values()) == 24
         classifier = Classifier.load(home / "fixed" / f"fold_{fold}" / "classifier.npz")
         assert (classifier.design, len(classifier.kept)) == (Design(24, 10.0), 24)
-    call("cv", "a.npz", *LBP, "--select-features", "all", *GROUP, "-o", "all", cwd=place)
+    call("cv", "a.npz", *LBP, "--n-features", "all", *GROUP, "-o", "all", cwd=place)
     assert {row.count for row in read_selection(place / "all/fold_0/selection.csv")} == {180}
     call("cv", "a.npz", *LBP, "--cost", 7, *GROUP, "-o", "seven", cwd=place)
     found = read_selection(place / "seven/fold_0/selection.csv")
@@ -201,8 +201,8 @@ def test_features_are_kept_beside_the_pack_and_are_those_of_another_way_of_count
 def said(field):
     """Words that ask for another value of a setting than the usual one."""
     option, usual = COMMANDS[field], getattr(Settings(), field)
-    if field in ("radii", "grid", "select_features", "cost"):
-        return (option.opts[0], {"radii": "2,1,1", "grid": "1,2,1", "select_features": "12", "cost": "5"}[field])
+    if field in ("radii", "grid", "n_features", "cost"):
+        return (option.opts[0], {"radii": "2,1,1", "grid": "1,2,1", "n_features": "12", "cost": "5"}[field])
     if isinstance(usual, bool):
         return (option.secondary_opts[0] if usual else option.opts[0],)
     if hasattr(option.type, "choices"):
@@ -214,7 +214,7 @@ def test_the_usual_name_tells_features_and_all_that_is_unusual(place):
     words = (*LBP, *ONE_DESIGN, *GROUP, "--balance", "--split-seed", 3, "--radii", "1,1,1")
     done = call("cv", "a.npz", *words, "--plan", cwd=place)
     name = (
-        "a-face-lbp-top-balance-group-facesize32-length6-points4-radii1+1+1-grid2+2+1-selectfeatures24-cost10-folds2"
+        "a-face-lbp-top-balance-group-facesize32-length6-points4-radii1+1+1-grid2+2+1-nfeatures24-cost10-folds2"
         "-splitseed3"
     )
     assert [path.name for path in (place / "runs").iterdir()] == [name]
@@ -347,7 +347,7 @@ def test_the_plan_is_a_command_a_fold(home, place):
         (*LBP, "--interpolation", "linear", "--classes", "joy,fear", "--cost", "0.30000000000000004", "--folds", 2),
         (*LBP, *ONE_DESIGN, "--folds-file", "own.csv"),
         (*LBP, *ONE_DESIGN, *GROUP, "--repeats", 2, "--new-splits", "--split-seed", 5),
-        ("--method", "lbp-top", "--roi", "--tile", 9, "--length", 0, "--select-features", "all", "--folds", 2),
+        ("--method", "lbp-top", "--roi", "--tile", 9, "--length", 0, "--n-features", "all", "--folds", 2),
     ],
     ids=["plain", "cbp", "lbp", "classes", "own folds", "repeats", "roi"],
 )
@@ -418,7 +418,7 @@ def test_kept_features_that_are_damaged_between_a_kill_and_resume_change_nothing
 
 @pytest.mark.parametrize("kind", ["lbp-top", "cbp-top"])
 def test_features_kept_for_one_setting_are_never_taken_for_another(place, kind):
-    unfit = {"select_features", "cost"} | (GROUPS["cbp-top"] if kind == "lbp-top" else GROUPS["lbp-top"])
+    unfit = {"n_features", "cost"} | (GROUPS["cbp-top"] if kind == "lbp-top" else GROUPS["lbp-top"])
     base = ("--method", kind, "--face-size", 32, *GROUP, *ONE_DESIGN)
     fields = sorted(set(TEXTURE_FIELDS) - unfit)
     variants = {"": (), "face_size": ("--face-size", 34), **{field: said(field) for field in fields}}
@@ -522,7 +522,7 @@ def test_resume_takes_the_settings_of_the_run_and_no_others(copies):
     assert files_of(copies / "lbp") == before
 
 
-@pytest.mark.parametrize("option", ["--cost", "--select-features", "--grid"])
+@pytest.mark.parametrize("option", ["--cost", "--n-features", "--grid"])
 def test_resume_refuses_auto_where_the_run_has_a_value(copies, option):
     """As it refuses every other value than the run's."""
     line = refusal("cv", "-o", "fixed", "--resume", option, "auto", cwd=copies, code=2)
@@ -605,7 +605,7 @@ def test_classes_and_balance_are_those_of_the_networks_too(home, place):
 def test_regions_are_looked_at_as_regions(tmp_path):
     make_pack(tmp_path / "a.npz", PEOPLE, sequence=8, size=64, faces=True)
     words = ("cv", "a.npz", "--method", "lbp-top", "--points", 4, "--tile", 12, *GROUP)
-    done = call(*words, "--roi", "--select-features", 40, "--cost", 10, "-o", "roi", cwd=tmp_path)
+    done = call(*words, "--roi", "--n-features", 40, "--cost", 10, "-o", "roi", cwd=tmp_path)
     assert done_of(tmp_path / "roi")["design"]["of"] == 15 * 2 * 3 * 15
     table = done.stdout[done.stdout.index("Selected of each region's features, mean of folds, %") :].splitlines()
     assert [row.split()[0] for row in table[3:18]][:3] == ["R_brow_outer", "R_brow_inner", "M_nose"]
@@ -680,7 +680,7 @@ def test_one_moving_region_is_found_where_it_moves(tmp_path):
         "cv",
         "a.npz",
         *LBP,
-        "--select-features",
+        "--n-features",
         8,
         "--cost",
         10,
@@ -848,12 +848,12 @@ REFUSED = [
     (("--grid", "33,1,1"), 2, "--grid: more blocks than there are frames or pixels: 6 frames of 32 x 32 px"),
     (("--grid", "1,33,1"), 2, "--grid: more blocks than there are frames or pixels"),
     (("--grid", "1,1,7"), 2, "--grid: more blocks than there are frames or pixels"),
-    (("--select-features", "0"), 2, "--select-features: expected a number from 1, all or auto, got '0'"),
-    (("--select-features", "-3"), 2, "--select-features: expected a number from 1, all or auto, got '-3'"),
-    (("--select-features", "some"), 2, "--select-features: expected a number from 1, all or auto, got 'some'"),
-    (("--select-features", "1.5"), 2, "--select-features: expected a number from 1, all or auto"),
-    (("--select-features", "²"), 2, "--select-features: expected a number from 1, all or auto"),
-    (("--select-features", "181"), 2, "--select-features: expected at most 180, the features that these settings give"),
+    (("--n-features", "0"), 2, "--n-features: expected a number from 1, all or auto, got '0'"),
+    (("--n-features", "-3"), 2, "--n-features: expected a number from 1, all or auto, got '-3'"),
+    (("--n-features", "some"), 2, "--n-features: expected a number from 1, all or auto, got 'some'"),
+    (("--n-features", "1.5"), 2, "--n-features: expected a number from 1, all or auto"),
+    (("--n-features", "²"), 2, "--n-features: expected a number from 1, all or auto"),
+    (("--n-features", "181"), 2, "--n-features: expected at most 180, the features that these settings give"),
     (("--cost", "0"), 2, "--cost: expected a number above 0 and up to 1e9, or auto, got '0'"),
     (("--cost", "-1"), 2, "--cost: expected a number above 0 and up to 1e9"),
     (("--cost", "nan"), 2, "--cost: expected a number above 0 and up to 1e9"),
@@ -879,7 +879,7 @@ def test_nonsense_is_one_line_and_leaves_nothing_behind(place, words, code, text
     assert [path.name for path in place.iterdir()] == ["a.npz"]
 
 
-@pytest.mark.parametrize("option", ["--radii", "--grid", "--select-features", "--cost"])
+@pytest.mark.parametrize("option", ["--radii", "--grid", "--n-features", "--cost"])
 def test_a_long_value_does_not_drown_the_message(place, option):
     line = refusal("cv", "a.npz", *LBP, option, "9" * 5000, "-o", "new", cwd=place, code=2)
     assert line.startswith(f"Error: {option}: expected ")
@@ -1012,7 +1012,7 @@ def test_the_page_of_a_texture_run_explains_no_networks(home, name):
 
 
 def test_all_features_need_no_table_of_the_selected_ones(place):
-    done = call("cv", "a.npz", *LBP, "--select-features", "all", "--cost", 10, *GROUP, "-o", "all", cwd=place)
+    done = call("cv", "a.npz", *LBP, "--n-features", "all", "--cost", 10, *GROUP, "-o", "all", cwd=place)
     assert "Selected" not in done.stdout
     assert "all features" in done.stdout
     assert "Where the selected features lie" not in page_of(place, "all")
@@ -1057,7 +1057,7 @@ def test_json_and_csv_have_what_was_chosen(home):
     assert (values["members"], values["weights"], values["epochs"]) == ([], [], [])
     assert values["settings"]["method"] == "lbp-top"
     (row,) = csv.DictReader(call("report", "lbp", "--format", "csv", cwd=home).stdout.splitlines())
-    assert (row["method"], row["select_features"], row["cost"], row["points"]) == ("lbp-top", "auto", "auto", "4")
+    assert (row["method"], row["n_features"], row["cost"], row["points"]) == ("lbp-top", "auto", "auto", "4")
     assert "None" not in row.values()
 
 
@@ -1276,7 +1276,7 @@ def forged_choice(folder):
     write_fold(folder, samples, features, tested, classifier)
     settings = dataclasses.replace(
         RunConfig.read(folder).settings,
-        select_features=str(classifier.design.count),
+        n_features=str(classifier.design.count),
         cost=str(classifier.design.cost),
     )
     training = list(classifier.seen)
@@ -1305,7 +1305,7 @@ def test_a_design_other_than_the_settings_say_is_found(copies):
     """A run that was to have 24 features and C 10 has a hundred and C 1000, in all its files."""
     folder = copies / "fixed"
     samples, features, training, tested = of_run(folder)
-    settings = dataclasses.replace(RunConfig.read(folder).settings, select_features="100", cost="1000")
+    settings = dataclasses.replace(RunConfig.read(folder).settings, n_features="100", cost="1000")
     classify_fold(samples, features, training, tested, 0, texture_files(folder / "fold_0"), settings)
     sign_again(folder)
     assert faults(folder) == ["classifiers"]
@@ -1536,7 +1536,7 @@ def test_a_damaged_setting_is_one_line_wherever_it_is_read(copies, field):
         ({"method": "network"}, "a network"),
         ({"method": "cbp-top"}, "the other code"),
         ({"method": "fusion"}, "a fusion of nothing"),
-        ({"select_features": "9999"}, "more than there are"),
+        ({"n_features": "9999"}, "more than there are"),
         ({"grid": "64,64,64"}, "more blocks than pixels"),
         ({"radii": "20,20,1"}, "circles without a place"),
         ({"length": 0, "radii": "1,1,30"}, "circles without a time"),

@@ -719,7 +719,7 @@ def test_a_run_of_equal_settings_and_other_predictions_in_the_place_of_a_fused_o
 
 def test_another_run_in_the_place_of_a_fused_one_is_found(home):
     shutil.rmtree(home / "cbp")
-    call("cv", "a.npz", *CBP, "--select-features", 25, "--cost", 10, *FOLDS, "-o", "cbp", cwd=home)
+    call("cv", "a.npz", *CBP, "--n-features", 25, "--cost", 10, *FOLDS, "-o", "cbp", cwd=home)
     found = verdicts(home / "equal")
     assert found["fusion"][0] == FAIL
     assert f"{home}/cbp: is not the run that {home}/equal was begun with; fuse anew" in found["fusion"][1]

@@ -98,7 +98,7 @@ EVERYTHING = {"abn": True, "arcface": True, "dropout": 0.3}
         (EVERYTHING, 1, 1),
         (EVERYTHING, 4, 0),
         (EVERYTHING, 5, 1),
-        ({"optimizer": "sgd", "schedule": "constant", "clip_norm": 0.0, "pool": "region"}, 4, 0),
+        ({"optimizer": "sgd", "schedule": "constant", "max_grad_norm": 0.0, "pool": "region"}, 4, 0),
         ({"abn": True, "precision": "bf16"}, 4, 0),
     ],
 )
@@ -316,7 +316,7 @@ def test_weight_decay_touches_kernels_and_linear_weights_only(optimizer: str, ar
 
 def test_adamw_equals_the_textbook_step(tmp_path: Path) -> None:
     """One step at rate lr moves every weight by lr (sign of its gradient) after decay: the fused update is AdamW."""
-    settings = tiny(epochs=1, warmup=0.0, schedule="constant", lr=1e-3, weight_decay=0.1, clip_norm=0.0)
+    settings = tiny(epochs=1, warmup=0.0, schedule="constant", lr=1e-3, weight_decay=0.1, max_grad_norm=0.0)
     start = build_model(settings, 4, 0).state_dict()
     model = fit(settings, CLASSES, lambda e: made_up(e)[:1], 1, tmp_path).model
     for name in ("stage2.0.conv1.weight", "head.weight"):
@@ -330,7 +330,7 @@ def test_clipping_bounds_the_step(tmp_path: Path) -> None:
     for norm, text in ((0.01, "clipped"), (0.0, "free")):
         (tmp_path / text).mkdir()
         start = build_model(settings, 4, 0)
-        clipped = Settings(**{**settings.as_dict(), "clip_norm": norm})
+        clipped = Settings(**{**settings.as_dict(), "max_grad_norm": norm})
         model = fit(clipped, CLASSES, lambda e: made_up(e)[:1], 1, tmp_path / text).model
         pairs = zip(model.parameters(), start.parameters(), strict=True)
         moved = torch.cat([(a - b).flatten() for a, b in pairs]).norm().item()

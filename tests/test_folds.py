@@ -19,10 +19,10 @@ from mertool.evaluation.folds import (
     dataset_folds,
     group_folds,
     loso_folds,
-    person_of_id,
     read_folds_file,
     split_id,
     stratified_folds,
+    subject_key_of_id,
     subject_overlap,
 )
 
@@ -226,9 +226,9 @@ def test_loso_has_a_fold_a_person_in_natural_order() -> None:
 
 
 def test_people_are_one_over_the_parts_of_a_data_set() -> None:
-    assert person_of_id("mmew-macro/S01/a") == person_of_id("mmew/S01/b") == "mmew/S01"
-    assert person_of_id("smic-nir/s11/a") == person_of_id("smic-hs/s11/a")
-    assert person_of_id("casme/sub01/a") != person_of_id("casme2/sub01/a")
+    assert subject_key_of_id("mmew-macro/S01/a") == subject_key_of_id("mmew/S01/b") == "mmew/S01"
+    assert subject_key_of_id("smic-nir/s11/a") == subject_key_of_id("smic-hs/s11/a")
+    assert subject_key_of_id("casme/sub01/a") != subject_key_of_id("casme2/sub01/a")
     folds = Folds("own", 0, (("mmew/S01/a",), ("mmew-macro/S01/b",)))
     assert [part.subjects for part in subject_overlap(folds)] == [("mmew/S01",), ("mmew/S01",)]
 
@@ -274,12 +274,12 @@ def test_group_folds_keep_people_whole_and_classes_nearly_even(seed: int) -> Non
     assert group_folds([i for i, _ in shuffled], [w for _, w in shuffled], 5, seed) == folds
     label_of = dict(zip(ids, labels, strict=True))
     # Against people dealt out at random, which is what a group split without classes does.
-    people = sorted({person_of_id(name) for name in ids})
+    people = sorted({subject_key_of_id(name) for name in ids})
     careless = []
     for trial in range(30):
         random.Random(trial).shuffle(people)
         place = {name: number % 5 for number, name in enumerate(people)}
-        tests = tuple(tuple(name for name in ids if place[person_of_id(name)] == fold) for fold in range(5))
+        tests = tuple(tuple(name for name in ids if place[subject_key_of_id(name)] == fold) for fold in range(5))
         careless.append(deviation(Folds("x", 0, tests), label_of))
     assert deviation(folds, label_of) <= min(careless)
 
@@ -297,7 +297,7 @@ def test_group_folds_beat_scikit_learn_s_on_average() -> None:
     for seed in range(10):
         ids, labels = random_clips(seed)
         label_of = dict(zip(ids, labels, strict=True))
-        groups = [person_of_id(name) for name in ids]
+        groups = [subject_key_of_id(name) for name in ids]
         split = StratifiedGroupKFold(5).split(ids, labels, groups)
         tests = tuple(tuple(ids[k] for k in test) for _, test in split)
         ours.append(deviation(group_folds(ids, labels, 5, seed), label_of))

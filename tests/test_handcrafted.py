@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mertool.errors import DataError, FileError
-from mertool.evaluation.folds import inner_folds, loso_folds, person_of_id
+from mertool.evaluation.folds import inner_folds, loso_folds, subject_key_of_id
 from mertool.evaluation.metrics import evaluate
 from mertool.evaluation.predictions import Predictions
 from mertool.network.inputs import Samples
@@ -19,18 +19,18 @@ from mertool.settings import Settings
 from mertool.texture import model_selection as handcrafted
 from mertool.texture.classifier import COSTS, Classifier, Design, Problem, fisher_ratio, train_classifier
 from mertool.texture.model_selection import (
-    best_of,
-    classify_again,
+    best_candidate,
+    candidates_of,
     classify_fold,
-    designs_of,
     read_selection,
+    recheck_classifier,
     train_fold,
 )
 from tests.folders import texture_files
 
 CLASSES = ("fear", "joy", "rage")
 AUTO = Settings(method="lbp-top")
-FIXED = Settings(method="lbp-top", select_features="20", cost="10")
+FIXED = Settings(method="lbp-top", n_features="20", cost="10")
 
 
 @pytest.fixture(autouse=True)
@@ -63,7 +63,7 @@ def samples_of(ids, labels, classes=CLASSES):
 
 def part_of(samples, people):
     """Sorted ids of these people."""
-    return tuple(sorted(name for name in samples.ids if int(person_of_id(name).rpartition("p")[2]) in people))
+    return tuple(sorted(name for name in samples.ids if int(subject_key_of_id(name).rpartition("p")[2]) in people))
 
 
 def parts(trained):
@@ -155,7 +155,7 @@ def test_inner_predictions_are_those_of_classifiers_that_never_met_the_person(ba
     met = np.zeros(len(ids), int)
     for tested in inner_parts(samples, ids, settings):
         rest = np.setdiff1d(np.arange(len(ids)), tested)
-        assert not {person_of_id(ids[k]) for k in tested} & {person_of_id(ids[k]) for k in rest}
+        assert not {subject_key_of_id(ids[k]) for k in tested} & {subject_key_of_id(ids[k]) for k in rest}
         by_hand = train_classifier(x[rest], labels[rest], Design(20, 10.0), CLASSES, balance=balance)
         assert trained.inner[tested].tobytes() == by_hand.predict(x[tested]).tobytes()
         met[tested] += 1
@@ -178,8 +178,8 @@ def test_each_inner_classifier_is_trained_on_the_clips_of_other_people_only(monk
     ids = part_of(samples, (0, 1, 3, 4, 5, 6))
     train_fold(samples, features, ids, AUTO)
     rows = samples.rows_of(ids)
-    everyone = {person_of_id(name) for name in ids}
-    left_out = [everyone - {person_of_id(samples.ids[k]) for k in numbers} for numbers in given]
+    everyone = {subject_key_of_id(name) for name in ids}
+    left_out = [everyone - {subject_key_of_id(samples.ids[k]) for k in numbers} for numbers in given]
     assert len(given) == 5
     assert all(set(numbers) < set(rows.tolist()) for numbers in given)
     assert sorted(who for people in left_out for who in people) == sorted(everyone)
@@ -189,7 +189,7 @@ def test_the_chosen_design_is_the_best_of_all_and_its_scores_are_those_of_its_in
     samples, features = made_up(size=70, signal=0.5, seed=5)
     ids = part_of(samples, range(7))
     trained = train_fold(samples, features, ids, AUTO)
-    assert list(trained.scores) == designs_of(AUTO, 70)
+    assert list(trained.scores) == candidates_of(AUTO, 70)
     best = trained.classifier.design
     assert trained.scores[best][0] == max(uf1 for uf1, _ in trained.scores.values())
     rows = samples.rows_of(ids)
@@ -197,7 +197,7 @@ def test_the_chosen_design_is_the_best_of_all_and_its_scores_are_those_of_its_in
         samples,
         features,
         ids,
-        dataclasses.replace(AUTO, select_features=str(best.count), cost=str(best.cost)),
+        dataclasses.replace(AUTO, n_features=str(best.count), cost=str(best.cost)),
     )
     assert alone.classifier.design == best
     np.testing.assert_allclose(alone.inner, trained.inner, atol=1e-6)
@@ -214,7 +214,7 @@ def test_the_chosen_design_is_the_best_of_all_and_its_scores_are_those_of_its_in
 def test_a_feature_that_is_perfect_on_an_inner_test_part_alone_is_not_selected_for_it():
     """Selection on the whole training part would take it, since it tells the classes of those clips."""
     samples, features = made_up(people=6, seed=6)
-    settings = dataclasses.replace(FIXED, select_features="1")
+    settings = dataclasses.replace(FIXED, n_features="1")
     ids = part_of(samples, range(6))
     rows = samples.rows_of(ids)
     before = train_fold(samples, features, ids, settings)
@@ -239,7 +239,7 @@ def test_random_labels_are_not_predicted_by_the_best_of_many_noise_features():
         trained = train_fold(samples, noise, ids, FIXED)
         honest.append(trained.scores[Design(20, 10.0)][0])
         selected = np.argsort(-fisher_ratio(noise, samples.labels))[:20]  # on all clips, before they are divided
-        leaked = train_fold(samples, noise[:, selected], ids, dataclasses.replace(FIXED, select_features="all"))
+        leaked = train_fold(samples, noise[:, selected], ids, dataclasses.replace(FIXED, n_features="all"))
         leaking.append(leaked.scores[Design(20, 10.0)][0])
     best = max(uf1 for uf1, _ in train_fold(samples, noise, ids, AUTO).scores.values())
     print(f"inner UF1 of random labels: {np.mean(honest):.2f} selected inside, {np.mean(leaking):.2f} on all clips")
@@ -272,9 +272,9 @@ def test_the_split_seed_and_nothing_of_the_network_changes_the_inner_folds():
     ],
 )
 def test_what_is_chosen_from_follows_the_options(select, cost, designs):
-    settings = Settings(method="cbp-top", select_features=select, cost=cost)
+    settings = Settings(method="cbp-top", n_features=select, cost=cost)
     designs = [Design(*design) for design in designs]
-    assert designs_of(settings, 70) == designs
+    assert candidates_of(settings, 70) == designs
     samples, features = made_up(people=4, size=70)
     trained = train_fold(samples, features, part_of(samples, range(4)), settings)
     assert list(trained.scores) == designs
@@ -291,8 +291,8 @@ def test_the_best_has_the_highest_uf1_then_the_lowest_loss_then_fewest_features_
         (Design(16, 10.0), (0.5, 0.7)),  # higher cost
     ):
         scores = {worse: values, best: (0.5, 0.7)}
-        assert best_of(scores) == best
-        assert best_of(dict(reversed(scores.items()))) == best
+        assert best_candidate(scores) == best
+        assert best_candidate(dict(reversed(scores.items()))) == best
 
 
 def test_inner_folds_are_made_even_where_there_is_nothing_to_choose():
@@ -305,7 +305,7 @@ def test_inner_folds_are_made_even_where_there_is_nothing_to_choose():
 def test_one_person_is_too_few_to_choose_on_but_not_to_train_on():
     samples, features = made_up()
     ids = part_of(samples, [4])
-    for settings in (AUTO, dataclasses.replace(FIXED, cost="auto"), dataclasses.replace(FIXED, select_features="auto")):
+    for settings in (AUTO, dataclasses.replace(FIXED, cost="auto"), dataclasses.replace(FIXED, n_features="auto")):
         with pytest.raises(DataError) as caught:
             train_fold(samples, features, ids, settings)
         assert str(caught.value) == (
@@ -371,7 +371,7 @@ def test_balance_reaches_the_classifier_and_the_choice():
 
 def faults_of(samples, features, training, tested, folder, settings):
     """What is wrong with a finished fold, its choice made once more."""
-    return classify_again(samples, features, training, tested, texture_files(folder), settings, choose=True)[1]
+    return recheck_classifier(samples, features, training, tested, texture_files(folder), settings, choose=True)[1]
 
 
 @pytest.fixture
@@ -440,7 +440,7 @@ def test_a_fold_of_one_person_has_no_inner_files(tmp_path):
 )
 def test_a_fold_that_nobody_touched_has_no_faults(tmp_path, select, cost):
     samples, features = made_up(people=4)
-    settings = Settings(method="lbp-top", select_features=select, cost=cost)
+    settings = Settings(method="lbp-top", n_features=select, cost=cost)
     tested, training = loso_folds(samples.ids).tests[1], loso_folds(samples.ids).training(1)
     classify_fold(samples, features, training, tested, 1, texture_files(tmp_path), settings)
     assert faults_of(samples, features, training, tested, tmp_path, settings) == []
@@ -541,7 +541,7 @@ def test_a_choice_without_a_record_is_found(fold):
     assert faults_of(samples, features, training, tested, folder, AUTO) == [
         "it has no selection.csv, so nothing says how its design was chosen"
     ]
-    for one in ("select_features", "cost"):
+    for one in ("n_features", "cost"):
         settings = dataclasses.replace(FIXED, **{one: "auto"})
         assert len(faults_of(samples, features, training, tested, folder, settings)) == 1
     assert faults_of(samples, features, training, tested, folder, FIXED) == []

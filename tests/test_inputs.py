@@ -12,10 +12,10 @@ from mertool.errors import DataError
 from mertool.network.inputs import (
     Copies,
     batch_plan,
-    draw_copies,
     input_shape,
     load_samples,
     render,
+    sample_augmentation,
     steps_per_epoch,
 )
 from mertool.pack import load_pack
@@ -65,12 +65,14 @@ def test_copies_do_not_depend_on_batch_or_order(pack):
     rows = np.arange(6)
     ids = [samples.ids[k] for k in rows]
     copy = np.array([0, 1, 2, 0, 1, 2])
-    together = render(samples, rows, draw_copies(ids, copy, 4, settings), settings, "uint8")
+    together = render(samples, rows, sample_augmentation(ids, copy, 4, settings), settings, "uint8")
     for k in (5, 0, 3):
-        alone = render(samples, rows[[k]], draw_copies([ids[k]], copy[[k]], 4, settings), settings, "uint8")
+        alone = render(samples, rows[[k]], sample_augmentation([ids[k]], copy[[k]], 4, settings), settings, "uint8")
         np.testing.assert_array_equal(alone[0], together[k])
     threads = dataclasses.replace(settings, threads=3)
-    np.testing.assert_array_equal(render(samples, rows, draw_copies(ids, copy, 4, threads), threads, "uint8"), together)
+    np.testing.assert_array_equal(
+        render(samples, rows, sample_augmentation(ids, copy, 4, threads), threads, "uint8"), together
+    )
 
 
 def test_copies_differ_by_seed_epoch_clip_and_number(pack):
@@ -78,7 +80,7 @@ def test_copies_differ_by_seed_epoch_clip_and_number(pack):
     ids = [samples.ids[0]] * 3
 
     def drawn(settings, epoch=1, ids=ids):
-        copies = draw_copies(ids, np.arange(3), epoch, settings)
+        copies = sample_augmentation(ids, np.arange(3), epoch, settings)
         return np.column_stack([copies.angle_deg, copies.tone])
 
     base = drawn(settings)
@@ -95,7 +97,7 @@ def test_copies_differ_by_seed_epoch_clip_and_number(pack):
 
 def test_copies_fill_their_ranges_and_nothing_beyond(pack):
     samples, settings = samples_of([pack])
-    copies = draw_copies([samples.ids[0]] * 4000, np.arange(4000), 1, settings)
+    copies = sample_augmentation([samples.ids[0]] * 4000, np.arange(4000), 1, settings)
     for values, low, high in (
         (copies.angle_deg, -10, 10),
         (copies.tone[:, 0], 0.8, 1.2),
@@ -105,7 +107,7 @@ def test_copies_fill_their_ranges_and_nothing_beyond(pack):
         assert high - 0.01 * (high - low) < values.max() <= high
     assert 0.47 < copies.mirror.mean() < 0.53
     still = dataclasses.replace(settings, mirror=False, rotation_deg=0.0, gain=0.0, bias=0.0)
-    plain = draw_copies([samples.ids[0]], np.array([0]), 1, still)
+    plain = sample_augmentation([samples.ids[0]], np.array([0]), 1, still)
     assert (plain.angle_deg[0], plain.mirror[0], *plain.tone[0]) == (0, False, 1, 0)
 
 

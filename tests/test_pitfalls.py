@@ -22,17 +22,17 @@ from click.testing import CliRunner
 from mertool.cli.main import main
 from mertool.datasets.labels import resolve_classes
 from mertool.errors import DataError
-from mertool.evaluation.folds import Folds, group_folds, person_of_id, stratified_folds
+from mertool.evaluation.folds import Folds, group_folds, stratified_folds, subject_key_of_id
 from mertool.evaluation.metrics import evaluate
 from mertool.evaluation.predictions import Predictions
 from mertool.network import training as engine
 from mertool.network.checkpoint import load_weights
-from mertool.network.inputs import draw_copies, load_samples, render
+from mertool.network.inputs import load_samples, render, sample_augmentation
 from mertool.pack import load_pack, save_pack
 from mertool.report import load_run, render_csv, render_json, render_text
 from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
 from mertool.runs.config import RunConfig, open_samples
-from mertool.runs.methods.network import plain_batches
+from mertool.runs.methods.network import inference_batches
 from mertool.settings import Settings
 
 from .conftest import ROOT, TINY
@@ -227,12 +227,12 @@ def test_training_is_given_the_training_part_and_nothing_else(call, monkeypatch,
 
     def watched_copies(ids, *arguments):
         copied[at_work[-1]] |= set(ids)
-        return draw_copies(ids, *arguments)
+        return sample_augmentation(ids, *arguments)
 
     real_fit = engine.fit
     monkeypatch.setattr("mertool.network.training.fit", fit)
     monkeypatch.setattr("mertool.runs.methods.network.render", watched_render)
-    monkeypatch.setattr("mertool.runs.methods.network.draw_copies", watched_copies)
+    monkeypatch.setattr("mertool.runs.methods.network.sample_augmentation", watched_copies)
     write_pack(Path("a.npz"), barred_clips(people=9))
     call("cv", "a.npz", *NETWORK, "--copies", 10, "--epochs", 2, "--folds", 3, "--select", select, "-o", "run")
     folds = Folds.load(Path("run/folds.json"))
@@ -264,14 +264,14 @@ def test_who_knows_people_gains_only_where_they_are_on_both_sides(tmp_path):
         for fold, tests in enumerate(folds.tests):
             known = defaultdict(Counter)
             for clip in folds.training(fold):
-                known[person_of_id(clip)][clips[clip]] += 1
+                known[subject_key_of_id(clip)][clips[clip]] += 1
             majority = sum(known.values(), Counter()).most_common(1)[0][0]
             guess = {who: counts.most_common(1)[0][0] for who, counts in known.items()}
-            parts.append([(clip, clips[clip], guess.get(person_of_id(clip), majority)) for clip in tests])
+            parts.append([(clip, clips[clip], guess.get(subject_key_of_id(clip), majority)) for clip in tests])
         found = load_run(make_run(tmp_path / name, parts, EMOTIONS[:3]))
         scores[name] = found.metrics["accuracy"]
         on_both = [
-            {person_of_id(clip) for clip in tests} & {person_of_id(clip) for clip in folds.training(fold)}
+            {subject_key_of_id(clip) for clip in tests} & {subject_key_of_id(clip) for clip in folds.training(fold)}
             for fold, tests in enumerate(folds.tests)
         ]
         values = json.loads(render_json([found]))["runs"][0]
@@ -312,13 +312,13 @@ def test_a_person_smuggled_into_the_training_part_fails_the_audit(call):
         stream.write(",".join([*cells[:3], "1", *cells[4:]]) + "\n")
     after = load_run(run)
     assert after.metrics["confusion"] == before.metrics["confusion"]
-    assert after.shared_subjects == (person_of_id(moved),)
+    assert after.shared_subjects == (subject_key_of_id(moved),)
     assert "Subject-dependent: 1 of 6 subjects has clips in both training and test parts" in in_words(
         render_text([after])
     )
     checks = {check.name: check for check in audit_run(run)}
     assert [checks[name].verdict for name in ("files", "subjects", "clips")] == [FAIL, FAIL, FAIL]
-    assert checks["subjects"].detail.endswith(f"parts: {person_of_id(moved)}; the protocol says group")
+    assert checks["subjects"].detail.endswith(f"parts: {subject_key_of_id(moved)}; the protocol says group")
     assert moved in checks["clips"].detail  # the network of fold 1 was trained on it
 
 
@@ -346,7 +346,9 @@ def test_copies_made_before_splitting_would_score_full_marks_on_noise(tmp_path):
     pack = load_pack(tmp_path / "a.npz")
     samples = load_samples([pack], resolve_classes("all", pack.emotion), settings)
     rows, number = np.repeat(np.arange(24), 10), np.tile(np.arange(10), 24)
-    copies = render(samples, rows, draw_copies([samples.ids[row] for row in rows], number, 1, settings), settings)
+    copies = render(
+        samples, rows, sample_augmentation([samples.ids[row] for row in rows], number, 1, settings), settings
+    )
     labels = samples.labels[rows]
     carelessly = np.random.default_rng(0).integers(5, size=240)
     assert nearest_share(copies, labels, carelessly) > 0.95
@@ -613,7 +615,7 @@ def rendered(run, rows_of):
     config = RunConfig.read(run)
     samples = open_samples(run, config)
     ids = sorted(name for name in samples.ids if rows_of(name))
-    pictures = torch.cat(list(plain_batches(samples, samples.rows_of(ids), config)))
+    pictures = torch.cat(list(inference_batches(samples, samples.rows_of(ids), config)))
     return {name: picture.numpy().tobytes() for name, picture in zip(ids, pictures, strict=True)}
 
 

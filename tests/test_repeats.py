@@ -240,12 +240,12 @@ def test_killed_while_a_run_or_repeat_is_begun(home, place, monkeypatch, number,
 def test_killed_between_repeats_and_continued_one_fold_at_a_time(home, place, monkeypatch):
     with monkeypatch.context() as patch:
 
-        def begin_run(folder, *rest, **options):
+        def create_run(folder, *rest, **options):
             if folder.name == "repeat_2":
                 raise KilledError
-            return new_run.begin_run(folder, *rest, **options)
+            return new_run.create_run(folder, *rest, **options)
 
-        patch.setattr(begin, "begin_run", begin_run)
+        patch.setattr(begin, "create_run", create_run)
         with pytest.raises(KilledError):
             call("cv", "a.npz", *NETWORK, "--repeats", 3, "-o", "three", cwd=place)
     assert (place / "three/repeat_1/config.json").exists()
@@ -716,5 +716,5 @@ def test_settings_of_files_and_of_repeats():
     assert Settings.from_file({}).split_seed == 0
     assert Settings.from_dict(values).split_seed == 0
     settings = Settings(seed=3, split_seed=5, repeats=4, new_splits=True)
-    assert settings.of_repeat(2) == Settings(seed=5, split_seed=7)
-    assert Settings(seed=3, split_seed=5, repeats=4).of_repeat(2) == Settings(seed=5, split_seed=5)
+    assert settings.for_repeat(2) == Settings(seed=5, split_seed=7)
+    assert Settings(seed=3, split_seed=5, repeats=4).for_repeat(2) == Settings(seed=5, split_seed=5)

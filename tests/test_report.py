@@ -289,7 +289,7 @@ def test_runs_are_compared_clip_by_clip_with_the_first(run_folder: Path) -> None
     assert "Told apart from runs/first at 5 %: runs/better." in text
     assert "Fewer than 7 clips (here 17.5 points) it never finds." in " ".join(text.split())
     found = json.loads(render_json(runs))["comparisons"]
-    assert [(c["run"], c["with_run"], c["paired"]["only_second"]) for c in found] == [
+    assert [(c["run"], c["with_run"], c["paired"]["discordant_second"]) for c in found] == [
         ("runs/better", "runs/first", 12),
         ("runs/alike", "runs/first", 1),
         ("runs/same", "runs/first", 0),

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from mertool.errors import DataError, UsageError
-from mertool.evaluation.folds import Folds, inner_split, person_of_id
+from mertool.evaluation.folds import Folds, inner_split, subject_key_of_id
 from mertool.evaluation.predictions import Predictions
 from mertool.files import write_json
 from mertool.network import training as engine
@@ -58,7 +58,7 @@ def finished(home):
 
 
 def people_of(ids):
-    return {person_of_id(name) for name in ids}
+    return {subject_key_of_id(name) for name in ids}
 
 
 def parts_of(folder, fold):
@@ -127,10 +127,10 @@ def test_networks_train_on_the_inner_training_part_and_nothing_else(home, tmp_pa
 
     def draw(ids, copy, epoch, settings):
         trained.extend(ids)
-        return draw_copies(ids, copy, epoch, settings)
+        return sample_augmentation(ids, copy, epoch, settings)
 
-    draw_copies = crossval.draw_copies
-    monkeypatch.setattr(crossval, "draw_copies", draw)
+    sample_augmentation = crossval.sample_augmentation
+    monkeypatch.setattr(crossval, "sample_augmentation", draw)
     call("cv", *packs, *options, *INNER, "--epochs", 1, "-o", "run", "--fold", 0, cwd=tmp_path)
     folds = Folds.load(tmp_path / "run" / "folds.json")
     for fold in range(len(folds.tests)):

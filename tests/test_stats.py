@@ -10,9 +10,9 @@ from sklearn.metrics import f1_score, recall_score
 from mertool.evaluation.statistics import (
     bootstrap_intervals,
     compare_paired,
-    fewest_one_way,
     holm,
     mcnemar_exact,
+    min_discordant,
     minimal_detectable,
     stratified_random,
     wilson,
@@ -121,9 +121,9 @@ def test_mcnemar_is_scipy_s_binomial_test(b, c):
 
 
 def test_six_clips_one_way_are_the_fewest_that_can_tell():
-    assert fewest_one_way() == 6
+    assert min_discordant() == 6
     for alpha in (0.5, 0.25, 0.05, 0.05 / 3, 0.05 / 15, 1e-6):
-        few = fewest_one_way(alpha)
+        few = min_discordant(alpha)
         assert mcnemar_exact(0, few) <= alpha < mcnemar_exact(0, few - 1)
 
 

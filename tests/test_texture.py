@@ -26,12 +26,12 @@ from mertool.network.inputs import Samples
 from mertool.pack import load_pack, save_pack
 from mertool.regions import GRID, REGIONS, face_transforms, region_transforms
 from mertool.runs.methods import method_named
-from mertool.runs.methods.options import check_given
+from mertool.runs.methods.options import reject_irrelevant
 from mertool.settings import Settings
 from mertool.texture import features as texture
 from mertool.texture.features import (
     check_packs,
-    describe_clips,
+    compute_histograms,
     features_of,
     interpolate_frames,
     layout_of,
@@ -282,7 +282,7 @@ def slow_histograms(volumes, settings):
 def test_histograms_are_their_definition(own, points, radii, grid, normalise):
     settings = Settings(length=0, points=points, radii=radii, grid=grid, normalise=normalise, **own)
     volumes = np.random.default_rng(1).integers(100, 106, (2, 2, 9, 10, 12), dtype=np.uint8)
-    found = describe_clips(volumes, settings)
+    found = compute_histograms(volumes, settings)
     assert (found.dtype, found.shape[0]) == (np.float32, 2)
     np.testing.assert_allclose(found, slow_histograms(volumes, settings), rtol=1e-6, atol=0)
 
@@ -292,7 +292,7 @@ def test_each_histogram_sums_to_one_or_is_empty(kind):
     settings = settings_of(kind, grid="2,3,9")
     layout = dataclasses.replace(settings, region="roi")
     volumes = noise(2, 15, 9, 12, 14)
-    found = describe_clips(volumes, layout).reshape(2, *layout_of(layout).shape)
+    found = compute_histograms(volumes, layout).reshape(2, *layout_of(layout).shape)
     assert found.min() >= 0
     sums = found.reshape(2, 15, 9, 6, 3, -1).sum(-1)
     np.testing.assert_allclose(sums[:, :, 1:-1], 1, rtol=1e-6)
@@ -311,9 +311,9 @@ def test_the_golden_histograms():
             settings = settings_of("cbp-top", points=case["P"], radii=radii, threshold=case["C"], normalise=False)
         expected = np.array(case.get("hist_u2") or case["hist32"])
         volumes = golden_volume(case["vol"])[None, None]
-        counts = describe_clips(volumes, settings).reshape(3, -1)
+        counts = compute_histograms(volumes, settings).reshape(3, -1)
         np.testing.assert_array_equal(counts, expected)
-        shares = describe_clips(volumes, changed(settings, normalise=True)).reshape(3, -1)
+        shares = compute_histograms(volumes, changed(settings, normalise=True)).reshape(3, -1)
         np.testing.assert_array_equal(shares, (expected / expected.sum(1, keepdims=True)).astype(np.float32))
 
 
@@ -321,11 +321,11 @@ def test_the_golden_histograms():
 def test_threads_and_neighbours_do_not_show(kind):
     volumes = noise(11, 3, 7, 13, 15)
     settings = settings_of(kind, grid="2,2,2", points=8)
-    together = describe_clips(volumes, settings).tobytes()
+    together = compute_histograms(volumes, settings).tobytes()
     for threads in (2, 7):
-        assert describe_clips(volumes, changed(settings, threads=threads)).tobytes() == together
+        assert compute_histograms(volumes, changed(settings, threads=threads)).tobytes() == together
     for batch in (1, 4):
-        parts = [describe_clips(volumes[start : start + batch], settings) for start in range(0, 11, batch)]
+        parts = [compute_histograms(volumes[start : start + batch], settings) for start in range(0, 11, batch)]
         assert np.concatenate(parts).tobytes() == together
 
 
@@ -365,7 +365,7 @@ def test_mirrored_clips_have_the_same_features_elsewhere(settings):
     volumes = noise(2, 5, 9, 14, 16)
     mirrored = np.ascontiguousarray(volumes[:, ::-1, :, :, ::-1])
     shape = (2, 5, 2, 4, 3, -1)  # clips, places, y, x, planes, bins
-    found, other = (describe_clips(clips, settings).reshape(shape) for clips in (volumes, mirrored))
+    found, other = (compute_histograms(clips, settings).reshape(shape) for clips in (volumes, mirrored))
     other = other[:, ::-1, :, ::-1]
     bins = mirrored_bins(settings)
     assert sorted(bins) == list(range(found.shape[-1]))
@@ -377,14 +377,14 @@ def test_mirrored_clips_have_the_same_features_elsewhere(settings):
 def test_a_still_clip_has_one_bin_a_plane_and_a_moving_one_more():
     """All samples equal the centre: code 2^P - 1 of LBP, and code 0 of CBP with C above 0."""
     still = np.full((1, 1, 7, 9, 9), 88, np.uint8)
-    full = describe_clips(still, settings_of("lbp-top", mapping="full")).reshape(3, 256)
+    full = compute_histograms(still, settings_of("lbp-top", mapping="full")).reshape(3, 256)
     assert (full[:, 255] == 1).all()
-    uniform = describe_clips(still, settings_of("lbp-top")).reshape(3, 59)
+    uniform = compute_histograms(still, settings_of("lbp-top")).reshape(3, 59)
     assert (uniform[:, 57] == 1).all()
-    assert (describe_clips(still, settings_of("cbp-top")).reshape(3, 32)[:, 0] == 1).all()
+    assert (compute_histograms(still, settings_of("cbp-top")).reshape(3, 32)[:, 0] == 1).all()
     moving = still.copy()
     moving[0, 0, 3] += 9
-    counts = (describe_clips(moving, settings_of("lbp-top", mapping="full")).reshape(3, 256) > 0).sum(1)
+    counts = (compute_histograms(moving, settings_of("lbp-top", mapping="full")).reshape(3, 256) > 0).sum(1)
     assert counts[0] == 1  # flat frames
     assert (counts[1:] > 1).all()
 
@@ -411,7 +411,7 @@ def test_a_layout_says_what_the_columns_are(settings, blocks, bins, size):
     assert layout == (names, blocks, bins)
     assert layout.size == size == np.prod(layout.shape)
     volumes = noise(1, len(names), 10, 20, 20)
-    assert describe_clips(volumes, settings).shape == (1, size)
+    assert compute_histograms(volumes, settings).shape == (1, size)
 
 
 def test_columns_are_counted_where_they_belong():
@@ -429,7 +429,7 @@ def test_columns_are_counted_where_they_belong():
     for place in (0, 7, 14):
         after = before.copy()
         after[0, place] = noise(10, 12, 12, seed=9)
-        moved = np.flatnonzero(describe_clips(before, settings)[0] != describe_clips(after, settings)[0])
+        moved = np.flatnonzero(compute_histograms(before, settings)[0] != compute_histograms(after, settings)[0])
         assert len(moved) > 10
         counts = layout.count_places(moved)
         assert sum(counts[REGIONS[place].name].values()) == len(moved)
@@ -451,7 +451,7 @@ def test_columns_of_the_face_are_counted_block_by_block():
         row, column = divmod(number, 3)
         after = before.copy()
         after[..., 10 * row + 2 : 10 * row + 8, 10 * column + 2 : 10 * column + 8] //= 2
-        moved = np.flatnonzero(describe_clips(before, settings)[0] != describe_clips(after, settings)[0])
+        moved = np.flatnonzero(compute_histograms(before, settings)[0] != compute_histograms(after, settings)[0])
         assert len(moved) > 10
         assert sum(layout.count_places(moved)[name].values()) == len(moved)
 
@@ -462,7 +462,7 @@ def test_what_happens_between_two_frames_shows_in_time_planes_only():
     settings = settings_of("lbp-top")
     layout = layout_of(settings)
     other = clip[:, :, [0, 5, 2, 3, 4, 1, 6, 7, 8]]
-    moved = np.flatnonzero(describe_clips(clip, settings)[0] != describe_clips(other, settings)[0])
+    moved = np.flatnonzero(compute_histograms(clip, settings)[0] != compute_histograms(other, settings)[0])
     counts = layout.count_places(moved)["block 1,1"]
     assert sum(counts.values()) == len(moved)
     assert counts["XY"] == 0
@@ -569,11 +569,11 @@ OTHERS = {
     **{"stem_kernel": 5, "stem_stride": 1, "abn": True, "map_kernel": 1, "arcface": True, "arc_scale": 12.0},
     **{"arc_margin": 0.3, "arc_ramp": 0.1, "pool": "global", "dropout": 0.1, "temporal_init": "diff"},
     **{"recipe": "paper", "epochs": 3, "batch_size": 8, "optimizer": "sgd", "lr": 0.1, "momentum": 0.5},
-    **{"weight_decay": 0.1, "warmup": 0.1, "schedule": "constant", "clip_norm": 0.5, "copies": 3},
+    **{"weight_decay": 0.1, "warmup": 0.1, "schedule": "constant", "max_grad_norm": 0.5, "copies": 3},
     **{"fresh_copies": False, "balance": True, "mirror": False, "rotation_deg": 1.0, "gain": 0.1, "bias": 1.0},
     **{"method": "cbp-top", "length": 9, "interpolation": "linear", "points": 4, "radii": "1,2,1"},
     **{"sampling": "nearest", "mapping": "full", "normalise": False, "threshold": 9, "signed": True},
-    **{"grid": "1,2,2", "select_features": "all", "cost": "10", "fuse_weights": "fitted", "protocol": "loso"},
+    **{"grid": "1,2,2", "n_features": "all", "cost": "10", "fuse_weights": "fitted", "protocol": "loso"},
     **{"folds": 3, "select": "inner", "seed": 1, "split_seed": 1, "repeats": 2, "new_splits": True, "threads": 2},
     **{"device": "cuda", "precision": "bf16"},
 }
@@ -909,10 +909,10 @@ def no_sequence(pack):
             "--radii: circles of radius 7 find no place in 14 px; choose smaller ones or a larger --tile",
         ),
         (
-            {"select_features": "181"},
+            {"n_features": "181"},
             7,
             UsageError,
-            "--select-features: expected at most 180, the features that these settings give, got 181",
+            "--n-features: expected at most 180, the features that these settings give, got 181",
         ),
         (
             {},
@@ -976,7 +976,7 @@ def test_the_largest_settings_that_fit_are_let_pass(tmp_path):
     pack = make_pack(tmp_path / "a.npz")
     for values in (
         {"radii": "15,15,2", "length": 5, "grid": "1,1,1"},
-        {"select_features": "180"},
+        {"n_features": "180"},
         {"grid": "32,32,6"},
         {"length": 0, "radii": "1,1,3"},
     ):
@@ -993,7 +993,7 @@ def test_the_pack_at_fault_is_the_one_that_is_named(tmp_path):
 
 RADII = "--radii: expected three numbers of 1 to 64 for x,y,t, got "
 GRID_NUMBERS = "--grid: expected three numbers of 1 to 64 for x,y,t, got "
-COUNT = "--select-features: expected a number from 1, all or auto, got "
+COUNT = "--n-features: expected a number from 1, all or auto, got "
 COST = "--cost: expected a number above 0 and up to 1e9, or auto, got "
 
 
@@ -1019,7 +1019,7 @@ COST = "--cost: expected a number above 0 and up to 1e9, or auto, got "
         ],
         *[({"grid": text}, f"{GRID_NUMBERS}{text!r}") for text in ("", "5", "5,5", "0,5,2", "65,1,1", "5x5x2", "Auto")],
         *[
-            ({"select_features": text}, f"{COUNT}{text!r}")
+            ({"n_features": text}, f"{COUNT}{text!r}")
             for text in ("", "0", "000", "-5", "1.5", "1e3", "many", "1000000000", " 5", "٣")
         ],
         *[({"cost": text}, f"{COST}{text!r}") for text in ("", "0", "-1", "nan", "inf", "1.1e9", "1e-400", "C")],
@@ -1048,8 +1048,8 @@ def test_settings_that_make_no_sense_are_refused(values, message):
         {"radii": "1, 1, 2"},
         {"radii": "1,1,64", "length": 0},
         {"grid": "64,64,64"},
-        {"select_features": "1"},
-        {"select_features": "999999999"},
+        {"n_features": "1"},
+        {"n_features": "999999999"},
         {"cost": "1e9"},
         {"cost": "1e-9"},
         {"cost": "0.5"},
@@ -1063,11 +1063,11 @@ def test_settings_at_the_edge_are_let_pass(values):
 
 SHARED = {"classes", "region", "tile", "face_size", "balance", "method", "protocol", "folds", "split_seed"}
 SHARED |= {"repeats", "new_splits", "threads"}
-TEXTURE = {"length", "interpolation", "points", "radii", "normalise", "grid", "select_features", "cost"}
+TEXTURE = {"length", "interpolation", "points", "radii", "normalise", "grid", "n_features", "cost"}
 NETWORK_ONLY = {
     *("frames", "width", "blocks", "stem_kernel", "stem_stride", "abn", "map_kernel", "arcface", "arc_scale"),
     *("arc_margin", "arc_ramp", "pool", "dropout", "temporal_init", "recipe", "epochs", "batch_size", "optimizer"),
-    *("lr", "momentum", "weight_decay", "warmup", "schedule", "clip_norm", "copies", "fresh_copies", "mirror"),
+    *("lr", "momentum", "weight_decay", "warmup", "schedule", "max_grad_norm", "copies", "fresh_copies", "mirror"),
     *("rotation_deg", "gain", "bias", "select", "seed", "device", "precision"),
 }
 FIT = {
@@ -1088,17 +1088,17 @@ WHY = {
 def test_options_of_other_features_are_refused_one_by_one(features):
     for field in dataclasses.fields(Settings):
         if field.name in FIT[features]:
-            check_given(method_named(features), [field.name])
+            reject_irrelevant(method_named(features), [field.name])
             continue
         option = {"rotation_deg": "--rotation"}.get(field.name, "--" + field.name.replace("_", "-"))
         why = "goes with --fuse" if field.name == "fuse_weights" else WHY[features]
         if features == "network" and field.name not in TEXTURE:
             why = f"goes with --method {'lbp-top' if field.name in FIT['lbp-top'] else 'cbp-top'}"
         with pytest.raises(UsageError) as caught:
-            check_given(method_named(features), [*sorted(FIT[features])[:3], field.name])
+            reject_irrelevant(method_named(features), [*sorted(FIT[features])[:3], field.name])
         assert str(caught.value) == f"{option}: {why}"
-    check_given(method_named(features), FIT[features])
-    check_given(method_named(features), [])
+    reject_irrelevant(method_named(features), FIT[features])
+    reject_irrelevant(method_named(features), [])
 
 
 @pytest.mark.parametrize(
@@ -1112,5 +1112,5 @@ def test_options_of_other_features_are_refused_one_by_one(features):
 )
 def test_options_of_other_features_are_named_together(features, given, message):
     with pytest.raises(UsageError) as caught:
-        check_given(method_named(features), given)
+        reject_irrelevant(method_named(features), given)
     assert str(caught.value) == message

@@ -84,7 +84,7 @@ def cv(
         return
     from ..report import load_run, render_text
     from ..runs.execute import cross_validate, is_complete
-    from ..runs.start import begin, begin_repeats
+    from ..runs.start import begin, start_repeats
     from ..workers import available_cores
 
     if fusing:
@@ -117,7 +117,7 @@ def cv(
         repeats=chosen_repeats,
         folds_file=folds_file,
     )
-    repeats = begin_repeats(folder, config, partial(remark, quiet=quiet), tuple(said))
+    repeats = start_repeats(folder, config, partial(remark, quiet=quiet), tuple(said))
     if plan:
         import shlex
 
@@ -145,12 +145,12 @@ def _fuse(
     from ..runs.execute import cross_validate
     from ..runs.methods import method_named
     from ..runs.methods.fusion import begin_fusion, default_fusion
-    from ..runs.methods.options import check_given
+    from ..runs.methods.options import reject_irrelevant
 
     if unfit:
         raise UsageError(f"{', '.join(unfit)}: --fuse trains nothing; leave it out")
     said = {name: value for name, value in given.items() if value is not None}
-    check_given(method_named("fusion"), said)
+    reject_irrelevant(method_named("fusion"), said)
     weights = said.get("fuse_weights", "equal")
     folder = output or default_fusion(runs, weights)
     config, remarks = begin_fusion(runs, folder, weights, join=resume)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..clips import OK, person_of
+from ..clips import OK, subject_key
 from ..errors import UsageError
 from .console import Command, check_png, progress_bar, remark
 from .options import PATH, jobs_option, quiet_option
@@ -184,7 +184,7 @@ def extract(
         said = jitter_remark(done.rows, jitter, jitter_seed or 0)
         remark(f"{said}; each clip's moves stand in {target.with_suffix('.clips.csv')}", quiet)
     state = "" if done.fresh else " (unchanged, nothing to do; --overwrite makes it again)"
-    people = len(set(map(person_of, done.pack.dataset, done.pack.subject)))
+    people = len(set(map(subject_key, done.pack.dataset, done.pack.subject)))
     remark(f"{target}: {len(done.pack.ids)} of {len(done.rows)} clips, {people} subjects{state}", quiet)
     if sheet is not None:
         from ..report.drawing import contact_sheet

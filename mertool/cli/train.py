@@ -30,10 +30,10 @@ def train(
       mertool train CKplus.npz --roi --abn -o ckplus
       mertool cv SAMM.npz --roi --abn --init ckplus
     """
-    from ..runs.execute import how_trained, train_run
+    from ..runs.execute import train_run, training_summary
     from ..runs.start import begin
 
     folder, config = begin("train", packs, run, given, partial(remark, quiet=quiet), resume=resume, init=init)
     with progress_bar("train", quiet) as progress:
         train_run(folder, config, progress)
-    remark(f"{folder}: {how_trained(folder, config)}", quiet)
+    remark(f"{folder}: {training_summary(folder, config)}", quiet)

@@ -122,7 +122,7 @@ def _reader(name: str) -> Reader:
 def _recognise(seen: Survey) -> Reader:
     """The reader whose clip folders are there; where there are none, the one whose table is."""
     by_folder = {name: clue for name, reader in READERS.items() if (clue := reader.clue(seen))}
-    by_table = {name: clue for name, reader in READERS.items() if (clue := reader.table_clue(seen))}
+    by_table = {name: clue for name, reader in READERS.items() if (clue := reader.detect_table(seen))}
     for clues in (by_folder, by_table):
         if len(clues) > 1:
             met = "; ".join(f"{name}: {clue}" for name, clue in clues.items())

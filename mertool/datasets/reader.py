@@ -55,7 +55,7 @@ class Reader:
     parts: tuple[str, ...] = ()
     remark: str = ""
 
-    def table_clue(self, seen: Survey) -> str | None:
+    def detect_table(self, seen: Survey) -> str | None:
         """A table with a name of this data set's, in words; None where there is none."""
         found = [path for path in seen.tables if any(text in path.name.lower() for text in self.named)]
         return f"the table {seen.shown(found[0])}" if found else None

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..clips import natural_key, person_of
+from ..clips import natural_key, subject_key
 from ..errors import DataError, FileError, UsageError
 from ..files import read_json, write_json
 from ..text import abbreviate, os_error_text
@@ -31,10 +31,10 @@ __all__ = [
     "inner_folds",
     "inner_split",
     "loso_folds",
-    "person_of_id",
     "read_folds_file",
     "split_id",
     "stratified_folds",
+    "subject_key_of_id",
     "subject_overlap",
 ]
 
@@ -147,7 +147,7 @@ class Folds:
 
 
 class Overlap(NamedTuple):
-    """People of one fold's test part who also have clips in its training part, sorted (`person_of_id`)."""
+    """People of one fold's test part who also have clips in its training part, sorted (`subject_key_of_id`)."""
 
     fold: int
     n_shared: int
@@ -207,9 +207,9 @@ def stratified_folds(ids: Sequence[str], labels: Sequence[str], n_folds: int, se
     return Folds("stratified", seed, tuple(tuple(sorted(order[fold::n_folds])) for fold in range(n_folds)))
 
 
-def person_of_id(clip_id: str) -> str:
-    """The person of a clip: data sets that share people are one (`mertool.clips.person_of`)."""
-    return person_of(*split_id(clip_id)[:2])
+def subject_key_of_id(clip_id: str) -> str:
+    """The person of a clip: data sets that share people are one (`mertool.clips.subject_key`)."""
+    return subject_key(*split_id(clip_id)[:2])
 
 
 def loso_folds(ids: Sequence[str]) -> Folds:
@@ -225,7 +225,7 @@ def loso_folds(ids: Sequence[str]) -> Folds:
     """
     people: dict[str, list[str]] = {}
     for clip_id in sorted(ids):
-        people.setdefault(person_of_id(clip_id), []).append(clip_id)
+        people.setdefault(subject_key_of_id(clip_id), []).append(clip_id)
     if not people:
         raise DataError("folds: no clip is of the wanted classes; try another --classes")
     if len(people) == 1:
@@ -256,7 +256,7 @@ def group_folds(ids: Sequence[str], labels: Sequence[str], n_folds: int, seed: i
         raise DataError("folds: no clip is of the wanted classes; try another --classes")
     people: dict[str, list[int]] = {}
     for place in sorted(range(len(ids)), key=ids.__getitem__):
-        people.setdefault(person_of_id(ids[place]), []).append(place)
+        people.setdefault(subject_key_of_id(ids[place]), []).append(place)
     if len(people) == 1:
         raise DataError(f"folds: all {len(ids)} clips are of {next(iter(people))}; --protocol group needs two subjects")
     if len(people) < n_folds:
@@ -285,7 +285,7 @@ def inner_folds(ids: Sequence[str], labels: Sequence[str], seed: int) -> Folds:
     Raises:
         DataError: Fewer than two people.
     """
-    people = {person_of_id(clip_id) for clip_id in ids}
+    people = {subject_key_of_id(clip_id) for clip_id in ids}
     if len(people) < 2:
         raise DataError(
             f"inner validation: a training part holds the clips of {len(people)} person; it needs two or more, so "
@@ -436,7 +436,7 @@ def subject_overlap(folds: Folds) -> list[Overlap]:
 
     A protocol is subject-independent if every `n_shared` is 0.
     """
-    subjects = [{person_of_id(clip_id) for clip_id in ids} for ids in folds.tests]
+    subjects = [{subject_key_of_id(clip_id) for clip_id in ids} for ids in folds.tests]
     n_folds_with = Counter(subject for fold in subjects for subject in fold)
     overlaps = []
     for fold, tested in enumerate(subjects):

@@ -13,7 +13,7 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
-from ..clips import natural_key, person_of
+from ..clips import natural_key, subject_key
 from ..errors import DataError
 from .predictions import Predictions
 from .statistics import stratified_random
@@ -60,7 +60,7 @@ class Metrics(TypedDict):
     fold_accuracy_sd: float | None  # their sample standard deviation (n - 1); None with fewer than two folds
     majority: float  # accuracy of always answering the most frequent class
     n: int
-    n_subjects: int  # people (`mertool.clips.person_of`)
+    n_subjects: int  # people (`mertool.clips.subject_key`)
     confusion: list[list[int]]  # K x K; row = truth, column = prediction, both in the order of `classes`
     per_class: dict[str, ClassScores]
     per_dataset: dict[str, DatasetScores]
@@ -119,7 +119,7 @@ def evaluate(predictions: Predictions) -> Metrics:
         "fold_accuracy_sd": float(np.std(fold_accuracies, ddof=1)) if len(fold_accuracies) > 1 else None,
         "majority": float(support.max() / support.sum()),
         "n": len(predictions.clip),
-        "n_subjects": len(set(map(person_of, predictions.dataset, predictions.subject))),
+        "n_subjects": len(set(map(subject_key, predictions.dataset, predictions.subject))),
         "confusion": confusion.tolist(),
         "per_class": _class_scores(confusion, classes),
         "per_dataset": per_dataset,
@@ -142,7 +142,7 @@ def count_confusions(truth: Sequence[str], prediction: Sequence[str], classes: S
 
 def confusions_by_person(predictions: Predictions) -> NDArray[np.int64]:
     """(S, K, K) counts, one confusion matrix a person in the order of their names, for the bootstrap over people."""
-    people = list(map(person_of, predictions.dataset, predictions.subject))
+    people = list(map(subject_key, predictions.dataset, predictions.subject))
     place = {name: row for row, name in enumerate(sorted(set(people)))}
     number = {name: k for k, name in enumerate(predictions.classes)}
     counts = np.zeros((len(place), len(number), len(number)), np.int64)
@@ -156,7 +156,7 @@ def hits_by_person(predictions: Predictions) -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
     rows = zip(predictions.dataset, predictions.subject, predictions.truth, predictions.prediction, strict=True)
     for dataset, subject, truth, prediction in rows:
-        name = person_of(dataset, subject)
+        name = subject_key(dataset, subject)
         hits, n = found.get(name, (0, 0))
         found[name] = (hits + (truth == prediction), n + 1)
     return dict(sorted(found.items(), key=lambda item: natural_key(item[0])))

@@ -18,9 +18,9 @@ __all__ = [
     "Spread",
     "bootstrap_intervals",
     "compare_paired",
-    "fewest_one_way",
     "holm",
     "mcnemar_exact",
+    "min_discordant",
     "minimal_detectable",
     "spread",
     "stratified_random",
@@ -33,14 +33,14 @@ class Paired(NamedTuple):
 
     Attributes:
         n: Clips of both.
-        only_first, only_second: Clips that only the first, or only the second, got right.
+        discordant_first, discordant_second: Clips that only the first, or only the second, got right.
         difference: Accuracy of the second less that of the first.
         p: Of the exact McNemar test, two-sided.
     """
 
     n: int
-    only_first: int
-    only_second: int
+    discordant_first: int
+    discordant_second: int
     difference: float
     p: float
 
@@ -139,31 +139,31 @@ def bootstrap_intervals(
     return {name: (float(low), float(high)) for name, (low, high) in bounds.items()}
 
 
-def mcnemar_exact(only_first: int, only_second: int) -> float:
+def mcnemar_exact(discordant_first: int, discordant_second: int) -> float:
     """Two-sided p of the exact McNemar test: are two classifiers right on equally many of the clips they differ on?
 
     Args:
-        only_first, only_second: Clips that only the one, or only the other, got right.
+        discordant_first, discordant_second: Clips that only the one, or only the other, got right.
 
     Raises:
         ValueError: A negative count.
 
     Source: Q. McNemar, Psychometrika 12 (1947) 153-157; exact form: binomial test with p = 1/2.
     """
-    if only_first < 0 or only_second < 0:
-        raise ValueError(f"mcnemar_exact: expected counts from 0, got {only_first} and {only_second}")
-    n, fewer = only_first + only_second, min(only_first, only_second)
+    if discordant_first < 0 or discordant_second < 0:
+        raise ValueError(f"mcnemar_exact: expected counts from 0, got {discordant_first} and {discordant_second}")
+    n, fewer = discordant_first + discordant_second, min(discordant_first, discordant_second)
     tail = sum(comb(n, k) for k in range(fewer + 1))
     return min(1.0, float(2 * tail / 2**n))  # whole numbers until here: exact for any count
 
 
-def fewest_one_way(alpha: float = 0.05) -> int:
+def min_discordant(alpha: float = 0.05) -> int:
     """The fewest differing clips, all one way, with which an exact McNemar test reaches the level `alpha`.
 
     2 x 0.5^6 = 0.031: six at 5 %.
     """
     if not 0 < alpha < 1:
-        raise ValueError(f"fewest_one_way: expected alpha between 0 and 1, got {alpha}")
+        raise ValueError(f"min_discordant: expected alpha between 0 and 1, got {alpha}")
     return ceil(1 - log2(alpha))
 
 
@@ -179,10 +179,16 @@ def compare_paired(first: Mapping[str, bool], second: Mapping[str, bool]) -> Pai
     if first.keys() != second.keys() or not first:
         apart = sorted(first.keys() ^ second.keys())
         raise ValueError(f"compare_paired: expected the same clips, {len(apart)} are in one run only, e.g. {apart[:1]}")
-    only_first = sum(hit and not second[clip] for clip, hit in first.items())
-    only_second = sum(hit and not first[clip] for clip, hit in second.items())
+    discordant_first = sum(hit and not second[clip] for clip, hit in first.items())
+    discordant_second = sum(hit and not first[clip] for clip, hit in second.items())
     n = len(first)
-    return Paired(n, only_first, only_second, (only_second - only_first) / n, mcnemar_exact(only_first, only_second))
+    return Paired(
+        n,
+        discordant_first,
+        discordant_second,
+        (discordant_second - discordant_first) / n,
+        mcnemar_exact(discordant_first, discordant_second),
+    )
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

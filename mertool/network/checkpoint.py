@@ -117,24 +117,24 @@ def save_checkpoint(
         stream.write(buffer.getbuffer())
 
 
-def load_weights(path: Path, way_out: str = "give another checkpoint") -> Checkpoint:
+def load_weights(path: Path, hint: str = "give another checkpoint") -> Checkpoint:
     """Read a checkpoint without running code from it.
 
     Args:
         path: A checkpoint.
-        way_out: What the user can do about a bad file; the end of every message.
+        hint: What the user can do about a bad file; the end of every message.
 
     Raises:
         FileError: There is no such file, or it cannot be read.
         DataError: It is no checkpoint, is damaged, holds Python objects, or comes from a newer mertool.
     """
-    content = _read_plain(path, way_out)
+    content = _read_plain(path, hint)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise DataError(f"{path}: expected a checkpoint of mertool's, got another torch file; {way_out}")
+        raise DataError(f"{path}: expected a checkpoint of mertool's, got another torch file; {hint}")
     version = content.get("version")
     if not isinstance(version, int) or version > VERSION:
         raise DataError(
-            f"{path}: checkpoint format {version!r}, this mertool reads up to {VERSION}; update mertool, or {way_out}"
+            f"{path}: checkpoint format {version!r}, this mertool reads up to {VERSION}; update mertool, or {hint}"
         )
     try:
         settings = Settings.from_file(content["settings"])
@@ -143,7 +143,7 @@ def load_weights(path: Path, way_out: str = "give another checkpoint") -> Checkp
         seen = tuple(str(name) for name in content["seen"])
     except (KeyError, TypeError, ValueError) as error:  # UsageError is a ValueError
         detail = f"no {error}" if isinstance(error, KeyError) else error
-        raise DataError(f"{path}: unusable content ({detail}); {way_out}") from error
+        raise DataError(f"{path}: unusable content ({detail}); {hint}") from error
     return Checkpoint(path, settings, classes, weights, state, seen)
 
 
@@ -218,14 +218,14 @@ def transfer(model: Network, settings: Settings, classes: tuple[str, ...], sourc
     return report
 
 
-def _read_plain(path: Path, way_out: str) -> Any:
+def _read_plain(path: Path, hint: str) -> Any:
     """The plain containers and tensors of a torch archive."""
     try:
         data = io.BytesIO(path.read_bytes())
     except OSError as error:
-        raise FileError(f"{path}: cannot be read: {os_error_text(error)}; {way_out}") from error
+        raise FileError(f"{path}: cannot be read: {os_error_text(error)}; {hint}") from error
     if not zipfile.is_zipfile(data):  # Of a cut archive the index, at the end, is gone
-        raise DataError(f"{path}: expected a checkpoint of mertool's, got another file or one cut short; {way_out}")
+        raise DataError(f"{path}: expected a checkpoint of mertool's, got another file or one cut short; {hint}")
     try:
         with zipfile.ZipFile(data) as archive:
             damaged = archive.testzip()
@@ -234,12 +234,12 @@ def _read_plain(path: Path, way_out: str) -> Any:
             return torch.load(data, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise DataError(
-            f"{path}: expected plain tensors, got Python objects, which could run code: refused; {way_out}"
+            f"{path}: expected plain tensors, got Python objects, which could run code: refused; {hint}"
         ) from error
     except Exception as error:  # On damaged input the readers raise nearly every kind
         detail = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path}: damaged, or not a checkpoint of mertool's ({detail[:80]}); {way_out}") from error
-    raise DataError(f"{path}: damaged (wrong checksum of {damaged}); {way_out}")
+        raise DataError(f"{path}: damaged, or not a checkpoint of mertool's ({detail[:80]}); {hint}") from error
+    raise DataError(f"{path}: damaged (wrong checksum of {damaged}); {hint}")
 
 
 def _part(name: str) -> str:

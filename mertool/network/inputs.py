@@ -26,11 +26,11 @@ __all__ = [
     "Copies",
     "Samples",
     "batch_plan",
-    "draw_copies",
     "geometry",
     "input_shape",
     "load_samples",
     "render",
+    "sample_augmentation",
     "steps_per_epoch",
 ]
 
@@ -188,7 +188,7 @@ def geometry(
     return face_transforms(landmarks, side, angle_deg, mirror), (1, 1), (side, side)
 
 
-def draw_copies(ids: Sequence[str], copy: NDArray[np.int64], epoch: int, settings: Settings) -> Copies:
+def sample_augmentation(ids: Sequence[str], copy: NDArray[np.int64], epoch: int, settings: Settings) -> Copies:
     """Random geometry and tone of B augmented copies.
 
     Args:

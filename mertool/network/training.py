@@ -277,8 +277,8 @@ def _train_epoch(
             )
         optimizer.zero_grad()
         losses.total.backward()  # type: ignore[no-untyped-call]
-        if settings.clip_norm > 0:
-            nn.utils.clip_grad_norm_(model.parameters(), settings.clip_norm)
+        if settings.max_grad_norm > 0:
+            nn.utils.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
         optimizer.step()
         step += 1
         n_images += len(y)
@@ -346,14 +346,14 @@ def _resume(
             model.load_state_dict(best)
         model.load_state_dict(checkpoint.weights)
     except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
-        raise DataError(f"{path}: its content does not fit this training; {_way_out(path)}") from error
+        raise DataError(f"{path}: its content does not fit this training; {_hint(path)}") from error
     _write_log(files.log, rows)  # A kill between the two files left the log one row short
     return rows, best
 
 
 def _load_own(path: Path, settings: Settings, classes: tuple[str, ...]) -> Checkpoint:
     """The checkpoint of this very training."""
-    checkpoint = load_weights(path, way_out=_way_out(path))
+    checkpoint = load_weights(path, hint=_hint(path))
     differences = settings.differences(checkpoint.settings)
     if classes != checkpoint.classes:
         differences.append(f"classes: {', '.join(classes)} here, {', '.join(checkpoint.classes)} there")
@@ -362,7 +362,7 @@ def _load_own(path: Path, settings: Settings, classes: tuple[str, ...]) -> Check
     return checkpoint
 
 
-def _way_out(path: Path) -> str:
+def _hint(path: Path) -> str:
     return f"delete {path.name} to train this network again from its first epoch"
 
 

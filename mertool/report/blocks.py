@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ..text import display_width, strip_control_chars
 
-__all__ = ["Block", "Facts", "Heading", "Notes", "Table", "column_widths", "visible"]
+__all__ = ["Block", "Facts", "Heading", "Notes", "Table", "column_widths", "without_control_chars"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Notes:
 Block = Heading | Facts | Table | Notes
 
 
-def visible(block: Block) -> Block:
+def without_control_chars(block: Block) -> Block:
     """The same without control characters: names on disk may hold them, and they drive a terminal or break a line."""
 
     if isinstance(block, Heading):

@@ -37,7 +37,11 @@ def compare_runs(runs: Sequence[Run]) -> list[Comparison]:
     level = 0.05 / max(1, len(paired))
     return [
         Comparison(
-            run.name, runs[0].name, pair, p, minimal_detectable(pair.n, pair.only_first + pair.only_second, level)
+            run.name,
+            runs[0].name,
+            pair,
+            p,
+            minimal_detectable(pair.n, pair.discordant_first + pair.discordant_second, level),
         )
         for run, pair, p in zip(alike, paired, adjusted, strict=True)
     ]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..extraction.image_files import write_png
-from ..network.inputs import Copies, Samples, draw_copies, render
+from ..network.inputs import Copies, Samples, render, sample_augmentation
 from ..pack import Pack
 from ..regions import GRID, region_squares, region_transforms
 from ..settings import Settings
@@ -73,7 +73,7 @@ def input_sheet(samples: Samples, settings: Settings, path: Path, clips: int = 6
     cells = []
     for row in chosen:
         rows = np.full(copies + 1, row)
-        drawn = draw_copies([samples.ids[row]] * copies, np.arange(copies), 0, settings)
+        drawn = sample_augmentation([samples.ids[row]] * copies, np.arange(copies), 0, settings)
         plain = Copies.plain(1)
         how = Copies(
             np.concatenate([plain.angle_deg, drawn.angle_deg]),

@@ -16,9 +16,9 @@ from ..evaluation.folds import split_id
 from ..evaluation.metrics import hits_by_person
 from ..evaluation.statistics import spread
 from ..runs.finished import Run
-from ..runs.methods.options import settings_that_count
+from ..runs.methods.options import relevant_settings
 from ..text import display_width
-from .blocks import Block, Facts, Heading, Notes, Table, column_widths, visible
+from .blocks import Block, Facts, Heading, Notes, Table, column_widths, without_control_chars
 from .compare import compare_runs
 from .sections import WIDTH, blocks_of
 
@@ -36,17 +36,19 @@ __all__ = [
 
 def blocks_text(blocks: Sequence[Block]) -> str:
     """Blocks for a terminal: aligned columns, sentences wrapped."""
-    return "\n\n".join(map(_block_text, map(visible, blocks))) + "\n"
+    return "\n\n".join(map(_block_text, map(without_control_chars, blocks))) + "\n"
 
 
 def blocks_markdown(blocks: Sequence[Block]) -> str:
     """Blocks as GitHub-flavoured Markdown."""
-    return "\n\n".join(map(_block_markdown, map(visible, blocks))) + "\n"
+    return "\n\n".join(map(_block_markdown, map(without_control_chars, blocks))) + "\n"
 
 
 def blocks_latex(blocks: Sequence[Block]) -> str:
     """Blocks for a paper: tables of the package booktabs; put \\usepackage{booktabs} into the preamble."""
-    return "\n\n".join(["% needs \\usepackage{booktabs}", *map(_block_latex, map(visible, blocks))]) + "\n"
+    return (
+        "\n\n".join(["% needs \\usepackage{booktabs}", *map(_block_latex, map(without_control_chars, blocks))]) + "\n"
+    )
 
 
 # By the names of --format: what any list of blocks can be written as.
@@ -98,7 +100,7 @@ def render_csv(runs: Sequence[Run]) -> str:
             "designs": "; ".join(f"{one['features']} of {one['of']}, C {one['cost']:g}" for one in run.designs),
             "weights": "; ".join(" ".join(f"{weight:.4f}" for weight in fold) for fold in run.weights),
         }
-        chosen = settings_that_count(run.settings)
+        chosen = relevant_settings(run.settings)
         row = [*(cells[name] for name in _CSV_SCORES), *(chosen.get(name, "") for name in settings)]
         writer.writerow(map(_plain, row))
     return stream.getvalue()

@@ -21,7 +21,7 @@ from ..evaluation.metrics import hits_by_person
 from ..evaluation.statistics import spread
 from ..runs.finished import Run
 from ..runs.methods import method_of
-from ..runs.methods.options import settings_that_count
+from ..runs.methods.options import relevant_settings
 from .blocks import Block, Facts, Heading, Notes, Table
 from .sections import CONFUSION, details_of, summary_of
 
@@ -372,7 +372,7 @@ def _audits(found: Findings) -> str:
 
 
 def _settings_diff(runs: Sequence[Run]) -> str:
-    settings = [settings_that_count(run.settings) | _sources(run) for run in runs]
+    settings = [relevant_settings(run.settings) | _sources(run) for run in runs]
     _, apart = _compare(settings)
     if not apart:
         return "<p>None: all runs have the same settings, packs and folds.</p>"

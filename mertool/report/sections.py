@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..evaluation.statistics import fewest_one_way, spread
+from ..evaluation.statistics import min_discordant, spread
 from ..runs.finished import Run
 from ..runs.methods import method_of
 from ..settings import RECIPES, Settings
@@ -113,8 +113,8 @@ def _comparison_blocks(runs: Sequence[Run]) -> list[Block]:
     rows = [
         (
             c.run,
-            str(c.paired.only_second),
-            str(c.paired.only_first),
+            str(c.paired.discordant_second),
+            str(c.paired.discordant_first),
             f"{100 * c.paired.difference:+.2f}",
             _p(c.paired.p),
             _p(c.p_holm),
@@ -129,7 +129,7 @@ def _comparison_blocks(runs: Sequence[Run]) -> list[Block]:
         else (f"None of these runs can be told apart from {runs[0].name} at 5 %.")
     )
     n = found[0].paired.n
-    fewest = fewest_one_way(_LEVEL / len(found))
+    fewest = min_discordant(_LEVEL / len(found))
     corrected = f", at the strictest level of Holm's correction ({_LEVEL:g}/{len(found)})" if len(found) > 1 else ""
     return [
         Table(f"Against {runs[0].name}, clip by clip: exact McNemar test; differences in points", header, tuple(rows)),

@@ -30,26 +30,26 @@ from .layout import RunFolder
 from .methods import method_of
 
 __all__ = [
-    "Init",
-    "Member",
+    "FusedRun",
+    "InitialWeights",
     "RunConfig",
     "class_set_of",
     "command_of",
     "fingerprint",
     "initial_weights",
-    "locate",
-    "move_packs",
     "open_packs",
     "open_samples",
     "read_folds",
     "relative_to_run",
+    "resolve_in_run",
+    "update_pack_paths",
 ]
 
 _FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Init:
+class InitialWeights:
     """Where the initial weights came from: `--init`."""
 
     path: str
@@ -60,12 +60,12 @@ class Init:
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class FusedRun:
     """A run whose predictions a fusion joins: `--fuse`."""
 
     path: str
-    mark: str  # its fingerprint
-    people: tuple[str, ...]  # whom its initial weights have seen, see Init
+    fingerprint: str  # of its run
+    people: tuple[str, ...]  # whom its initial weights have seen, see InitialWeights
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +90,11 @@ class RunConfig:
     classes: tuple[str, ...]
     packs: tuple[tuple[str, str], ...]
     clips: tuple[str, ...]
-    init: Init | None
+    init: InitialWeights | None
     apexes: tuple[str, ...] = ()
     jitters: tuple[int, ...] = ()
     alignments: tuple[str, ...] = ()
-    members: tuple[Member, ...] = ()
+    members: tuple[FusedRun, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, as config.json holds them."""
@@ -176,7 +176,7 @@ class RunConfig:
                 alignments=tuple(_text(pack.get("alignment", "clip"), "alignment") for pack in packs),
                 init=None
                 if init is None
-                else Init(
+                else InitialWeights(
                     _path(init["path"]),
                     _text(init["sha256"], "sha256"),
                     _list(init["loaded"], str, "loaded"),
@@ -184,7 +184,11 @@ class RunConfig:
                     _list(init.get("people", []), str, "people"),
                 ),
                 members=tuple(
-                    Member(_path(one["path"]), _text(one["mark"], "mark"), _list(one["people"], str, "people"))
+                    FusedRun(
+                        _path(one["path"]),
+                        _text(one["fingerprint"], "fingerprint"),
+                        _list(one["people"], str, "people"),
+                    )
                     for one in _list(values.get("members", []), dict, "members")
                 ),
             )
@@ -198,7 +202,7 @@ class RunConfig:
             texts.append("other packs")
         if (self.init and self.init.sha256) != (other.init and other.init.sha256):
             texts.append("other initial weights (--init)")
-        if [member.mark for member in self.members] != [member.mark for member in other.members]:
+        if [member.fingerprint for member in self.members] != [member.fingerprint for member in other.members]:
             texts.append("other runs (--fuse)")
         if self.command != other.command:
             texts.append(f"command {self.command} here, {other.command} there")
@@ -246,7 +250,7 @@ def fingerprint(run: Path) -> str:
         hashed["packs"] = [pack["sha256"] for pack in values["packs"]]
         hashed["init"] = values["init"] and values["init"]["sha256"]
         if "members" in values:
-            hashed["members"] = [member["mark"] for member in values["members"]]
+            hashed["members"] = [member["fingerprint"] for member in values["members"]]
     except (KeyError, TypeError) as error:
         raise DataError(f"{path}: damaged configuration ({error}); start the run again") from error
     hashed["folds"] = file_sha256(RunFolder(run).folds)
@@ -262,7 +266,7 @@ def class_set_of(packs: Sequence[Pack], settings: Settings) -> ClassSet:
     return resolve_classes(settings.classes, {emotion for pack in packs for emotion in pack.emotion})
 
 
-def move_packs(run: Path, config: RunConfig, packs: Sequence[Path]) -> RunConfig:
+def update_pack_paths(run: Path, config: RunConfig, packs: Sequence[Path]) -> RunConfig:
     """The configuration of a run whose packs now lie at `packs`; config.json is written anew where they have moved."""
     places = tuple((relative_to_run(path, run), digest) for path, (_, digest) in zip(packs, config.packs, strict=True))
     if places == config.packs:
@@ -281,10 +285,15 @@ def command_of(run: Path, config: RunConfig) -> str:
     """
     settings, usual = config.settings, Settings.from_recipe(config.settings.recipe)
     if not method_of(settings).trains:
-        words = ["mertool", "cv", "--fuse", *(os.path.relpath(locate(run, member.path)) for member in config.members)]
+        words = [
+            "mertool",
+            "cv",
+            "--fuse",
+            *(os.path.relpath(resolve_in_run(run, member.path)) for member in config.members),
+        ]
         words += ["--fuse-weights", settings.fuse_weights] if settings.fuse_weights != usual.fuse_weights else []
         return shlex.join([*words, "-o", f"{os.path.relpath(run)}-again"])
-    words = ["mertool", config.command, *(os.path.relpath(locate(run, path)) for path, _ in config.packs)]
+    words = ["mertool", config.command, *(os.path.relpath(resolve_in_run(run, path)) for path, _ in config.packs)]
     words += [f"--{settings.region}", "--classes", settings.classes]
     words += ["--recipe", settings.recipe] if settings.recipe != "modern" else []
     own_folds = settings.protocol == "file"
@@ -298,7 +307,7 @@ def command_of(run: Path, config: RunConfig) -> str:
         option = option_name(field.name)
         words += [option if value else f"--no-{option[2:]}"] if isinstance(value, bool) else [option, str(value)]
     words += ["--folds-file", os.path.relpath(RunFolder(run).folds)] if own_folds else []
-    words += ["--init", os.path.relpath(locate(run, config.init.path))] if config.init else []
+    words += ["--init", os.path.relpath(resolve_in_run(run, config.init.path))] if config.init else []
     return shlex.join([*words, "-o", f"{os.path.relpath(run)}-again"])
 
 
@@ -322,7 +331,7 @@ def open_packs(run: Path, config: RunConfig) -> list[Pack]:
     """
     packs = []
     for relative, digest in config.packs:
-        path = locate(run, relative)
+        path = resolve_in_run(run, relative)
         if file_sha256(path) != digest:
             raise DataError(f"{path}: changed since {run} was begun; extract it with the old settings or begin anew")
         packs.append(load_pack(path))
@@ -338,7 +347,7 @@ def initial_weights(run: Path, config: RunConfig) -> Path | None:
     """
     if config.init is None:
         return None
-    path = locate(run, config.init.path)
+    path = resolve_in_run(run, config.init.path)
     if file_sha256(path) != config.init.sha256:
         raise DataError(f"{path}: the initial weights changed since {run} was begun; begin anew with another -o")
     return path
@@ -356,6 +365,6 @@ def relative_to_run(path: Path, run: Path) -> str:
     return os.path.relpath(path.resolve(), run.resolve())
 
 
-def locate(run: Path, relative: str) -> Path:
+def resolve_in_run(run: Path, relative: str) -> Path:
     """The file that config.json names relative to the run folder, also where that is reached through a link."""
     return Path(os.path.normpath(run.resolve() / relative))

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..clips import show_same_moments
+from ..clips import filmed_together
 from ..datasets.labels import megc3_remarks
 from ..errors import DataError, FileError, UsageError
 from ..evaluation.folds import (
@@ -30,13 +30,13 @@ from ..files import make_folder, write_json
 from ..network.inputs import Samples, load_samples
 from ..pack import Pack, file_sha256
 from ..settings import Settings
-from .config import RunConfig, class_set_of, move_packs, relative_to_run
+from .config import RunConfig, class_set_of, relative_to_run, update_pack_paths
 from .environment import describe_environment
 from .initial_weights import open_initial_weights, weights_file
 from .layout import RunFolder
 from .methods import method_of
 
-__all__ = ["begin_run", "continue_run", "default_run", "enter_run"]
+__all__ = ["create_run", "default_run", "resume_run", "write_or_join"]
 
 _SUBJECT_DISJOINT = ("group", "loso")
 
@@ -60,7 +60,7 @@ def default_run(command: str, packs: Sequence[Path], settings: Settings, init: P
     return Path("runs") / "-".join(parts)
 
 
-def begin_run(
+def create_run(
     run: Path,
     command: str,
     packs: Sequence[Pack],
@@ -140,15 +140,15 @@ def begin_run(
         jitters=tuple(pack.meta.get("settings", {}).get("jitter", 0) for pack in packs),
         alignments=tuple(pack.alignment for pack in packs),
     )
-    return enter_run(run, wanted, folds, join=join, undecided=undecided), remarks
+    return write_or_join(run, wanted, folds, join=join, undecided=undecided), remarks
 
 
-def enter_run(
+def write_or_join(
     run: Path, wanted: RunConfig, folds: Folds | None, *, join: bool = False, undecided: Collection[str] = ()
 ) -> RunConfig:
     """Write folds.json, env.json and config.json of a new run, or join the run that is there; gives its configuration.
 
-    Arguments and errors as `begin_run`.
+    Arguments and errors as `create_run`.
     """
     make_folder(run)
     place = RunFolder(run)
@@ -175,7 +175,7 @@ def enter_run(
     return wanted
 
 
-def continue_run(run: Path, command: str, packs: Sequence[Path], init: Path | None, given: dict[str, Any]) -> RunConfig:
+def resume_run(run: Path, command: str, packs: Sequence[Path], init: Path | None, given: dict[str, Any]) -> RunConfig:
     """The configuration of a run that `--resume` continues: all settings are the run's.
 
     Args:
@@ -204,13 +204,13 @@ def continue_run(run: Path, command: str, packs: Sequence[Path], init: Path | No
         raise UsageError(
             f"{run}: --resume takes the run's own settings, but {'; '.join(texts)}; leave these options out"
         )
-    return move_packs(run, config, packs) if packs else config
+    return update_pack_paths(run, config, packs) if packs else config
 
 
 def _check_seeds(settings: Settings) -> None:
     """Refuse seeds that leave no room for those of the repeats."""
     try:
-        settings.of_repeat(settings.repeats - 1)
+        settings.for_repeat(settings.repeats - 1)
     except UsageError as error:
         raise UsageError(f"{error}, which the last of {settings.repeats} repeats would have") from error
 
@@ -263,7 +263,7 @@ def _refuse_cameras(samples: Samples) -> None:
     datasets = sorted({split_id(name)[0] for name in samples.ids})
     for dataset in datasets:
         for other in datasets:
-            if show_same_moments(dataset, other):
+            if filmed_together(dataset, other):
                 raise DataError(
                     f"{dataset} and {other} filmed the same moments, which would be trained on and tested; "
                     "give one of them, or --protocol loso or group"

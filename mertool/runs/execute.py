@@ -19,7 +19,7 @@ from .methods import method_of
 from .methods.base import FoldWork
 from .methods.network import train_on_all
 
-__all__ = ["attention_of", "cross_validate", "how_trained", "is_complete", "train_run"]
+__all__ = ["attention_of", "cross_validate", "is_complete", "train_run", "training_summary"]
 
 Progress = Callable[[int, int], None]
 
@@ -89,7 +89,7 @@ def train_run(run: Path, config: RunConfig, progress: Progress) -> None:
         _run_all(_work_on_training, [(run,)], [folder], config, 1, progress)
 
 
-def how_trained(run: Path, config: RunConfig) -> str:
+def training_summary(run: Path, config: RunConfig) -> str:
     """On how many clips a finished training was made and, with `--select inner`, what chose its epoch.
 
     Raises:

@@ -256,7 +256,7 @@ def _repeat(folder: Path, number: int, settings: Settings, predictions: Predicti
     if not RunFolder(part).is_run:
         raise DataError(f'{where}: no {part.name} yet; run "{_resume(folder)}"')
     repeat = load_run(part)
-    differing = settings.of_repeat(number).differences(repeat.settings)
+    differing = settings.for_repeat(number).differences(repeat.settings)
     if set(repeat.predictions.clip) != set(predictions.clip):
         differing.append("other clips")
     if differing:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..clips import show_same_moments
+from ..clips import filmed_together
 from ..errors import DataError, FileError
-from ..evaluation.folds import person_of_id, split_id
+from ..evaluation.folds import split_id, subject_key_of_id
 from ..network.inputs import Samples
 from ..pack import file_sha256
 from ..settings import Settings
-from .config import Init, relative_to_run
+from .config import InitialWeights, relative_to_run
 from .layout import RunFolder
 
 __all__ = ["open_initial_weights", "weights_file"]
@@ -23,7 +23,7 @@ def weights_file(path: Path) -> Path:
 
 def open_initial_weights(
     path: Path, run: Path, command: str, samples: Samples, settings: Settings
-) -> tuple[Init, list[str]]:
+) -> tuple[InitialWeights, list[str]]:
     """The weights that `--init` names, after checking that they have not seen the clips to be tested on."""
     from ..network.checkpoint import load_weights, transfer
     from ..network.model import build_model
@@ -38,13 +38,13 @@ def open_initial_weights(
             f"{path}: has seen {len(known)} clips of this run (first: {known[0]}), which would then be tested with "
             "what they taught; train on other recordings"
         )
-    everyone = {person_of_id(name) for name in samples.ids}
+    everyone = {subject_key_of_id(name) for name in samples.ids}
     datasets = {split_id(name)[0] for name in samples.ids}
     if command == "cv":
         for name in checkpoint.seen:
             other = split_id(name)[0]
-            twin = next((dataset for dataset in datasets if show_same_moments(dataset, other)), None)
-            if twin and person_of_id(name) in everyone:
+            twin = next((dataset for dataset in datasets if filmed_together(dataset, other)), None)
+            if twin and subject_key_of_id(name) in everyone:
                 raise DataError(
                     f"{path}: has seen {name}, and {twin} filmed the same moments, which would then be tested; "
                     "train on other recordings"
@@ -52,8 +52,8 @@ def open_initial_weights(
     model = build_model(settings, len(samples.classes), settings.seed)
     outcome = transfer(model, settings, samples.classes, checkpoint)
     loaded = (*outcome.loaded, *outcome.adapted)
-    people = tuple(sorted(everyone & {person_of_id(name) for name in checkpoint.seen}))
-    init = Init(relative_to_run(file, run), file_sha256(file), loaded, tuple(outcome.not_loaded), people)
+    people = tuple(sorted(everyone & {subject_key_of_id(name) for name in checkpoint.seen}))
+    init = InitialWeights(relative_to_run(file, run), file_sha256(file), loaded, tuple(outcome.not_loaded), people)
     remarks = [f"--init {path}: {line}" for line in outcome.lines()]
     if people:
         remarks.append(

@@ -9,7 +9,7 @@ import torch
 
 from ..datasets.labels import ClassSet
 from ..errors import DataError
-from ..evaluation.folds import person_of_id
+from ..evaluation.folds import subject_key_of_id
 from ..evaluation.predictions import NO_FOLD, Predictions
 from ..network.inputs import Samples
 from ..pack import Pack
@@ -52,8 +52,8 @@ def predict_pack(run: Path, pack: Pack, device: str) -> tuple[Predictions, list[
         remarks.append(
             f"{seen} of {len(rows)} clips were used to train {run}; their predictions say nothing about new recordings"
         )
-    people = {person_of_id(name) for name in samples.ids}
-    known = people & {person_of_id(name) for name in config.clips}
+    people = {subject_key_of_id(name) for name in samples.ids}
+    known = people & {subject_key_of_id(name) for name in config.clips}
     if known and not seen:
         remarks.append(f"{len(known)} of {len(people)} people were used to train {run}, in other clips or recordings")
     return predictions, remarks

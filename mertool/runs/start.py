@@ -12,13 +12,13 @@ from ..errors import DataError, UsageError
 from ..network.training import choose_device
 from ..pack import Pack, load_pack
 from ..settings import Settings
-from .config import RunConfig, initial_weights, locate, move_packs, open_packs
-from .create import begin_run, continue_run, default_run
+from .config import RunConfig, initial_weights, open_packs, resolve_in_run, update_pack_paths
+from .create import create_run, default_run, resume_run
 from .layout import RunFolder
 from .methods import method_named, method_of
-from .methods.options import check_given
+from .methods.options import reject_irrelevant
 
-__all__ = ["begin", "begin_repeats", "choose_packs", "settings_of"]
+__all__ = ["begin", "choose_packs", "settings_of", "start_repeats"]
 
 Remark = Callable[[str], None]
 _AUTO = {("device", "auto"), ("precision", "auto")}  # what these are without the option
@@ -64,7 +64,7 @@ def settings_of(given: dict[str, Any], packs: Sequence[Pack]) -> Settings:
     """
     said = _given(given)
     method = method_named(said.setdefault("method", Settings().method))
-    check_given(method, _given(given))
+    reject_irrelevant(method, _given(given))
     said["device"] = choose_device(said.get("device", "auto") if method.has_network else "cpu")
     said.setdefault("precision", "fp32")
     said.setdefault("classes", _usual_classes(packs))
@@ -106,7 +106,7 @@ def begin(
         folds_file: `--folds-file`.
 
     Raises:
-        MertoolError: As `mertool.runs.start.begin_run` and `continue_run`; or options that contradict each other.
+        MertoolError: As `mertool.runs.start.create_run` and `resume_run`; or options that contradict each other.
     """
     if folds_file is not None:
         if given.get("protocol") is not None:
@@ -120,7 +120,7 @@ def begin(
         raise UsageError(f"--new-splits: {_protocol_option(given['protocol'])} leaves nothing to split anew")
 
     def go_on(folder: Path) -> tuple[Path, RunConfig]:
-        config = continue_run(folder, command, packs, init, _given(given))
+        config = resume_run(folder, command, packs, init, _given(given))
         _check_repeats(repeats, config.settings)
         return folder, config
 
@@ -138,7 +138,7 @@ def begin(
     if resume:
         remark(f"{folder}: nothing to continue yet; beginning")
     undecided = {"device", "precision"} - set(_given(given))
-    config, remarks = begin_run(
+    config, remarks = create_run(
         folder,
         command,
         opened,
@@ -169,7 +169,7 @@ def _check_repeats(chosen: tuple[int, ...], settings: Settings) -> None:
             raise UsageError(f"--repeat: expected 0 to {settings.repeats - 1}, got {number}")
 
 
-def begin_repeats(run: Path, config: RunConfig, remark: Remark, said: Sequence[str]) -> list[tuple[Path, RunConfig]]:
+def start_repeats(run: Path, config: RunConfig, remark: Remark, said: Sequence[str]) -> list[tuple[Path, RunConfig]]:
     """A begun run and its repeats, each a complete run in `RUN/repeat_K`, which are begun or joined.
 
     Repeat K has the seed `seed + K`, and the folds of the run or, with `new_splits`, those of `split_seed + K`.
@@ -181,7 +181,7 @@ def begin_repeats(run: Path, config: RunConfig, remark: Remark, said: Sequence[s
         said: Remarks that the run has made already; of repeats they are not made again.
 
     Raises:
-        MertoolError: As `mertool.runs.start.begin_run`; or what the run was made from has changed.
+        MertoolError: As `mertool.runs.start.create_run`; or what the run was made from has changed.
     """
     runs = [(run, config)]
     settings = config.settings
@@ -192,17 +192,17 @@ def begin_repeats(run: Path, config: RunConfig, remark: Remark, said: Sequence[s
     with place.repeats_lock():
         for number in range(1, settings.repeats):
             folder = place.repeat(number).path
-            wanted = settings.of_repeat(number)
+            wanted = settings.for_repeat(number)
             if RunFolder(folder).is_run:
                 found = RunConfig.read(folder)
                 differing = dataclasses.replace(config, settings=wanted).differences(found)
                 if differing:
                     raise DataError(f"{folder}: is no repeat of {run} ({'; '.join(differing)}); move it away")
-                found = move_packs(folder, found, [locate(run, path) for path, _ in config.packs])
+                found = update_pack_paths(folder, found, [resolve_in_run(run, path) for path, _ in config.packs])
             else:
                 packs = packs or open_packs(run, config)
                 own = place.folds if settings.protocol == "file" else None
-                found, texts = begin_run(folder, "cv", packs, wanted, initial_weights(run, config), folds_file=own)
+                found, texts = create_run(folder, "cv", packs, wanted, initial_weights(run, config), folds_file=own)
                 for text in texts:
                     if text not in said:
                         remark(f"repeat {number}: {text}")

@@ -25,12 +25,12 @@ from ..files import make_folder
 from ..network.inputs import Samples, geometry
 from ..pack import Pack, file_sha256, write_arrays
 from ..regions import GRID, REGIONS, SQUARE
-from ..settings import Settings, three_of
+from ..settings import Settings, parse_xyt
 
 __all__ = [
     "Layout",
     "check_packs",
-    "describe_clips",
+    "compute_histograms",
     "features_of",
     "interpolate_frames",
     "layout_of",
@@ -95,7 +95,7 @@ def layout_of(settings: Settings) -> Layout:
     """The columns that these settings give."""
     regions = settings.region == "roi"
     grid = settings.grid if settings.grid != "auto" else "1,1,2" if regions else "5,5,2"
-    x, y, t = three_of("grid", grid, 64)
+    x, y, t = parse_xyt("grid", grid, 64)
     points = settings.points
     if settings.method == "cbp-top":
         bins = 2 ** (points // 2 + 1)
@@ -188,7 +188,7 @@ def check_packs(packs: Sequence[Pack], settings: Settings) -> None:
         UsageError: Circles that find no place in a picture, or more features to select than there are.
         DataError: A pack without a sequence, or with one of too few frames; or too many features to hold.
     """
-    rx, ry, rt = three_of("radii", settings.radii, 64)
+    rx, ry, rt = parse_xyt("radii", settings.radii, 64)
     side, option = (settings.tile, "--tile") if settings.region == "roi" else (settings.face_size, "--face-size")
     if side <= 2 * max(rx, ry):
         raise UsageError(
@@ -196,10 +196,10 @@ def check_packs(packs: Sequence[Pack], settings: Settings) -> None:
             f"{option}"
         )
     layout = layout_of(settings)
-    if settings.select_features.isdigit() and int(settings.select_features) > layout.size:
+    if settings.n_features.isdigit() and int(settings.n_features) > layout.size:
         raise UsageError(
-            f"--select-features: expected at most {layout.size}, the features that these settings give, got "
-            f"{settings.select_features}"
+            f"--n-features: expected at most {layout.size}, the features that these settings give, got "
+            f"{settings.n_features}"
         )
     for pack in packs:
         if pack.sequence is None:
@@ -224,7 +224,7 @@ def check_packs(packs: Sequence[Pack], settings: Settings) -> None:
             )
 
 
-def describe_clips(volumes: NDArray[np.uint8], settings: Settings) -> NDArray[np.float32]:
+def compute_histograms(volumes: NDArray[np.uint8], settings: Settings) -> NDArray[np.float32]:
     """Histograms of texture codes.
 
     Args:
@@ -241,7 +241,7 @@ def describe_clips(volumes: NDArray[np.uint8], settings: Settings) -> NDArray[np
         volumes.reshape(count * places, *volumes.shape[2:]),
         "lbp" if lbp else "cbp",
         settings.points,
-        three_of("radii", settings.radii, 64),
+        parse_xyt("radii", settings.radii, 64),
         "bilinear" if lbp and settings.sampling == "bilinear" else "nearest",
         0 if lbp else settings.threshold,
         not lbp and settings.signed,
@@ -266,7 +266,7 @@ def features_of(
 
     Args:
         samples: The clips.
-        settings: See `describe_clips`.
+        settings: See `compute_histograms`.
         progress: Called with (clips done, clips in all).
         kept: Read those that are kept beside their packs, and keep them there; else compute them.
 
@@ -298,7 +298,7 @@ def _compute(pack: Pack, settings: Settings, progress: Progress, before: int, to
     table = np.empty((n, size), np.float32)
     for start in range(0, n, _BATCH):
         clips = np.arange(start, min(start + _BATCH, n))
-        table[clips] = describe_clips(texture_volumes(pack, clips, settings), settings)
+        table[clips] = compute_histograms(texture_volumes(pack, clips, settings), settings)
         progress(before + int(clips[-1]) + 1, total)
     return table
 

@@ -29,12 +29,12 @@ from .features import Layout
 __all__ = [
     "FoldFiles",
     "Trained",
-    "best_of",
-    "classify_again",
+    "best_candidate",
+    "candidates_of",
     "classify_fold",
     "design_of",
-    "designs_of",
     "read_selection",
+    "recheck_classifier",
     "train_fold",
 ]
 
@@ -75,11 +75,11 @@ class Trained(NamedTuple):
     inner: NDArray[np.float64] | None
 
 
-def designs_of(settings: Settings, size: int) -> list[Design]:
+def candidates_of(settings: Settings, size: int) -> list[Design]:
     """What inner validation chooses from, of `size` features."""
     counts: Sequence[int] = feature_counts(size)
-    if settings.select_features != "auto":
-        counts = (size,) if settings.select_features == "all" else (int(settings.select_features),)
+    if settings.n_features != "auto":
+        counts = (size,) if settings.n_features == "all" else (int(settings.n_features),)
     costs = COSTS if settings.cost == "auto" else (float(settings.cost),)
     return [Design(count, cost) for count in counts for cost in costs]
 
@@ -87,7 +87,7 @@ def designs_of(settings: Settings, size: int) -> list[Design]:
 def train_fold(samples: Samples, features: NDArray[np.float32], ids: Sequence[str], settings: Settings) -> Trained:
     """Choose and train a classifier on the clips of a training part, and on nothing else.
 
-    The design is the best over inner folds of whole people; see `best_of`.
+    The design is the best over inner folds of whole people; see `best_candidate`.
 
     Args:
         samples: All clips.
@@ -100,7 +100,7 @@ def train_fold(samples: Samples, features: NDArray[np.float32], ids: Sequence[st
     """
     rows = samples.rows_of(ids)
     x, labels, classes = features[rows], samples.labels[rows], samples.classes
-    designs = designs_of(settings, features.shape[1])
+    designs = candidates_of(settings, features.shape[1])
     seen = tuple(ids)
     try:
         inner = inner_folds(ids, [classes[label] for label in labels], settings.split_seed)
@@ -120,12 +120,12 @@ def train_fold(samples: Samples, features: NDArray[np.float32], ids: Sequence[st
             for classifier in problem.train(count, costs, classes):
                 found[classifier.design][out] = classifier.predict(x[out])
     scores = {design: _score(samples, rows, probabilities) for design, probabilities in found.items()}
-    best = best_of(scores)
+    best = best_candidate(scores)
     classifier = train_classifier(x, labels, best, classes, balance=settings.balance, seen=seen)
     return Trained(classifier, scores, found[best])
 
 
-def best_of(scores: Mapping[Design, tuple[float, float]]) -> Design:
+def best_candidate(scores: Mapping[Design, tuple[float, float]]) -> Design:
     """The design of highest UF1, of equal ones that of lowest log loss, of equal ones that of fewest features."""
     return min(scores, key=lambda design: (-scores[design][0], scores[design][1], design.count, design.cost))
 
@@ -194,7 +194,7 @@ def read_selection(path: Path) -> dict[Design, tuple[float, float]]:
         raise DataError(f"{path}: damaged; expected a row a design, as mertool writes it") from error
 
 
-def classify_again(
+def recheck_classifier(
     samples: Samples,
     features: NDArray[np.float32],
     training: Sequence[str],
@@ -246,7 +246,7 @@ def _faults_of_choice(
     choose: bool,
 ) -> list[str]:
     """What is wrong with the choice of a fold's design."""
-    designs = designs_of(settings, features.shape[1])
+    designs = candidates_of(settings, features.shape[1])
     if kept.design not in designs:
         return ["its design is none that its settings allow"]
     if not files.selection.exists():
@@ -255,7 +255,7 @@ def _faults_of_choice(
     inner = Predictions.read(files.inner)
     if set(scores) != set(designs):
         return ["its selection.csv has other designs than its settings give"]
-    if best_of(scores) != kept.design:
+    if best_candidate(scores) != kept.design:
         return ["its design is not the best of its inner folds"]
     if inner.clip != tuple(training):
         return ["its inner predictions are of other clips than the training part"]

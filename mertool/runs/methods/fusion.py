@@ -25,8 +25,8 @@ from ...pack import file_sha256
 from ...settings import FUSION, Settings
 from ...text import few
 from ..checks import FAIL, NOTE, PASS, Check
-from ..config import Member, RunConfig, fingerprint, locate, relative_to_run
-from ..create import enter_run
+from ..config import FusedRun, RunConfig, fingerprint, relative_to_run, resolve_in_run
+from ..create import write_or_join
 from ..layout import RunFolder
 from . import method_of
 from .base import AuditCase, FoldWork, Method, Outcome
@@ -200,18 +200,18 @@ def begin_fusion(runs: Sequence[Path], folder: Path, weights: str, *, join: bool
         command="cv",
         settings=settings,
         classes=first.classes,
-        packs=tuple((relative_to_run(locate(runs[0], path), folder), digest) for path, digest in first.packs),
+        packs=tuple((relative_to_run(resolve_in_run(runs[0], path), folder), digest) for path, digest in first.packs),
         clips=first.clips,
         init=None,
         apexes=first.apexes,
         jitters=first.jitters,
         alignments=first.alignments,
         members=tuple(
-            Member(relative_to_run(run, folder), fingerprint(run), _people(config))
+            FusedRun(relative_to_run(run, folder), fingerprint(run), _people(config))
             for run, config in zip(runs, configs, strict=True)
         ),
     )
-    config = enter_run(folder, wanted, folds[0], join=join)
+    config = write_or_join(folder, wanted, folds[0], join=join)
     if (config.members, config.packs) != (wanted.members, wanted.packs):  # runs that have moved since
         config = dataclasses.replace(config, members=wanted.members, packs=wanted.packs)
         moved = {name: config.as_dict()[name] for name in ("members", "packs")}
@@ -251,9 +251,9 @@ def member_folders(run: Path, config: RunConfig) -> list[Path]:
     """
     folders = []
     for member in config.members:
-        folder = locate(run, member.path)
+        folder = resolve_in_run(run, member.path)
         _read_member(folder)
-        if fingerprint(folder) != member.mark:
+        if fingerprint(folder) != member.fingerprint:
             raise DataError(f"{folder}: is not the run that {run} was begun with; fuse anew with another -o")
         folders.append(folder)
     return folders

@@ -14,7 +14,7 @@ from ...errors import DataError, MertoolError
 from ...evaluation.folds import Folds, inner_split
 from ...evaluation.metrics import evaluate
 from ...evaluation.predictions import NO_FOLD, Predictions
-from ...network.inputs import Copies, Samples, batch_plan, draw_copies, input_shape, render, steps_per_epoch
+from ...network.inputs import Copies, Samples, batch_plan, input_shape, render, sample_augmentation, steps_per_epoch
 from ...settings import Settings
 from ...text import few
 from ..checks import FAIL, PASS, SAME, Check
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ...network.training import Fitted, Validation
     from ..finished import Run
 
-__all__ = ["NetworkMethod", "plain_batches", "train_on_all"]
+__all__ = ["NetworkMethod", "inference_batches", "train_on_all"]
 
 _PREDICT_BATCH = 32  # clips rendered at once: memory stays small
 
@@ -79,7 +79,7 @@ class NetworkMethod(Method):
         rows = np.arange(len(samples.ids))
         files = [folder.final for folder in RunFolder(run).trained_folders(config.command, "final")]
         models = (restore(load_weights(file)).to(device) for file in files)
-        return [predict(model, plain_batches(samples, rows, config), config.settings)[0] for model in models]
+        return [predict(model, inference_batches(samples, rows, config), config.settings)[0] for model in models]
 
     def audit(self, case: AuditCase, samples: Samples) -> Iterator[Check]:
         """What the networks have seen, for how long they were trained, and whether the predictions are theirs."""
@@ -145,7 +145,7 @@ def train_on_all(run: Path, config: RunConfig) -> Outcome:
     return Outcome([folder.final, folder.log], {"epoch": epoch})
 
 
-def plain_batches(samples: Samples, rows: NDArray[np.int64], config: RunConfig) -> Iterator[Tensor]:
+def inference_batches(samples: Samples, rows: NDArray[np.int64], config: RunConfig) -> Iterator[Tensor]:
     """Batches (B, T, H, W) of clips as they are, in the order of `rows`."""
     for start in range(0, len(rows), _PREDICT_BATCH):
         part = rows[start : start + _PREDICT_BATCH]
@@ -188,7 +188,7 @@ def _fit(
 
     def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         for place, copy in batch_plan(ids, labels, epoch, settings):
-            copies = draw_copies([ids[k] for k in place], copy, epoch, settings)
+            copies = sample_augmentation([ids[k] for k in place], copy, epoch, settings)
             yield _render_batch(samples, rows[place], copies, settings), torch.from_numpy(labels[place])
 
     initial: dict[str, Tensor] | None = None
@@ -210,7 +210,7 @@ def _fit(
 def _validate(samples: Samples, rows: NDArray[np.int64], config: RunConfig, model: Network) -> Validation:
     from ...network.training import predict
 
-    probabilities, _ = predict(model, plain_batches(samples, rows, config), config.settings)
+    probabilities, _ = predict(model, inference_batches(samples, rows, config), config.settings)
     return _score(samples, rows, probabilities)
 
 
@@ -228,7 +228,7 @@ def _predict(
     """Write predictions of these rows to `path`; gives their attention maps."""
     from ...network.training import predict
 
-    probabilities, maps = predict(model, plain_batches(samples, rows, config), config.settings)
+    probabilities, maps = predict(model, inference_batches(samples, rows, config), config.settings)
     samples.predictions(rows, probabilities, fold).write(path)
     return maps
 
@@ -283,7 +283,7 @@ def _repredict(case: AuditCase, samples: Samples, fold: int, ids: Sequence[str])
             raise DataError(f"{folder.inner}: expected clips of {', '.join(config.classes)}; was it edited?")
     inner = tuple(sorted(clip for part in parts[1:] for clip in part.clip))
     names = sorted({*ids, *inner})
-    batches = plain_batches(samples, samples.rows_of(names), config)
+    batches = inference_batches(samples, samples.rows_of(names), config)
     probabilities, _ = predict(restore(checkpoint), batches, config.settings)
     now = dict(zip(names, np.asarray(probabilities, np.float64), strict=True))
     rows = samples.rows_of(inner)

@@ -10,7 +10,7 @@ from ...settings import GROUPS, Settings, option_name
 from . import METHODS, method_named, method_of
 from .base import Method
 
-__all__ = ["check_given", "settings_that_count"]
+__all__ = ["reject_irrelevant", "relevant_settings"]
 
 _OF_A_JOIN = ("method", "fuse_weights", "classes", "protocol", "folds", "split_seed")
 
@@ -20,7 +20,7 @@ def _foreign(method: Method) -> frozenset[str]:
     return frozenset().union(*(fields for group, fields in GROUPS.items() if group not in method.setting_groups))
 
 
-def settings_that_count(settings: Settings) -> dict[str, Any]:
+def relevant_settings(settings: Settings) -> dict[str, Any]:
     """The values of a run's settings without those that mean nothing for its method."""
     values = settings.as_dict()
     method = method_of(settings)
@@ -29,7 +29,7 @@ def settings_that_count(settings: Settings) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name not in _foreign(method)}
 
 
-def check_given(method: Method, given: Iterable[str]) -> None:
+def reject_irrelevant(method: Method, given: Iterable[str]) -> None:
     """Refuse options that mean nothing for a method, rather than ignore them.
 
     Args:

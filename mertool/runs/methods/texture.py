@@ -17,7 +17,7 @@ from ...pack import Pack
 from ...settings import Settings
 from ...texture.classifier import Classifier
 from ...texture.features import check_packs, features_of, layout_of
-from ...texture.model_selection import FoldFiles, classify_again, classify_fold, design_of
+from ...texture.model_selection import FoldFiles, classify_fold, design_of, recheck_classifier
 from ..checks import FAIL, PASS, Check
 from ..config import RunConfig, open_samples, read_folds
 from ..layout import RunFolder
@@ -46,7 +46,7 @@ class TextureMethod(Method):
 
     def check_parts(self, parts: Sequence[tuple[str, ...]], settings: Settings) -> None:
         """What is chosen is chosen over people: a part of one is refused."""
-        if "auto" in (settings.select_features, settings.cost):
+        if "auto" in (settings.n_features, settings.cost):
             for ids in parts:
                 inner_folds(ids, [""] * len(ids), settings.split_seed)
 
@@ -92,7 +92,7 @@ class TextureMethod(Method):
             for fold, ids in enumerate(case.folds.tests):
                 folder = RunFolder(case.run).fold(fold)
                 training = case.folds.training(fold)
-                kept, faults = classify_again(
+                kept, faults = recheck_classifier(
                     samples, features, training, ids, _files(folder), settings, choose=case.choose
                 )
                 if folder.read_record().facts.get("design") != design_of(kept, layout_of(settings)):
@@ -111,7 +111,7 @@ class TextureMethod(Method):
         """`roi, LBP-TOP, P 8, R 1,1,2, 10 frames (tim), selection`."""
         settings = run.settings
         frames = f"{settings.length} frames ({settings.interpolation})" if settings.length else "frames as stored"
-        chosen = {"auto": "selection", "all": "all features"}.get(settings.select_features, "fixed selection")
+        chosen = {"auto": "selection", "all": "all features"}.get(settings.n_features, "fixed selection")
         shape = f"P {settings.points}, R {settings.radii}"
         return ", ".join([settings.region, self.name.upper(), shape, frames, chosen])
 
@@ -125,7 +125,7 @@ class TextureMethod(Method):
         never = "the test fold is never looked at during training."
         auto = [
             name
-            for name, value in (("the number of features", settings.select_features), ("C", settings.cost))
+            for name, value in (("the number of features", settings.n_features), ("C", settings.cost))
             if value == "auto"
         ]
         chosen = ""
