@@ -106,7 +106,7 @@ def begin(
         folds_file: `--folds-file`.
 
     Raises:
-        MertoolError: As `mertool.runs.start.create_run` and `resume_run`; or options that contradict each other.
+        MertoolError: As `mertool.runs.create.create_run` and `resume_run`; or options that contradict each other.
     """
     if folds_file is not None:
         if given.get("protocol") is not None:
@@ -181,7 +181,7 @@ def start_repeats(run: Path, config: RunConfig, remark: Remark, said: Sequence[s
         said: Remarks that the run has made already; of repeats they are not made again.
 
     Raises:
-        MertoolError: As `mertool.runs.start.create_run`; or what the run was made from has changed.
+        MertoolError: As `mertool.runs.create.create_run`; or what the run was made from has changed.
     """
     runs = [(run, config)]
     settings = config.settings

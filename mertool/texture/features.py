@@ -229,7 +229,7 @@ def compute_histograms(volumes: NDArray[np.uint8], settings: Settings) -> NDArra
 
     Args:
         volumes: (B, places, L, h, w) as `texture_volumes` gives them.
-        settings: `features`, `points`, `radii`, `sampling`, `mapping`, `normalise`, `threshold`, `signed`, `grid`.
+        settings: `method`, `points`, `radii`, `sampling`, `mapping`, `normalise`, `threshold`, `signed`, `grid`.
 
     Returns:
         (B, features) float32: shares that sum to 1 in each histogram, or counts.
