@@ -506,8 +506,8 @@ def test_resume_takes_the_settings_of_the_run_and_no_others(copies):
     folder = copies / "fixed"
     (folder / "fold_1/done.json").unlink()
     for words, text in (
-        (("--method", "cbp-top"), "features: 'cbp-top' here, 'lbp-top' there"),
-        (("--method", "network"), "features: 'network' here, 'lbp-top' there"),
+        (("--method", "cbp-top"), "method: 'cbp-top' here, 'lbp-top' there"),
+        (("--method", "network"), "method: 'network' here, 'lbp-top' there"),
         (("--cost", "11"), "cost: '11' here, '10' there"),
         (("--points", "8"), "points: 8 here, 4 there"),
         (("--balance",), "balance: True here, False there"),

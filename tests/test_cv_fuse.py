@@ -127,7 +127,7 @@ def test_a_fusion_has_the_files_of_the_contract_and_no_others(made):
         assert (made / name / "folds.json").read_bytes() == (made / "lbp/folds.json").read_bytes()
     values = json.loads((made / "equal/config.json").read_text())
     assert [member["path"] for member in values["members"]] == ["../lbp", "../cbp"]
-    assert [member["mark"] for member in values["members"]] == [fingerprint(made / name) for name in ("lbp", "cbp")]
+    assert [member["fingerprint"] for member in values["members"]] == [fingerprint(made / name) for name in ("lbp", "cbp")]
     assert values["settings"]["method"] == "fusion"
     assert values["packs"][0]["path"] == "../a.npz"
     assert values["clips"] == sorted(load_pack(made / "a.npz").ids)
@@ -385,7 +385,7 @@ def test_resume_refuses_other_runs_and_other_weights(home):
     ):
         line = refusal("cv", "--fuse", *words, "-o", "equal", "--resume", cwd=home, code=2)
         assert text in line
-    assert "features: 'lbp-top' here, 'fusion' there" in refusal(
+    assert "method: 'lbp-top' here, 'fusion' there" in refusal(
         "cv", "-o", "equal", "--resume", "--method", "lbp-top", cwd=home, code=2
     )
     before = files_of(home / "equal")
@@ -927,8 +927,8 @@ def test_a_damaged_file_of_a_fused_run_is_one_line(home, name):
         ((0, "path"), ""),
         ((0, "path"), "a\0b"),
         ((0, "path"), "\ud800"),
-        ((0, "mark"), None),
-        ((0, "mark"), 5),
+        ((0, "fingerprint"), None),
+        ((0, "fingerprint"), 5),
         ((0, "people"), None),
         ((0, "people"), "p0"),
         ((0, "people"), [5]),

@@ -455,7 +455,7 @@ def test_another_process_trains_the_same_bytes(tmp_path):
     """
     for size in (20, 700):
         features, labels = made_up(60, size)
-        np.savez(tmp_path / f"{size}.npz", method=features, labels=labels)
+        np.savez(tmp_path / f"{size}.npz", features=features, labels=labels)
     words = [sys.executable, "-c", textwrap.dedent(code), tmp_path]
     env = {**os.environ, "OMP_NUM_THREADS": "1"}
     words.append(tmp_path / "there.npz")

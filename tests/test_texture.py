@@ -1000,7 +1000,6 @@ COST = "--cost: expected a number above 0 and up to 1e9, or auto, got "
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"method": "hog"}, "--method: expected one of network, lbp-top, cbp-top, fusion, got 'hog'"),
         ({"interpolation": "cubic"}, "--interpolation: expected one of tim, linear, got 'cubic'"),
         ({"points": 6}, "--points: expected one of 4, 8, 16, got 6"),
         ({"sampling": "cubic"}, "--sampling: expected one of bilinear, nearest, got 'cubic'"),
@@ -1092,7 +1091,7 @@ def test_options_of_other_features_are_refused_one_by_one(features):
             continue
         option = {"rotation_deg": "--rotation"}.get(field.name, "--" + field.name.replace("_", "-"))
         why = "goes with --fuse" if field.name == "fuse_weights" else WHY[features]
-        if features == "network" and field.name not in TEXTURE:
+        if features == "network" and field.name not in {*TEXTURE, "fuse_weights"}:
             why = f"goes with --method {'lbp-top' if field.name in FIT['lbp-top'] else 'cbp-top'}"
         with pytest.raises(UsageError) as caught:
             reject_irrelevant(method_named(features), [*sorted(FIT[features])[:3], field.name])
