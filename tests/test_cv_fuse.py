@@ -127,7 +127,8 @@ def test_a_fusion_has_the_files_of_the_contract_and_no_others(made):
         assert (made / name / "folds.json").read_bytes() == (made / "lbp/folds.json").read_bytes()
     values = json.loads((made / "equal/config.json").read_text())
     assert [member["path"] for member in values["members"]] == ["../lbp", "../cbp"]
-    assert [member["fingerprint"] for member in values["members"]] == [fingerprint(made / name) for name in ("lbp", "cbp")]
+    expected = [fingerprint(made / name) for name in ("lbp", "cbp")]
+    assert [member["fingerprint"] for member in values["members"]] == expected
     assert values["settings"]["method"] == "fusion"
     assert values["packs"][0]["path"] == "../a.npz"
     assert values["clips"] == sorted(load_pack(made / "a.npz").ids)
