@@ -34,7 +34,7 @@ __all__ = ["HeadMotion", "Stabiliser"]
 Array = NDArray[np.float64]
 Image = NDArray[np.uint8]
 
-SIDE = 240  # of the crops that are compared; eyes are about 66 px apart there
+SIDE = 240  # of the crops that are compared; eyes are 65 to 80 px apart there
 FLOW_SIDE = 96  # of those for the first estimate
 _FLOW_STEP = 3
 _FLOW_SCALES = (2.0, 1.0, 0.5, 0.25)  # px of the crop of SIDE
