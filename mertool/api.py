@@ -93,8 +93,8 @@ def extract(
     from .extraction.faces import find_landmark_model
 
     model = None if options.get("aligned") else find_landmark_model(landmarks)
-    done = available_cores() if jobs is None else jobs
-    return make_pack(annotations, Path(output), landmarks=model, jobs=done, progress=on_progress, **options)
+    at_once = available_cores() if jobs is None else jobs
+    return make_pack(annotations, Path(output), landmarks=model, jobs=at_once, progress=on_progress, **options)
 
 
 def open_pack(path: Path | str) -> Pack:
