@@ -4,8 +4,8 @@ A head is never still, and moves the skin as far as a micro-expression does. Lan
 tell; grey levels can:
 
 1. Dense optical flow (DIS) on small crops and a similarity fitted robustly to it give a first estimate.
-2. Up to three steps of Lucas and Kanade's method refine it, each from a crop that is interpolated once from the picture.
-   Grey levels are normalised by their local mean and standard deviation, so that light does not count. Each of some 220
+2. Up to three steps of Lucas and Kanade's method refine it, each from a crop interpolated once from the picture. Grey
+   levels are normalised by their local mean and standard deviation, so that light does not count. Each of some 220
    windows of the face gives its own shift with a covariance; what most of them agree on is the head's motion. Windows
    that disagree by more than about 0.05 px - an expression, a blink, a shadow - lose their weight (the weights of
    Geman and McClure, over a scale that shrinks).
