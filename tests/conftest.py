@@ -1,42 +1,16 @@
-"""Fixtures: small made-up recordings, their pack, and the installed command."""
+"""Fixtures: small made-up recordings, their pack and a finished run of it."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: many small tests on few cores
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-# A folder of real photographs and films with MEASURED.csv, which says what is in each; not part of the repository.
-REAL_FACES = Path(os.environ.get("MERTOOL_TEST_FACES", os.devnull))
-# A network and a training that take a second: for everything that is not about accuracy.
-TINY = ("--width", "4", "--blocks", "1", "--epochs", "2", "--copies", "1", "--folds", "2", "--face-size", "48")
-
-
-_SCRIPT = Path(sys.executable).with_name("mertool")
-COMMAND = [str(_SCRIPT)] if _SCRIPT.exists() else [sys.executable, "-m", "mertool"]
-
-
-def run(*arguments, cwd, check=True, env=None, stdin=subprocess.DEVNULL):
-    """Run the installed `mertool`; gives the finished process with its text."""
-    done = subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, **(env or {})},
-        stdin=stdin,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        timeout=600,
-    )
-    if check:
-        assert done.returncode == 0, done.stderr
-    return done
+from tests.support.command import ROOT, TINY, run
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +41,7 @@ def one_process(monkeypatch):
     """`cv` and `train` work on their folds in this process, on one thread."""
     import torch
 
-    from tests.noise import in_this_process
+    from tests.support.noise import in_this_process
 
     in_this_process(monkeypatch)
     before = torch.get_num_threads()

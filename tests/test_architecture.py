@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from tests.conftest import ROOT
+from tests.support.command import ROOT
 
 PACKAGE = ROOT / "mertool"
 

@@ -11,8 +11,8 @@ import zipfile
 import pytest
 
 import mertool
-from tests.conftest import ROOT
-from tests.native import build_core
+from tests.support.command import ROOT
+from tests.support.native import build_core
 
 
 def test_an_sdist_builds_and_its_wheel_holds_everything(tmp_path):

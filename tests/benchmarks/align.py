@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from mertool import _core
 from mertool.regions import FLIP68
-from tests import reference
+from tests.support import reference
 
 Array = NDArray[Any]
 PICTURE, SIDE, SCALE = (1088, 2040), 256, 2.6

@@ -39,7 +39,7 @@ from mertool.extraction import stabilise
 from mertool.extraction.faces import FaceFinder, find_landmark_model
 from mertool.extraction.stabilise import Stabiliser
 from mertool.regions import compose, crop_transform, invert, region_centres
-from tests.scenes import APEX, error_px, fitted, make_scene
+from tests.support.scenes import APEX, error_px, fitted, make_scene
 
 Array = NDArray[Any]
 EMOTIONS = ("Anger", "Happiness", "Surprise", "Disgust", "Fear", "Sadness")

@@ -24,7 +24,8 @@ from skimage import data
 from skimage.feature import local_binary_pattern
 
 from mertool import _core
-from tests import reference, test_core_texture
+from tests.core import test_texture as test_core_texture
+from tests.support import reference
 
 Array = NDArray[Any]
 FRAMES, SIDE = 10, 128

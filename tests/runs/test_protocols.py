@@ -1,0 +1,187 @@
+"""Protocols through the installed command: folds of whole subjects, of data sets, of one's own; and what is refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from mertool.evaluation.folds import Folds, subject_overlap
+from tests.support.command import COMMAND, TINY, run
+
+NETWORK = (*TINY[:-4], "--face-size", "32", "--epochs", "1")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two packs of made-up noise: 'one' with six people of three emotions, 'two' with three of the same."""
+    home = tmp_path_factory.mktemp("protocols é")
+    rng = np.random.default_rng(0)
+    for name, people in (("one", 6), ("two", 3)):
+        rows = ["clip,subject,emotion,image"]
+        for person in range(people):
+            for n, emotion in enumerate(("fear", "joy", "fear", "rage")[: 3 + person % 2]):
+                picture = f"{name}_{person}_{n}.png"
+                cv2.imwrite(str(home / picture), rng.integers(0, 256, (64, 64, 3), np.uint8))
+                rows.append(f"c{n},p{person},{emotion},{picture}")
+        (home / f"{name}.csv").write_text("\n".join(rows) + "\n")
+        run("extract", f"{name}.csv", "--aligned", "--size", 64, cwd=home)
+    return home
+
+
+def cv(folder, *arguments, check=True):
+    return run("cv", *arguments, *NETWORK, cwd=folder, check=check)
+
+
+def test_group_keeps_people_whole(folder):
+    done = cv(folder, "one.npz", "--protocol", "group", "--folds", 3, "-o", "group")
+    folds = Folds.load(folder / "group" / "folds.json")
+    assert (folds.protocol, len(folds.tests)) == ("group", 3)
+    assert not any(part.n_shared for part in subject_overlap(folds))
+    assert "Subject-independent: none of 6 subjects has clips in both training and test parts." in done.stdout
+    assert "group, 3 folds, split seed 0" in done.stdout
+    assert json.loads((folder / "group" / "config.json").read_text())["settings"]["folds"] == 3
+
+
+def test_leave_dataset_out_trains_on_the_others(folder):
+    done = cv(folder, "one.npz", "two.npz", "--classes", "fear,joy", "--protocol", "leave-dataset-out", "-o", "out")
+    folds = Folds.load(folder / "out" / "folds.json")
+    assert [{name.split("/")[0] for name in ids} for ids in folds.tests] == [{"one"}, {"two"}]
+    assert "leave-dataset-out, 2 folds" in done.stdout
+    refused = cv(folder, "one.npz", "--protocol", "leave-dataset-out", "-o", "x", check=False)
+    assert refused.returncode == 1
+    assert "all clips are of one; --protocol leave-dataset-out needs packs of two" in refused.stderr
+    assert not (folder / "x").exists()
+
+
+def test_own_folds_are_used_as_they_are_and_an_array_joins_only_the_same(folder):
+    group = Folds.load(folder / "group" / "folds.json") if (folder / "group").exists() else None
+    if group is None:
+        test_group_keeps_people_whole(folder)
+        group = Folds.load(folder / "group" / "folds.json")
+    rows = [f"{clip},{fold}" for fold, ids in enumerate(group.tests) for clip in ids]
+    (folder / "mine.csv").write_text("\n".join(["clip,fold", *rows]) + "\n")
+    cv(folder, "one.npz", "--folds-file", "mine.csv", "-o", "own", "--fold", 1)
+    folds = Folds.load(folder / "own" / "folds.json")
+    assert (folds.protocol, folds.tests) == ("file", group.tests)
+    cv(folder, "one.npz", "--folds-file", "group/folds.json", "-o", "own", "--fold", 0)  # the same, said otherwise
+    turned = [f"{clip},{(fold + 1) % 3}" for fold, ids in enumerate(group.tests) for clip in ids]
+    (folder / "turned.csv").write_text("\n".join(["clip,fold", *turned]) + "\n")
+    done = cv(folder, "one.npz", "--folds-file", "turned.csv", "-o", "own", "--fold", 2, check=False)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (
+        2,
+        "Error: own: its settings differ (other folds); name another folder with -o",
+    )
+    done = run("cv", "one.npz", "-o", "own", "--resume", cwd=folder)
+    assert "file, 3 folds" in done.stdout
+
+
+def test_a_plan_is_a_command_a_fold_that_together_are_the_run(folder):
+    done = cv(folder, "one.npz", "--protocol", "loso", "-o", "planned runs/a b", "--plan")
+    commands = done.stdout.splitlines()
+    assert len(commands) == 6
+    assert commands[2] == "mertool cv -o 'planned runs/a b' --resume --fold 2"
+    assert Folds.load(folder / "planned runs/a b/folds.json").protocol == "loso"
+    script = "set -e\n" + "".join(f"{command} &\n" for command in commands) + "wait\n"
+    path = f"{Path(COMMAND[0]).parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(["sh", "-c", script], cwd=folder, check=True, env={**os.environ, "PATH": path}, timeout=600)
+    cv(folder, "one.npz", "--protocol", "loso", "-o", "at once")
+    for fold in range(6):
+        name = f"fold_{fold}/predictions.csv"
+        assert (folder / "planned runs/a b" / name).read_bytes() == (folder / "at once" / name).read_bytes()
+    assert (folder / "planned runs/a b/results.json").exists()
+    refused = cv(folder, "one.npz", "--plan", "--fold", 0, "-o", "x", check=False)
+    assert (refused.returncode, refused.stderr.splitlines()[-1]) == (
+        2,
+        "Error: --plan: trains nothing; leave out --fold, --repeat and --jobs",
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--protocol", "group", "--folds", 2, "--seed", 3, "--split-seed", 4, "--no-mirror", "--arcface"),
+        ("--recipe", "paper", "--epochs", 1, "--folds", 2, "--classes", "joy,fear", "--frames", 1),
+    ],
+)
+def test_the_command_of_a_run_makes_it_again(folder, options):
+    name = f"first {options[1]}"
+    cv(folder, "one.npz", *options, "-o", name)
+    command = run("report", "--command", name, cwd=folder).stdout.strip()
+    words = shlex.split(command)
+    assert words[:3] == ["mertool", "cv", "one.npz"]
+    run(*words[1:], cwd=folder)
+    for fold in (0, 1):
+        first, again = (folder / each / f"fold_{fold}/predictions.csv" for each in (name, f"{name}-again"))
+        assert first.read_bytes() == again.read_bytes()
+    assert (folder / name / "folds.json").read_bytes() == (folder / f"{name}-again" / "folds.json").read_bytes()
+
+
+def test_the_command_of_a_run_with_own_folds_takes_them_from_it(folder):
+    cv(folder, "one.npz", "--protocol", "group", "--folds", 2, "-o", "its folds")
+    cv(folder, "one.npz", "--folds-file", "its folds/folds.json", "-o", "theirs")
+    (command,) = run("report", "theirs", "--command", cwd=folder).stdout.splitlines()
+    assert "--folds-file theirs/folds.json" in command
+    assert "--protocol" not in command
+    run(*shlex.split(command)[1:], cwd=folder)
+    assert (folder / "theirs-again" / "folds.json").read_bytes() == (folder / "theirs" / "folds.json").read_bytes()
+
+
+def test_the_environment_says_versions_threads_and_the_state_of_git(folder, tmp_path):
+    def environment():
+        run("train", folder / "one.npz", *NETWORK, "--threads", 1, "-o", "net", cwd=tmp_path)
+        values = json.loads((tmp_path / "net" / "env.json").read_text())
+        shutil.rmtree(tmp_path / "net")
+        return values
+
+    values = environment()
+    assert {"mertool", "python", "numpy", "torch", "opencv", "platform", "cpu", "threads", "device"} <= set(values)
+    assert (values["threads"], values["git"]) == (1, None)
+    (tmp_path / "notes.txt").write_text("one")
+    author = ("-c", "user.name=x", "-c", "user.email=x@example.org")
+    for words in (("init", "-q"), ("add", "notes.txt"), (*author, "commit", "-q", "-m", "one")):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=tmp_path, capture_output=True, text=True).stdout.strip()
+    assert environment()["git"] == {"commit": commit, "changed": False}
+    (tmp_path / "notes.txt").write_text("two")
+    assert environment()["git"] == {"commit": commit, "changed": True}
+
+
+def test_a_class_that_one_fold_keeps_to_itself_is_named(folder):
+    done = cv(folder, "one.npz", "--protocol", "loso", "--fold", 0, "-o", "alone", check=False)
+    assert "cannot be learned" not in done.stderr  # rage has three people
+    lines = ["clip,fold"]
+    for clip in json.loads((folder / "alone" / "config.json").read_text())["clips"]:
+        lines.append(f"{clip},{int(clip.split('/')[1] in ('p1', 'p3', 'p5'))}")
+    (folder / "rage.csv").write_text("\n".join(lines) + "\n")
+    done = cv(folder, "one.npz", "--folds-file", "rage.csv", "--fold", 0, "-o", "rage")
+    assert "class rage cannot be learned in fold 1, which tests all its clips" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ("--protocol", "leave-dataset-out", "--folds", 3),
+            "with --protocol leave-dataset-out every data set is a fold",
+        ),
+        (("--folds-file", "mine.csv", "--folds", 3), "--folds: with --folds-file the file says them; leave it out"),
+        (("--folds-file", "mine.csv", "--protocol", "group"), "--folds-file: is a protocol of its own; leave out"),
+        (("--protocol", "group", "--folds", 7), "6 subjects cannot fill 7 disjoint folds; try --folds 6"),
+        (("--protocol", "best"), "'best' is not one of 'stratified', 'group', 'loso', 'leave-dataset-out'"),
+        (("--folds-file", "none.csv"), "none.csv: cannot be read: no such file or directory"),
+    ],
+)
+def test_refusals_are_one_line(folder, options, message):
+    done = cv(folder, "one.npz", *options, "-o", "never", check=False)
+    assert done.returncode in (1, 2)
+    assert message in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    assert not (folder / "never").exists()

@@ -1,0 +1,35 @@
+"""The installed command, as tests run it, and where things are."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+# A folder of real photographs and films with MEASURED.csv, which says what is in each; not part of the repository.
+REAL_FACES = Path(os.environ.get("MERTOOL_TEST_FACES", os.devnull))
+# A network and a training that take a second: for everything that is not about accuracy.
+TINY = ("--width", "4", "--blocks", "1", "--epochs", "2", "--copies", "1", "--folds", "2", "--face-size", "48")
+
+
+_SCRIPT = Path(sys.executable).with_name("mertool")
+COMMAND = [str(_SCRIPT)] if _SCRIPT.exists() else [sys.executable, "-m", "mertool"]
+
+
+def run(*arguments, cwd, check=True, env=None, stdin=subprocess.DEVNULL):
+    """Run the installed `mertool`; gives the finished process with its text."""
+    done = subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        cwd=cwd,
+        env={**os.environ, **(env or {})},
+        stdin=stdin,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=600,
+    )
+    if check:
+        assert done.returncode == 0, done.stderr
+    return done
