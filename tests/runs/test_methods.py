@@ -20,7 +20,7 @@ PEOPLE = {f"s{k}": ["anger", "fear", "joy"] for k in range(4)}
 def fourth(monkeypatch):
     """The one line, also where the command line has its list of names."""
     in_this_process(monkeypatch)
-    monkeypatch.setitem(METHODS, "nearest-mean", "tests.nearest_mean:NearestMean")
+    monkeypatch.setitem(METHODS, "nearest-mean", "tests.support.nearest_mean:NearestMean")
     option = next(option for option in main.commands["cv"].params if option.name == "method")
     monkeypatch.setattr(option, "type", click.Choice([name for name in METHODS if name != "fusion"]))
 
