@@ -104,7 +104,7 @@ class Plan:
         cells: Path of each annotation table -> the rows of its main sheet, header and preamble included; None is an
             empty cell, "" stands for action units.
         junk: Path -> content of files that a reader must not trip over.
-        strays: Clip folders on disk that no row names.
+        unannotated: Clip folders on disk that no row names.
         oddities: Every oddity planted, one line each.
         people: What each subject is called, in the order of the subjects.
     """
@@ -115,7 +115,7 @@ class Plan:
     tables: Callable[[Path, Sequence[Sequence[str]]], None]
     cells: dict[str, Rows]
     junk: dict[str, bytes]
-    strays: tuple[str, ...]
+    unannotated: tuple[str, ...]
     oddities: tuple[str, ...]
     people: tuple[str, ...]
 
@@ -132,7 +132,7 @@ class Draft:
     truths: list[Truth] = field(default_factory=list)
     books: list[Book] = field(default_factory=list)
     junk: dict[str, bytes] = field(default_factory=dict)
-    strays: list[str] = field(default_factory=list)
+    unannotated: list[str] = field(default_factory=list)
     oddities: list[str] = field(default_factory=list)
 
     def record(
@@ -182,12 +182,12 @@ class Draft:
 
     def stray(self, folder: str) -> None:
         """Note a clip folder that no row names."""
-        self.strays.append(folder)
+        self.unannotated.append(folder)
 
     def done(self, people: Sequence[str]) -> Plan:
         """The plan, with the annotation in `books`."""
-        if self.strays:
-            self.oddities.append(f"clip folders without a row: {', '.join(self.strays)}")
+        if self.unannotated:
+            self.oddities.append(f"clip folders without a row: {', '.join(self.unannotated)}")
         odd = [f"{truth.dataset}/{truth.subject}/{truth.clip}: {truth.odd}" for truth in self.truths if truth.odd]
         books = tuple(self.books)
         return Plan(
@@ -197,7 +197,7 @@ class Draft:
             tables=lambda out, units: write_books(books, out, units),
             cells={book.path: fill(book.main, None) for book in books},
             junk=self.junk,
-            strays=tuple(self.strays),
+            unannotated=tuple(self.unannotated),
             oddities=(*self.oddities, *odd),
             people=tuple(people),
         )

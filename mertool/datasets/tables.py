@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -112,11 +112,7 @@ def read_records(path: Path, columns: Columns, sheets: Callable[[str], bool] | N
         AnnotationError: It is not a table, a required column is missing or there twice, a clip is named above the
             header, or no row follows it.
     """
-    fitting = (
-        (name, lines, at)
-        for name, lines in read_sheets(path)
-        if (sheets is None or not name or sheets(name)) and (at := _find_header(lines, columns)) is not None
-    )
+    fitting = _sheets_with_header(path, columns, sheets)
     first = next(fitting, None)
     if first is None:
         return None
@@ -131,6 +127,17 @@ def read_records(path: Path, columns: Columns, sheets: Callable[[str], bool] | N
     if not any(columns.clip_pattern.match(row.values[columns.clip]) for row in rows):
         return None
     return Records(sheet, header.number, tuple(rows), tuple(skipped), further)
+
+
+def _sheets_with_header(
+    path: Path, columns: Columns, sheets: Callable[[str], bool] | None
+) -> Iterator[tuple[str, list[Line], int]]:
+    """Name and lines of each sheet that may be read and has a header, and the index of the header."""
+    for name, lines in read_sheets(path):
+        if sheets is None or not name or sheets(name):
+            header = _find_header(lines, columns)
+            if header is not None:
+                yield name, lines, header
 
 
 def _find_header(lines: Sequence[Line], columns: Columns) -> int | None:

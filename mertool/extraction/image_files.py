@@ -132,7 +132,7 @@ def _check_size(width: int, height: int, name: str) -> None:
 
 
 def _wrong_depth(name: str, depth: str) -> str:
-    return f"{name}: expected 8 bits per channel, got {depth}; convert it, choosing how greys are scaled"
+    return f"{name}: expected 8 bits a channel, got {depth}; convert it, choosing yourself how greys are scaled"
 
 
 def _transparent(name: str) -> str:

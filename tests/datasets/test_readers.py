@@ -147,7 +147,7 @@ def test_verify_accounts_for_every_clip_and_names_every_odd_one(made, layout, pa
         if not truth.usable:
             assert any("folder" in line or "table" in line for line in own)
     named = " ".join([*lines, *said["notes"]])
-    for stray in copy.plan.strays:
+    for stray in copy.plan.unannotated:
         if PARTS[layout][part] == wanted[0].dataset and part == layout and layout != "ckplus":
             assert stray.removesuffix("/color") in named, f"{stray} is named nowhere"
 
@@ -217,14 +217,14 @@ def no_junk(copy: Made, line: str) -> None:
         used = [path.name for clip in found.clips for path in clip.key_frames] + [path.name for path in found.tables]
         assert not any(map(is_junk, used))
         assert not any(word in note for note in found.notes for word in ("~$", "Thumbs", ".DS_Store", ".lnk"))
-        assert not any(is_junk(Path(stray).name) for stray in found.strays)
+        assert not any(is_junk(Path(stray).name) for stray in found.unannotated)
 
 
 def strays_named(copy: Made, line: str) -> None:
     """Each clip folder that no row names is a stray or named by a note."""
-    said = " ".join([*copy.notes(), *(stray for found in copy.found.values() for stray in found.strays)])
-    assert copy.plan.strays
-    for stray in copy.plan.strays:
+    said = " ".join([*copy.notes(), *(stray for found in copy.found.values() for stray in found.unannotated)])
+    assert copy.plan.unannotated
+    for stray in copy.plan.unannotated:
         assert stray in line
         assert stray in said, f"{stray} is named nowhere"
 
@@ -233,8 +233,11 @@ def unlabelled_counted(copy: Made, line: str) -> None:
     """CK+: sequences without a label are no fault; a note says how many there are."""
     found = copy.found["ckplus"]
     n = len({truth_id(truth) for truth in copy.plan.truths})
-    assert any(f"{n} of {n + len(copy.plan.strays)} sequences" in note for note in found.notes), (line, found.notes)
-    assert not any(clip.clip in ("005", "006") for clip in found.clips)
+    assert any(f"{n} of {n + len(copy.plan.unannotated)} sequences" in note for note in found.notes), (
+        line,
+        found.notes,
+    )
+    assert not any(clip.name in ("005", "006") for clip in found.clips)
 
 
 def gone(*words: str) -> Callable[[Made, str], None]:
@@ -262,7 +265,7 @@ def several_share_a_folder(copy: Made, line: str) -> None:
 
 def same_name_for_every_subject(copy: Made, line: str) -> None:
     name = line.partition(" ")[0]
-    subjects = {clip.subject for clip in copy.clips().values() if clip.clip == name and clip.status == OK}
+    subjects = {clip.subject for clip in copy.clips().values() if clip.name == name and clip.status == OK}
     assert subjects == set(copy.plan.people)
 
 
@@ -285,12 +288,12 @@ def macro_are_stills(copy: Made, line: str) -> None:
     stills = [clip for clip in copy.found["mmew-macro"].clips if clip.status == OK]
     assert stills
     assert all(len(set(clip.key_frames)) == 1 for clip in stills)
-    assert {clip.clip for clip in stills} & {clip.clip for clip in copy.found["mmew"].clips}
+    assert {clip.name for clip in stills} & {clip.name for clip in copy.found["mmew"].clips}
 
 
 def both_kinds(copy: Made, line: str) -> None:
     micro, macro = copy.found["casme-squared"], copy.found["casme-squared-macro"]
-    assert not {clip.clip + clip.subject for clip in micro.clips} & {clip.clip + clip.subject for clip in macro.clips}
+    assert not {clip.name + clip.subject for clip in micro.clips} & {clip.name + clip.subject for clip in macro.clips}
     assert any(f"{len(macro.clips)} rows are macro" in note for note in micro.notes)
     assert any(f"{len(micro.clips)} rows are micro" in note for note in macro.notes)
 
@@ -614,17 +617,17 @@ def test_a_clip_that_casme_lacks_is_not_taken_from_casme2(made, tmp_path):
 
 @pytest.mark.parametrize(("layout", "part"), EVERY_PART)
 def test_given_the_folder_above_a_data_set_is_still_whole(made, layout, part, tmp_path):
-    """As unzipped into a folder of one's own: `--layout` promises any depth."""
+    """As unzipped into a folder of one's own: `--describe` promises any depth."""
     shutil.copytree(made(layout).out, tmp_path / "unzipped" / made(layout).out.name)
     found = read_clips(tmp_path / "unzipped", dataset=part)
     assert [(c.id, c.status) for c in found.clips] == [(c.id, c.status) for c in made(layout).found[part].clips]
 
 
-# --layout
+# --describe
 
 
 def example_paths(text):
-    """Pictures of the tree that `--layout` shows, by indentation, as paths below its top folder."""
+    """Pictures of the tree that `--describe` shows, by indentation, as paths below its top folder."""
     paths, above = [], []
     for line in text.split("\n\n")[1].splitlines():
         name = re.split("  +", line.strip())[0]
@@ -652,7 +655,7 @@ def shape(path):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_layout_shown_is_the_one_that_the_made_up_copies_have(made, layout, tmp_path):
-    text = run("extract", "--layout", layout, cwd=tmp_path).stdout
+    text = run("extract", "--describe", layout, cwd=tmp_path).stdout
     assert text.splitlines()[0].endswith(f"(--dataset {layout})")
     examples = example_paths(text)
     assert examples, text
@@ -676,12 +679,12 @@ def test_the_layout_shown_is_the_one_that_the_made_up_copies_have(made, layout, 
 
 @pytest.mark.parametrize("name", [*(part for reader in READERS.values() for part in reader.parts), "manifest"])
 def test_layouts_of_parts_and_of_the_manifest_are_shown_too(name, tmp_path):
-    text = run("extract", "--layout", name, cwd=tmp_path).stdout
+    text = run("extract", "--describe", name, cwd=tmp_path).stdout
     assert f"--dataset {name}" in text
 
 
 def test_an_unknown_layout_is_one_line(tmp_path):
-    done = run("extract", "--layout", "casme4", cwd=tmp_path, check=False)
+    done = run("extract", "--describe", "casme4", cwd=tmp_path, check=False)
     fails(done, 2, "'casme4'", "did you mean 'casme", "smic-e", "manifest")
 
 
@@ -770,7 +773,7 @@ def write_spotting(out, rows, videos):
 
 @pytest.mark.parametrize("video", ["s1_ne_01", "s01_01"])
 def test_smic_e_long_is_read_by_its_table_for_spotting(tmp_path, video):
-    """Where videos are named as clips are, as --layout smic-e shows it, and where they are not: a video may hold
+    """Where videos are named as clips are, as --describe smic-e shows it, and where they are not: a video may hold
     expressions of several emotions, so its name can hardly tell one."""
     write_spotting(tmp_path / "long", [[1, 1, video, 1, 1, 59, "negative", 10, 20]], [f"s01/{video}"])
     for part in (None, "smic-e"):

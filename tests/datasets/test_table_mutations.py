@@ -673,7 +673,7 @@ def check_label(clip: Any, v: Values, spec: Spec) -> str:
         return ""
     dataset = "smic" if spec.layout == "smic-e" else clip.dataset
     for entry in CORRECTIONS:
-        known = entry[:3] == (dataset, clip.subject, clip.clip) and "motion" in entry.column
+        known = entry[:3] == (dataset, clip.subject, clip.name) and "motion" in entry.column
         if known and says == entry.published and clip.emotion == entry.used and repr(says) in clip.detail:
             return ""
     return f"emotion {clip.emotion!r}, the row says {v['emotion']!r}"
@@ -695,7 +695,7 @@ def check_moments(clip: Any, v: Values, spec: Spec, before: Any) -> str:
     corrected = {
         entry.column.lower().split("frame")[0].strip(): entry
         for entry in CORRECTIONS
-        if entry[:3] == (dataset, clip.subject, clip.clip) and "rame" in entry.column
+        if entry[:3] == (dataset, clip.subject, clip.name) and "rame" in entry.column
     }
     if "apex" in corrected and v["apex"].lower() == corrected["apex"].published:
         if repr(corrected["apex"].published) not in clip.detail:
@@ -751,9 +751,9 @@ def check_interval(clip: Any, v: Values, before: Any, reach: int) -> str:
     mother = smic_name(v["clip"])
     assert mother is not None
     name = f"s{mother[0]}_{mother[1]}_{mother[2]:02d}"
-    further = clip.clip != name
+    further = clip.name != name
     if further:
-        place = MORE_NAMES[name].index(clip.clip) if clip.clip in MORE_NAMES.get(name, ()) else None
+        place = MORE_NAMES[name].index(clip.name) if clip.name in MORE_NAMES.get(name, ()) else None
         pairs = [(number(v[f"onset{n}f"]), number(v[f"offset{n}f"])) for n in (2, 3)]
         if place is not None:
             onset, offset = pairs[place]
@@ -790,9 +790,9 @@ def check_frames(clip: Any, copy: Copy, codes: dict[str, int] | None) -> str:
     if len(folders) != 1:
         return "key frames from several folders"
     folder = folders.pop()
-    if not copy.spec.home(folder.parts, clip.subject, clip.clip):
+    if not copy.spec.home(folder.parts, clip.subject, clip.name):
         return f"key frames from {folder}"
-    if codes is not None and f"_{codes.get(clip.clip.rpartition('_')[0], -1):04d}" not in folder.name:
+    if codes is not None and f"_{codes.get(clip.name.rpartition('_')[0], -1):04d}" not in folder.name:
         return f"key frames from {folder}, another video"
     if copy.spec.layout == "mmew":
         lies_in = emotion_word(folder.parent.name)
@@ -835,12 +835,12 @@ def violations(copy: Copy, found: Any, told: Told, codes: dict[str, int] | None)
 
     # Every usable clip says what a row with its name says.
     for clip in found.clips:
-        who = (clip.dataset, clip.subject, clip.clip)
+        who = (clip.dataset, clip.subject, clip.name)
         if clip.status != OK:
             if clip.status not in STATUSES or not clip.detail or clip.key_frames or "\n" in clip.detail:
                 wrong.append(f"{clip.id}: {clip.status} with detail {clip.detail!r}")
             continue
-        mother = (clip.dataset, clip.subject, MOTHERS.get(clip.clip, clip.clip).partition("+")[0])
+        mother = (clip.dataset, clip.subject, MOTHERS.get(clip.name, clip.name).partition("+")[0])
         own = [values for _, values, name in identified if same_name(name, who)]
         if spec.layout == "smic-e" and not own:
             own = [values for _, values, name in identified if name == mother]
@@ -859,7 +859,7 @@ def violations(copy: Copy, found: Any, told: Told, codes: dict[str, int] | None)
     # A row that was not edited gives what it gave.
     before = {name: values for _, values, name in rows_of(copy.told, spec)}
     shared = Counter("/".join(name).lower() for name in (claim(values, spec) for _, values in told.rows) if name)
-    now = {(clip.dataset, clip.subject, clip.clip): clip for clip in usable}
+    now = {(clip.dataset, clip.subject, clip.name): clip for clip in usable}
     furthers = {name[2] for _, _, name in identified}
     for _, values, name in identified:
         if before.get(name) != values or shared["/".join(name).lower()] > 1:
@@ -884,7 +884,7 @@ def violations(copy: Copy, found: Any, told: Told, codes: dict[str, int] | None)
             mentioned |= {int(n) for n in re.findall(r"[0-9]+", note)}
             if "more" in note:
                 mentioned |= {line for line, _ in told.rows}
-    met = {(clip.dataset, clip.subject.lower(), clip.clip.lower()) for clip in found.clips}
+    met = {(clip.dataset, clip.subject.lower(), clip.name.lower()) for clip in found.clips}
     for line, values in told.rows:
         name = spec.identify(values)
         if line in mentioned or (name and (name[0], name[1].lower(), name[2].lower()) in met):
@@ -911,7 +911,7 @@ def violations(copy: Copy, found: Any, told: Told, codes: dict[str, int] | None)
         if any(same_name((c.dataset, c.subject, c.clip), who) for c in found.clips):
             continue
         folder = clip.key_frames[0].parent.relative_to(copy.out)
-        if any(stray.endswith(folder.as_posix()) for stray in found.strays):
+        if any(stray.endswith(folder.as_posix()) for stray in found.unannotated):
             continue
         if spec.whole and not any(name == who for _, _, name in identified):
             continue  # its row is gone or speaks of another clip, which was accounted for above
@@ -928,7 +928,7 @@ def violations(copy: Copy, found: Any, told: Told, codes: dict[str, int] | None)
                 continue  # the table holds no such interval
             if any(c.status != OK and (c.dataset, c.subject, c.clip) == mother for c in found.clips):
                 continue
-            if any(stray.endswith(folder.as_posix()) for stray in found.strays):
+            if any(stray.endswith(folder.as_posix()) for stray in found.unannotated):
                 continue
         if f"/{folder.name}" in notes:
             continue
@@ -1010,7 +1010,7 @@ def run_edits(copy: Copy, seeds: range) -> tuple[Counter[str], list[str]]:
         else:
             trouble = violations(copy, found, told, codes)
             named = any(c.status != OK or c.detail for c in found.clips if c not in copy.base.clips)
-            named = named or found.strays != copy.base.strays
+            named = named or found.unannotated != copy.base.unannotated
             same = found.clips == copy.base.clips
             ends["equal" if same else "named" if named else "different"] += 1
         wrong += [f"{context}: {text}" for text in trouble]
@@ -1150,9 +1150,11 @@ def run_tree_edits(
             trouble = check(tree, files, found, empty)
             trouble += [f"{n}: usable {k} times" for n, k in Counter(c.id for c in usable_of(found)).items() if k > 1]
             trouble += [f"{c.id}: {c.status} without detail" for c in found.clips if c.status != OK and not c.detail]
-            same = found.clips == tree.base.clips and found.strays == tree.base.strays
+            same = found.clips == tree.base.clips and found.unannotated == tree.base.unannotated
             named = any(c.status != OK or c.detail for c in found.clips if c not in tree.base.clips)
-            ends["equal" if same else "named" if named or found.strays != tree.base.strays else "different"] += 1
+            ends[
+                "equal" if same else "named" if named or found.unannotated != tree.base.unannotated else "different"
+            ] += 1
         wrong += [f"{layout} seed {seed}: {'; '.join(done)}: {text}" for text in trouble]
         for folder in empty:
             shutil.rmtree(tree.out / folder, ignore_errors=True)
@@ -1223,7 +1225,7 @@ def check_ckplus(tree: Tree, files: dict[Path, bytes], found: Any, _: list[Path]
     wrong = []
     met = {}
     for clip in found.clips:
-        who = (clip.subject, clip.clip)
+        who = (clip.subject, clip.name)
         met[who] = clip
         if clip.status != OK:
             continue
@@ -1351,7 +1353,7 @@ def check_smic(tree: Tree, files: dict[Path, bytes], found: Any, empty: list[Pat
         match = [
             folder
             for folder in folders
-            if smic_name(folder.name) == smic_name(clip.clip) and clip.dataset[5:].upper() in folder.parts
+            if smic_name(folder.name) == smic_name(clip.name) and clip.dataset[5:].upper() in folder.parts
         ]
         met |= set(match)
         if clip.status != OK:
@@ -1361,7 +1363,7 @@ def check_smic(tree: Tree, files: dict[Path, bytes], found: Any, empty: list[Pat
             any("not used" in note and f.parts[0] in note for note in found.notes) for f in own[1:]
         ):
             own = own[:1]
-        if len(own) != 1 or CODES[smic_name(clip.clip)[1]] != clip.emotion:  # type: ignore[index]
+        if len(own) != 1 or CODES[smic_name(clip.name)[1]] != clip.emotion:  # type: ignore[index]
             wrong.append(f"{clip.id}: {clip.emotion}, but its folders are {[str(f) for f in match]}")
             continue
         there = frames_in(files, own[0])
@@ -1376,13 +1378,13 @@ def check_smic(tree: Tree, files: dict[Path, bytes], found: Any, empty: list[Pat
             wrong.append(f"{clip.id}: lies in the folder of another subject, {own[0]}, which nothing says")
         if trouble := check_pictures(clip, tree, files, own[0]):
             wrong.append(f"{clip.id}: {trouble}")
-    now = {(clip.dataset, clip.subject, clip.clip): clip for clip in found.clips}
+    now = {(clip.dataset, clip.subject, clip.name): clip for clip in found.clips}
     for who, before in tree.by_id.items():
         folder = before.key_frames[0].parent.relative_to(tree.out)
         alone = [f for f in folders if smic_name(f.name) == smic_name(folder.name) and "HS" in f.parts] == [folder]
         if alone and frames_in(files, folder) == frames_in(tree.files, folder) and now.get(who) != before:
             wrong.append(f"{before.id}: its files are unchanged, the clip is not: {now.get(who)}")
-    said = " ".join((*found.notes, *found.strays, *(clip.detail for clip in found.clips)))
+    said = " ".join((*found.notes, *found.unannotated, *(clip.detail for clip in found.clips)))
     unread = "".join(f"{note}\n" for note in found.notes if note.startswith("folders with pictures that were not read"))
     for folder in folders:
         if "HS" not in folder.parts or any("non" in part for part in folder.parts) or folder in met:

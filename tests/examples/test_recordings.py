@@ -501,11 +501,11 @@ def test_moves_are_the_truths(written):
         assert move.macro == (truth.dataset.endswith("-macro") or truth.dataset == "ckplus")
 
 
-def test_strays_are_there_and_junk_is_junk(written):
+def test_unannotated_folders_are_there_and_junk_is_junk(written):
     plan, out = written
-    assert bool(plan.strays) == (plan.layout not in ("samm", "smic"))
+    assert bool(plan.unannotated) == (plan.layout not in ("samm", "smic"))
     known = {folder for truth in plan.truths for folder in folders_of(plan, truth, out)}
-    for stray in plan.strays:
+    for stray in plan.unannotated:
         folder = out / stray / "color" if plan.layout == "casme3" else out / stray
         assert numbers_in(folder)
         assert folder not in known
@@ -697,7 +697,7 @@ def test_ckplus_labels(tmp_path):
         assert re.fullmatch(r"   [1-7]\.0000000e\+00\n", text)
         words = ["anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise"]
         assert words[int(float(text)) - 1] == truth.emotion
-    unlabelled = [emotions / Path(stray).relative_to(Path(stray).parents[1]) for stray in plan.strays]
+    unlabelled = [emotions / Path(stray).relative_to(Path(stray).parents[1]) for stray in plan.unannotated]
     assert {tuple(path.name for path in f.iterdir()) if f.is_dir() else None for f in unlabelled} == {
         *((".DS_Store",), (), None)
     }
