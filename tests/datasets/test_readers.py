@@ -266,7 +266,7 @@ def several_share_a_folder(copy: Made, line: str) -> None:
 def same_name_for_every_subject(copy: Made, line: str) -> None:
     name = line.partition(" ")[0]
     subjects = {clip.subject for clip in copy.clips().values() if clip.name == name and clip.status == OK}
-    assert subjects == set(copy.plan.people)
+    assert subjects == set(copy.plan.subjects)
 
 
 def folder_is_repression(copy: Made, line: str) -> None:
@@ -305,7 +305,7 @@ def beyond_four_digits(copy: Made, line: str) -> None:
 
 def cameras_apart(copy: Made, line: str) -> None:
     subjects = {part: {clip.subject for clip in found.clips} for part, found in copy.found.items()}
-    assert subjects["smic"] == set(copy.plan.people)
+    assert subjects["smic"] == set(copy.plan.subjects)
     assert subjects["smic-vis"] == subjects["smic-nir"] == {"s18", "s20"}
     for part, found in copy.found.items():
         camera = "HS" if part == "smic" else part[-3:].upper()

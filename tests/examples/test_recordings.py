@@ -36,8 +36,8 @@ from recordings.movement import (
     render,
     time_course,
 )
-from recordings.people import load_portraits, make_subjects, portrait_files
 from recordings.plan import BASIC, deal
+from recordings.subjects import load_portraits, make_subjects, portrait_files
 from recordings.tables import write_book
 
 ROOT = Path(__file__).parents[2]
@@ -527,7 +527,7 @@ def test_readme_lists_the_oddities(written):
     assert all(
         any(truth.clip in line and truth.odd in line for line in plan.oddities) for truth in plan.truths if truth.odd
     )
-    assert [line.split()[0] for line in text.splitlines()[-len(plan.people) :]] == list(plan.people)
+    assert [line.split()[0] for line in text.splitlines()[-len(plan.subjects) :]] == list(plan.subjects)
 
 
 def test_tables_say_what_the_cells_say(written):
@@ -568,7 +568,7 @@ def test_any_number_of_subjects_and_clips_can_be_planned(layout, subjects, clips
     files = [name for recording in plan.recordings for name in recording.files]
     assert len({name.lower() for name in files}) == len(files)
     assert len({(truth.dataset, truth.subject, truth.clip) for truth in plan.truths}) == len(plan.truths)
-    assert len(plan.people) == len(set(plan.people)) == subjects
+    assert len(plan.subjects) == len(set(plan.subjects)) == subjects
     assert {recording.subject for recording in plan.recordings} == set(range(subjects))
     assert sum(truth.usable for truth in plan.truths) >= subjects * clips
     assert all(len(texts) == len(r.moves) for r in plan.recordings for texts in [action_units(r)])

@@ -9,7 +9,7 @@ import skimage.data
 
 # Below examples/, which pytest puts on the path.
 from recordings.movement import Expression, Scene
-from recordings.people import load_portraits, make_subjects
+from recordings.subjects import load_portraits, make_subjects
 
 from mertool import _core
 from mertool.extraction import stabilise
