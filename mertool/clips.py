@@ -186,7 +186,9 @@ class Jitter:
         if parts is None:
             return None
         onset, apex = Move.parse(parts[1]), Move.parse(parts[2])
-        return None if onset is None or apex is None else cls((onset, apex))
+        if onset is None or apex is None:
+            return None
+        return cls((onset, apex))
 
 
 _JITTER = re.compile(r"onset (.+), apex (.+) by --jitter")

@@ -70,8 +70,10 @@ class Row:
             return
         differing = [name for name, text in self._record.values.items() if text != first.values[name]]
         self._contradicts = bool(differing)
-        says = f"says otherwise in {', '.join(differing)}" if differing else "says the same"
-        self.refuse(f"double of row {first.number}, which {says}")
+        if differing:
+            self.refuse(f"double of row {first.number}, which says otherwise in {', '.join(differing)}")
+        else:
+            self.refuse(f"double of row {first.number}, which says the same")
 
     def correct(self, dataset: str, subject: str, clip: str) -> None:
         """Apply the known corrections to this clip's row (`mertool.datasets.corrections`)."""

@@ -95,7 +95,7 @@ def _csv_readings(path: Path) -> Iterator[tuple[str, list[Line]]]:
     text = _decode(path)
     failure: AnnotationError | None = None
     for delimiter in _CSV_DELIMITERS:
-        # strict: otherwise an opening quote that nobody closes swallows the rows that follow it.
+        # strict: otherwise an opening quote that is never closed swallows the rows that follow it.
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
         rows, line = [], 1
         try:
@@ -142,7 +142,7 @@ def _sheets(path: Path) -> Iterator[tuple[str, list[Line]]]:
         sheets = {"error": "the file is damaged"}
     if isinstance(sheets, dict):
         cause = " ".join(str(sheets["error"]).split()).rstrip(".")
-        raise AnnotationError(f"{path}: not a spreadsheet that can be read ({cause}); save it anew as .xlsx or .csv")
+        raise AnnotationError(f"{path}: not a spreadsheet that can be read ({cause}); save it again as .xlsx or .csv")
     for name, cells_of_rows in sheets:
         rows = [_clean(number, cells) for number, cells in enumerate(cells_of_rows, 1)]
         yield name, [row for row in rows if any(row.cells)]

@@ -117,7 +117,9 @@ class Aligner:
         if self._align == "clip":
             return self.onset
         face = face or self._find(image)
-        return self.onset if face is None else Placed(crop_transform(face.landmarks, self._size))
+        if face is None:
+            return self.onset
+        return Placed(crop_transform(face.landmarks, self._size))
 
     def _stabilised(self, image: Picture, face: Face | None, stabiliser: Stabiliser) -> Placed:
         common = self.onset.transform

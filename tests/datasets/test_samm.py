@@ -421,7 +421,7 @@ def test_two_equal_tables_and_one_of_another_data_set(tmp_path: Path) -> None:
     assert found.notes[2:] == (
         "not used: x/SAMM_Micro_FACS_Codes_v2.csv, which says the same",
         "not used: x/broken.xlsx, which cannot be used: "
-        "not a spreadsheet that can be read (Cannot detect file format); save it anew as .xlsx or .csv",
+        "not a spreadsheet that can be read (Cannot detect file format); save it again as .xlsx or .csv",
     )
 
 
@@ -474,7 +474,7 @@ def test_empty_and_unknown_folders(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"just text", "not a spreadsheet that can be read (Cannot detect file format); save it anew as .xlsx or .csv"),
+        (b"just text", "not a spreadsheet that can be read (Cannot detect file format); save it again as .xlsx or .csv"),
         (b"", "not a spreadsheet that can be read"),
         (b"PK\x03\x04" + b"\0" * 200, "not a spreadsheet that can be read"),
     ],

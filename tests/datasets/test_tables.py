@@ -78,7 +78,7 @@ def test_a_damaged_xls_is_one_line_and_nothing_on_the_screen(
     book.save(str(tmp_path / "a.xls"))
     assert len(read_table(tmp_path / "a.xls", first)) == 200
     (tmp_path / "a.xls").write_bytes((tmp_path / "a.xls").read_bytes()[:size])  # calamine panics
-    with pytest.raises(DataError, match=r"a\.xls: not a spreadsheet that can be read \(.+\); save it anew as \.xlsx"):
+    with pytest.raises(DataError, match=r"a\.xls: not a spreadsheet that can be read \(.+\); save it again as \.xlsx"):
         read_table(tmp_path / "a.xls", first)
     assert capfd.readouterr() == ("", "")
 

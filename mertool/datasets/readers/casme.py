@@ -112,7 +112,7 @@ CASME/
   CASME_raw_selected/             (or Cropped; raw frames come first where both are there)
     sub01/                        subject
       EP01_12/                    clip
-        EP01_12-73.jpg            frame behind the last hyphen, padded or not
+        EP01_12-73.jpg            frame after the last hyphen, padded or not
 """,
     tables=(
         TableDescription(

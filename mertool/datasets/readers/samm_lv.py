@@ -81,7 +81,8 @@ def _emotions(survey: Survey) -> tuple[Path, dict[samm.Key, str]]:
         key = samm.key_of(record.values["Filename"])
         if key:
             emotion = canonical_emotion(record.values["Estimated Emotion"])
-            emotions[key] = emotion if emotions.get(key, emotion) == emotion else ""
+            if emotions.setdefault(key, emotion) != emotion:
+                emotions[key] = ""
     return table.path, emotions
 
 

@@ -267,7 +267,7 @@ SMIC-E_raw image/
     SMIC-HS-E/
       s01/                        subject, padded
         s1_ne_01/                 clip, not padded
-          image559740.jpg         frame, from before the expression to behind it
+          image559740.jpg         frame, from before the expression to after it
 """,
     tables=(
         TableDescription(
@@ -283,7 +283,7 @@ SMIC-E_raw image/
                 ("LastF", "559990"),
                 ("Emotion", "negative"),
             ),
-            "A further interval (2, 3) counts if it lies within FirstF..LastF and behind the one before it.",
+            "A further interval (2, 3) counts if it lies within FirstF..LastF and after the one before it.",
         ),
         SPOTTING,
     ),

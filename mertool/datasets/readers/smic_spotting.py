@@ -52,6 +52,9 @@ SPOTTING = TableDescription(
 )
 
 
+_Key = tuple[int | None, str]  # subject, video
+
+
 class _Expression(NamedTuple):
     """One triple of a row, as text."""
 
@@ -88,10 +91,10 @@ def read_spotting(survey: Survey) -> Annotations | None:
     table, videos = found
     folders, image_notes = find_clips(survey, _key, lambda clip: clip.parent.parent)
     builder = AnnotationBuilder(survey, "smic-e", max_gap=2)
-    earlier: set[tuple[int | None, str]] = set()
+    earlier: set[_Key] = set()
     for video in videos:
         key = (video.subject, video.name.lower())
-        folder = None if video.subject is None else folders.get((video.subject, video.name.lower()))
+        folder = folders.get(key)
         frames = index_frames(folder) if folder else None
         for clip in _clips_of(video, frames, is_duplicate=key in earlier):
             builder.add(clip, folder, f"no folder {clip.subject}/{video.name} on disk")
@@ -103,10 +106,12 @@ def read_spotting(survey: Survey) -> Annotations | None:
     return replace(annotations, middle_is_apex=True)
 
 
-def _key(folder: Folder) -> tuple[int, str] | None:
+def _key(folder: Folder) -> _Key | None:
     """Subject and video of a folder such as s01/VIDEO."""
     subject = re.fullmatch(r"s?([0-9]{1,4})", folder.path.parent.name, re.ASCII | re.IGNORECASE)
-    return (int(subject[1]), folder.path.name.lower()) if subject and folder.picture else None
+    if subject is None or not folder.picture:
+        return None
+    return int(subject[1]), folder.path.name.lower()
 
 
 def _find_table(survey: Survey) -> tuple[Path, list[_Video]] | None:
@@ -175,11 +180,10 @@ def _checked_key(row: Row, video: _Video) -> Key | None:
 
 def _name(video: _Video, key: Key | None, i: int) -> str:
     """The name of expression `i` of a video, from 0: the one that SMIC's short clips give it, if any."""
-    name = video.name if key is None else clip_name(key)
-    if i == 0:
-        return name
-    further = () if key is None else FURTHER_NAMES.get(key, ())
-    return clip_name(further[i - 1]) if i <= len(further) else f"{name}+{i}"
+    if key is None:
+        return f"{video.name}+{i}" if i else video.name
+    names = (key, *FURTHER_NAMES.get(key, ()))
+    return clip_name(names[i]) if i < len(names) else f"{clip_name(key)}+{i}"
 
 
 def _in_folder(row: Row, onset: int, offset: int, frames: Frames | None) -> tuple[int, int]:
