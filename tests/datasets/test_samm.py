@@ -474,7 +474,10 @@ def test_empty_and_unknown_folders(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"just text", "not a spreadsheet that can be read (Cannot detect file format); save it again as .xlsx or .csv"),
+        (
+            b"just text",
+            "not a spreadsheet that can be read (Cannot detect file format); save it again as .xlsx or .csv",
+        ),
         (b"", "not a spreadsheet that can be read"),
         (b"PK\x03\x04" + b"\0" * 200, "not a spreadsheet that can be read"),
     ],

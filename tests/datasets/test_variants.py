@@ -381,6 +381,20 @@ def test_dropped_intervals_are_named_and_the_third_keeps_its_own_name(tmp_path):
     assert "further intervals (2, 3) outside FirstF..LastF or not after the one before: row 2" in found.notes
 
 
+def test_a_row_without_a_name_costs_no_other_row_its_further_expressions(tmp_path):
+    place(tmp_path / "s01/s1_ne_01", "image{:06d}.jpg", range(100, 200))
+    header = ["Subject", "Filename", "OnsetF", "OffsetF", "Onset2F", "Offset2F", "FirstF", "LastF", "Emotion"]
+    book(
+        tmp_path / "SMIC-HS-E_annotation.xlsx",
+        header,
+        [1, "s1_ne_01", 110, 120, 150, 160, 100, 199, "negative"],
+        [1, "unknown", 110, 120, None, None, 100, 199, "negative"],
+    )
+    _, clips = clips_of(tmp_path)
+    assert clips["s1/unknown"].status == BAD_ANNOTATION
+    assert (clips["s1/s1_ne_01+1"].status, clips["s1/s1_ne_01+1"].onset) == (OK, 150)
+
+
 @pytest.mark.parametrize(
     ("start", "first", "onset"), [(1001, 1, 2500), (1, 1, 1500), (559520, 1, 561019), (1001, 1001, 2500)]
 )

@@ -53,8 +53,11 @@ def manifest(tmp_path, portrait):
     return path
 
 
-def extracted(manifest, output, **options):
-    return extract(read_clips(manifest), output, ExtractOptions(**options), landmarks=find_landmark_model())
+def extracted(manifest, output, jobs=1, overwrite=False, **options):
+    chosen = ExtractOptions(**options)
+    return extract(
+        read_clips(manifest), output, chosen, landmarks=find_landmark_model(), jobs=jobs, overwrite=overwrite
+    )
 
 
 def shift_in_crop(frames):
