@@ -120,8 +120,10 @@ def extract(**given: Any) -> None:
         for path in contact_sheet(extraction.pack, request.sheet):
             remark(f"contact sheet: {path}", request.quiet)
     if extraction.failed:
-        table = output.with_suffix(".clips.csv")
-        click.echo(f"mertool: {extraction.failed} of {len(extraction.rows)} clips left out; see {table}", err=True)
+        from ..extraction.clip_rows import clips_csv
+
+        n, table = len(extraction.rows), clips_csv(output)
+        click.echo(f"mertool: {extraction.failed} of {n} clips left out; see {table}", err=True)
         if request.strict:
             raise SystemExit(1)
 

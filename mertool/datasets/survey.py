@@ -85,7 +85,7 @@ class ClipFolders(Generic[Key]):
         example: Where one could be, for messages.
         key_of: What clip a folder holds; None for any other folder.
         root_of: The image root above a clip's folder.
-        tell_picture: It is the pictures that tell the data set, so only a folder with pictures counts.
+        needs_picture: The names of the pictures tell the data set from others: `detect` passes over folders without.
     """
 
     title: str
@@ -93,13 +93,13 @@ class ClipFolders(Generic[Key]):
     example: str
     key_of: Callable[[Folder], Key | None]
     root_of: Callable[[Path], Path]
-    tell_picture: bool = False
+    needs_picture: bool = False
 
     def detect(self, survey: Survey) -> str | None:
         """The first such folder, in words; None if there is none."""
         for folder in survey.folders:
-            if (folder.picture or not self.tell_picture) and self.key_of(folder):
-                picture = f" with {folder.picture}" if self.tell_picture else ""
+            if (folder.picture or not self.needs_picture) and self.key_of(folder):
+                picture = f" with {folder.picture}" if self.needs_picture else ""
                 return f"the {self.what} {survey.shown(folder.path)}{picture}"
         return None
 

@@ -32,7 +32,7 @@ def _key(folder: Folder) -> Key | None:
     return ep_folder_key(folder, _FRAME)
 
 
-_FOLDERS = ClipFolders("CASME", "clip folder", "sub01/EP01_12 with EP01_12-73.jpg", _key, ep_root, tell_picture=True)
+_FOLDERS = ClipFolders("CASME", "clip folder", "sub01/EP01_12 with EP01_12-73.jpg", _key, ep_root, needs_picture=True)
 
 _COLUMNS = Columns(
     {

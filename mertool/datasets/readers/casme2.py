@@ -71,7 +71,7 @@ def _key(folder: Folder) -> Key | None:
     return ep_folder_key(folder, _FRAME)
 
 
-_FOLDERS = ClipFolders("CASME II", "clip folder", "sub01/EP02_01f", _key, ep_root, tell_picture=True)
+_FOLDERS = ClipFolders("CASME II", "clip folder", "sub01/EP02_01f", _key, ep_root, needs_picture=True)
 
 _COLUMNS = Columns(standard_columns(), clip="Filename", clip_pattern=CLIP)
 

@@ -202,7 +202,7 @@ _FOLDERS = ClipFolders(
     "rawpic/s15/15_0101disgustingteeth",
     _key,
     lambda path: path.parent.parent,
-    tell_picture=True,
+    needs_picture=True,
 )
 
 

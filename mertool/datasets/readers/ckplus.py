@@ -46,7 +46,7 @@ def _key(folder: Folder) -> _Key | None:
 
 
 _FOLDERS = ClipFolders(
-    "CK+", "sequence", "S005/001 with pictures", _key, lambda clip: clip.parent.parent, tell_picture=True
+    "CK+", "sequence", "S005/001 with pictures", _key, lambda clip: clip.parent.parent, needs_picture=True
 )
 _CK48 = {"anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise"}
 

@@ -38,7 +38,9 @@ def _key(folder: Folder) -> _Video | None:
     return (int(parts[1]), int(parts[2])) if parts and named_alike else None
 
 
-_FOLDERS = ClipFolders("SAMM Long Videos", "video folder", "009_4", _key, lambda video: video.parent, tell_picture=True)
+_FOLDERS = ClipFolders(
+    "SAMM Long Videos", "video folder", "009_4", _key, lambda video: video.parent, needs_picture=True
+)
 
 _COLUMNS = Columns(
     {
