@@ -24,7 +24,7 @@ def with_frames(clip: Clip, frames: Frames, where: str, max_gap: int = 2) -> Cli
     """Give a clip its middle frame, key frames and sequence.
 
     A key frame that is not on disk is replaced by the nearest within `max_gap` frames, with a remark, but never such
-    that the apex becomes the onset. Between two files with one number there is no choice: the clip is left out.
+    that the apex becomes the onset. If two files have the same frame number, neither is chosen: the clip is left out.
 
     Args:
         clip: With onset, apex and offset set, onset <= apex <= offset. With an offset of -1 the sequence ends at the

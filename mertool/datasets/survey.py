@@ -142,10 +142,10 @@ def find_clips(
     for folder in survey.folders:
         key = key_of(folder)
         if key is not None:
-            there = roots.setdefault(root_of(folder.path), {})
-            if key in there:
-                raise _duplicate(survey, there[key], folder.path, folder.path)
-            there[key] = folder.path
+            clips = roots.setdefault(root_of(folder.path), {})
+            if key in clips:
+                raise _duplicate(survey, clips[key], folder.path, folder.path)
+            clips[key] = folder.path
     chosen: dict[Key, Path] = {}
     chosen_root: dict[Key, Path] = {}
     used, notes = [], []

@@ -147,10 +147,10 @@ class TableFormat:
 def tables_above(folder: Path, named: Sequence[str]) -> Iterator[tuple[int, Path]]:
     """Level (1, 2, 3) and path of the tables above a folder whose names hold one of the lower-case texts."""
     for level, parent in enumerate(absolute(folder).parents[:_LEVELS_ABOVE], 1):
-        for place in (parent, parent / "annotation"):
-            for name in list_files(place):
+        for folder_above in (parent, parent / "annotation"):
+            for name in list_files(folder_above):
                 if is_table(name) and any(text in name.lower() for text in named):
-                    yield level, place / name
+                    yield level, folder_above / name
 
 
 def _describe(survey: Survey, table: _Candidate) -> str:

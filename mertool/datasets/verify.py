@@ -133,9 +133,9 @@ def _count_deviations(clips: tuple[Clip, ...], counts: tuple[Count, ...], expect
         if count.expected is not None and count.table != count.expected
     ]
     if isinstance(expected.subjects, tuple):
-        there = _subjects(clips)
-        lines += [f"subject {name}: expected, but not annotated" for name in expected.subjects if name not in there]
-        lines += [f"subject {name}: not expected" for name in sorted(there - set(expected.subjects))]
+        annotated = _subjects(clips)
+        lines += [f"subject {name}: expected, but not annotated" for name in expected.subjects if name not in annotated]
+        lines += [f"subject {name}: not expected" for name in sorted(annotated - set(expected.subjects))]
     return lines
 
 
