@@ -11,9 +11,9 @@ from ..clips import OK, ChosenApex, Clip, Jitter
 from ..files import write_text
 from .alignment import HeadRecord
 
-__all__ = ["Row", "clip_row", "clips_csv", "news", "write_rows"]
+__all__ = ["ClipRow", "clip_row", "clips_csv", "news", "write_rows"]
 
-Row = dict[str, str]
+ClipRow = dict[str, str]
 
 # Column -> attribute of `Clip`.
 _CLIP_COLUMNS = {"clip": "name"} | {
@@ -23,7 +23,7 @@ _HEAD_COLUMNS = ("head_shift_px", "head_turn_deg", "head_depth_deg", "head_stabl
 _COLUMNS = (*_CLIP_COLUMNS, *_HEAD_COLUMNS, "status", "detail")
 
 
-def clip_row(clip: Clip, status: str, detail: str = "", head: HeadRecord | None = None) -> Row:
+def clip_row(clip: Clip, status: str, detail: str = "", head: HeadRecord | None = None) -> ClipRow:
     """The row of a clip.
 
     Args:
@@ -53,7 +53,7 @@ def clips_csv(output: Path) -> Path:
     return output.with_name(f"{output.stem}.clips.csv")
 
 
-def write_rows(output: Path, rows: Sequence[Row]) -> None:
+def write_rows(output: Path, rows: Sequence[ClipRow]) -> None:
     """Write the rows of a pack, unless they are there already."""
     stream = io.StringIO()
     writer = csv.DictWriter(stream, _COLUMNS, lineterminator="\n")

@@ -25,7 +25,7 @@ from ..errors import AnnotationError, DataError, MertoolError
 from ..files import check_writable
 from ..pack import Pack, file_sha256, load_pack, save_pack
 from ..workers import no_interrupts, worker_pool
-from .clip_rows import Row, clip_row, clips_csv, write_rows
+from .clip_rows import ClipRow, clip_row, clips_csv, write_rows
 from .clip_worker import Result, extract_clip, jitter_clip, read_pictures, start_worker
 from .options import STABILISED, ExtractOptions
 
@@ -45,7 +45,7 @@ class Extraction:
     """
 
     pack: Pack
-    rows: list[Row]
+    rows: list[ClipRow]
     fresh: bool
 
     @property
@@ -191,7 +191,7 @@ def _labels(clips: Sequence[Clip]) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _nothing_usable(output: Path, rows: Sequence[Row]) -> DataError:
+def _nothing_usable(output: Path, rows: Sequence[ClipRow]) -> DataError:
     first = next((f"{row['clip']}: {row['detail'] or row['status']}" for row in rows), "the table has no rows")
     return DataError(
         f"extract: none of {len(rows)} clips could be used ({first}); each clip's reason is in {clips_csv(output)}"
