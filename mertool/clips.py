@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from .errors import DataError
+
 __all__ = [
     "BAD_ANNOTATION",
     "MISSING_FRAME",
@@ -23,7 +25,9 @@ __all__ = [
     "Unmoved",
     "filmed_together",
     "natural_key",
+    "split_id",
     "subject_key",
+    "subject_key_of_id",
 ]
 
 OK = "ok"
@@ -46,6 +50,27 @@ _SHARED_SUBJECTS = {
 def subject_key(dataset: str, subject: str) -> str:
     """One name for each subject, also where data sets share subjects: what subject-disjoint protocols keep apart."""
     return f"{_SHARED_SUBJECTS.get(dataset, dataset)}/{subject}"
+
+
+def split_id(clip_id: str) -> tuple[str, str, str]:
+    """Data set, subject and clip of an id `dataset/subject/clip`; only the clip may itself contain a slash.
+
+    Raises:
+        DataError: The id has fewer parts or an empty one.
+    """
+    parts = clip_id.split("/", 2)
+    if len(parts) != 3 or not all(parts):
+        raise DataError(f"clip id: expected dataset/subject/clip, got {clip_id!r}")
+    return parts[0], parts[1], parts[2]
+
+
+def subject_key_of_id(clip_id: str) -> str:
+    """The `subject_key` of a clip's subject.
+
+    Raises:
+        DataError: As `split_id`.
+    """
+    return subject_key(*split_id(clip_id)[:2])
 
 
 def filmed_together(dataset: str, other: str) -> bool:

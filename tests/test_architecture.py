@@ -69,9 +69,11 @@ def test_imports_run_one_way_between_folders():
 def test_what_holds_for_single_files():
     rules = {
         "errors": set(),
-        "clips": set(),
+        "clips": {"errors"},
+        "declarations": set(),
+        "recipes": set(),
         "regions": set(),
-        "settings": {"errors"},
+        "settings": {"declarations", "errors", "recipes"},
         "extraction.apex": {"_core"},
         "extraction.faces": {"errors", "text"},
         "extraction.stabilise": {"_core", "regions"},

@@ -7,13 +7,14 @@ import dataclasses
 import pytest
 
 from mertool.errors import UsageError
-from mertool.settings import RECIPES, Settings
+from mertool.recipes import RECIPES
+from mertool.settings import Settings
 
 
 def test_the_paper_recipe_is_table_3():
     settings = Settings.from_recipe("paper")
     assert (settings.batch_size, settings.epochs, settings.optimizer, settings.lr) == (16, 100, "sgd", 1e-3)
-    assert (settings.copies, settings.fresh_copies, settings.momentum) == (10, False, 0.9)
+    assert (settings.augmentations, settings.fresh_augmentations, settings.momentum) == (10, False, 0.9)
 
 
 def test_options_override_the_recipe_and_none_does_not_count():

@@ -22,10 +22,10 @@ __all__ = [
     "ClassScores",
     "DatasetScores",
     "Metrics",
-    "confusions_by_person",
+    "confusions_by_subject",
     "count_confusions",
     "evaluate",
-    "hits_by_person",
+    "hits_by_subject",
 ]
 
 
@@ -140,7 +140,7 @@ def count_confusions(truth: Sequence[str], prediction: Sequence[str], classes: S
     return confusion
 
 
-def confusions_by_person(predictions: Predictions) -> NDArray[np.int64]:
+def confusions_by_subject(predictions: Predictions) -> NDArray[np.int64]:
     """(S, K, K) counts, one confusion matrix a person in the order of their names, for the bootstrap over people."""
     people = list(map(subject_key, predictions.dataset, predictions.subject))
     place = {name: row for row, name in enumerate(sorted(set(people)))}
@@ -151,7 +151,7 @@ def confusions_by_person(predictions: Predictions) -> NDArray[np.int64]:
     return counts
 
 
-def hits_by_person(predictions: Predictions) -> dict[str, tuple[int, int]]:
+def hits_by_subject(predictions: Predictions) -> dict[str, tuple[int, int]]:
     """Person -> (clips right, clips), in the order of their names."""
     found: dict[str, tuple[int, int]] = {}
     rows = zip(predictions.dataset, predictions.subject, predictions.truth, predictions.prediction, strict=True)

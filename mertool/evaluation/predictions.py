@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..clips import split_id
 from ..errors import DataError, FileError
 from ..files import write_text
 from ..text import abbreviate, os_error_text
-from .folds import split_id
 
 __all__ = ["NO_FOLD", "Predictions"]
 

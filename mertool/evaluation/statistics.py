@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "Paired",
+    "PairedTest",
     "Spread",
     "bootstrap_intervals",
     "compare_paired",
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-class Paired(NamedTuple):
+class PairedTest(NamedTuple):
     """Two runs clip by clip.
 
     Attributes:
@@ -167,7 +167,7 @@ def min_discordant(alpha: float = 0.05) -> int:
     return ceil(1 - log2(alpha))
 
 
-def compare_paired(first: Mapping[str, bool], second: Mapping[str, bool]) -> Paired:
+def compare_paired(first: Mapping[str, bool], second: Mapping[str, bool]) -> PairedTest:
     """Compare two runs, joined by clip id.
 
     Args:
@@ -182,7 +182,7 @@ def compare_paired(first: Mapping[str, bool], second: Mapping[str, bool]) -> Pai
     discordant_first = sum(hit and not second[clip] for clip, hit in first.items())
     discordant_second = sum(hit and not first[clip] for clip, hit in second.items())
     n = len(first)
-    return Paired(
+    return PairedTest(
         n,
         discordant_first,
         discordant_second,

@@ -137,7 +137,7 @@ def load_weights(path: Path, hint: str = "give another checkpoint") -> Checkpoin
             f"{path}: checkpoint format {version!r}, this mertool reads up to {VERSION}; update mertool, or {hint}"
         )
     try:
-        settings = Settings.from_file(content["settings"])
+        settings = Settings.from_dict(content["settings"])
         classes = tuple(str(name) for name in content["classes"])
         weights, state = dict(content["weights"]), dict(content["state"])
         seen = tuple(str(name) for name in content["seen"])

@@ -194,15 +194,15 @@ def sample_augmentation(ids: Sequence[str], copy: NDArray[np.int64], epoch: int,
     Args:
         ids: B clip ids.
         copy: (B,) number of the copy, from 0.
-        epoch: Only counts with `fresh_copies`; else the same copies return each epoch, as the paper's ten.
+        epoch: Only counts with `fresh_augmentations`; else the same copies return each epoch, as the paper's ten.
         settings: Ranges and seed.
     """
-    epoch = epoch if settings.fresh_copies else 0
+    epoch = epoch if settings.fresh_augmentations else 0
     u = np.stack([_generator(settings.seed, name, epoch, int(k)).random(4) for name, k in zip(ids, copy, strict=True)])
-    tone = np.stack([1 + settings.gain * (2 * u[:, 2] - 1), settings.bias * (2 * u[:, 3] - 1)], 1)
+    tone = np.stack([1 + settings.contrast * (2 * u[:, 2] - 1), settings.brightness * (2 * u[:, 3] - 1)], 1)
     return Copies(
         angle_deg=settings.rotation_deg * (2 * u[:, 0] - 1),
-        mirror=(u[:, 1] < 0.5) & settings.mirror,
+        mirror=(u[:, 1] < 0.5) & settings.hflip,
         tone=tone.astype(np.float32),
     )
 
@@ -213,9 +213,9 @@ def steps_per_epoch(count: int, settings: Settings) -> int:
     Raises:
         DataError: Fewer than two copies an epoch, too few for batch statistics.
     """
-    if count * settings.copies < 2:
-        raise DataError("training needs at least two clips (or --copies 2)")
-    total = count * settings.copies
+    if count * settings.augmentations < 2:
+        raise DataError("training needs at least two clips (or --augmentations 2)")
+    total = count * settings.augmentations
     return min(-(-total // settings.batch_size), total // 2)
 
 
@@ -224,18 +224,22 @@ def batch_plan(
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """The order of an epoch: for each batch (B,) places in `ids` and (B,) copy numbers.
 
-    Every clip comes `copies` times, in random order; with `balance`, as many draws but every class equally often in
-    expectation. Batches are at most `batch_size` and differ by at most one in size, so none is too
+    Every clip comes `augmentations` times, in random order; with `balanced_sampling`, as many draws but every class
+    equally often in expectation. Batches are at most `batch_size` and differ by at most one in size, so none is too
     small for batch statistics.
     """
     generator = _generator(settings.seed, "order", epoch, 0)
-    total = len(ids) * settings.copies
-    if settings.balance:
+    total = len(ids) * settings.augmentations
+    if settings.balanced_sampling:
         present = np.unique(labels)
         members = [np.flatnonzero(labels == label) for label in present]
         drawn = generator.integers(len(present), size=total)
         place = np.array([members[k][generator.integers(len(members[k]))] for k in drawn])
-        copy = generator.integers(settings.copies, size=total) if not settings.fresh_copies else np.arange(total)
+        copy = (
+            generator.integers(settings.augmentations, size=total)
+            if not settings.fresh_augmentations
+            else np.arange(total)
+        )
     else:
         order = generator.permutation(total)
         place, copy = order % len(ids), order // len(ids)

@@ -32,8 +32,8 @@ from .training_files import TrainingFiles
 
 __all__ = [
     "LOG_COLUMNS",
-    "Fitted",
-    "Validation",
+    "FitResult",
+    "ValidationScores",
     "arc_margin",
     "choose_device",
     "fit",
@@ -42,7 +42,8 @@ __all__ = [
     "predict",
 ]
 
-# Columns of log.csv; those of the attention branch are empty without it, those of validation without `--select inner`.
+# Columns of log.csv; those of the attention branch are empty without it, those of validation without
+# `--epoch-selection inner`.
 LOG_COLUMNS = (
     "epoch",
     "loss",
@@ -60,14 +61,14 @@ LOG_COLUMNS = (
 _PREDICT_BATCH = 16  # one size always: arithmetic libraries choose their kernels, and so the last digits, by size
 
 
-class Validation(NamedTuple):
+class ValidationScores(NamedTuple):
     """How a network does on clips kept out of its training: mean cross-entropy, and UF1 (0..1)."""
 
     loss: float
     uf1: float
 
 
-class Fitted(NamedTuple):
+class FitResult(NamedTuple):
     """A trained network in evaluation mode, and the epoch (from 1) whose weights it has."""
 
     model: Network
@@ -82,8 +83,8 @@ def fit(
     files: TrainingFiles,
     initial: dict[str, Tensor] | None = None,
     seen: Sequence[str] = (),
-    validate: Callable[[Network], Validation] | None = None,
-) -> Fitted:
+    validate: Callable[[Network], ValidationScores] | None = None,
+) -> FitResult:
     """Train one network, continuing where a killed call with the same files stopped.
 
     After every epoch `files.last` (all that continuing needs) and `files.log` (`LOG_COLUMNS`, one row per epoch, over
@@ -116,7 +117,7 @@ def fit(
     device = torch.device(choose_device(settings.device))
     if files.final.exists():
         final = _load_own(files.final, settings, classes)
-        return Fitted(_to_device(restore(final), device), final.epoch)
+        return FitResult(_to_device(restore(final), device), final.epoch)
     with _arithmetic():
         model = build_model(settings, len(classes), settings.seed)
         if initial is not None:
@@ -141,7 +142,7 @@ def fit(
         _check_finite(model, settings)
         chosen = settings.epochs if validate is None else _chosen_epoch(rows)
         save_checkpoint(files.final, settings, classes, model.state_dict(), {"epoch": chosen}, seen)
-    return Fitted(model.eval(), chosen)
+    return FitResult(model.eval(), chosen)
 
 
 def _check_finite(model: Network, settings: Settings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ..evaluation.statistics import Paired, compare_paired, holm, minimal_detectable
+from ..evaluation.statistics import PairedTest, compare_paired, holm, minimal_detectable
 from ..runs.finished import Run
 
 __all__ = ["Comparison", "compare_runs", "labels_of"]
@@ -24,7 +24,7 @@ class Comparison(NamedTuple):
 
     run: str
     with_run: str
-    paired: Paired
+    paired: PairedTest
     p_holm: float
     detectable: float | None
 

@@ -10,10 +10,9 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..clips import natural_key
+from ..clips import natural_key, split_id
 from ..errors import DataError
-from ..evaluation.folds import split_id
-from ..evaluation.metrics import hits_by_person
+from ..evaluation.metrics import hits_by_subject
 from ..evaluation.statistics import spread
 from ..runs.finished import Run
 from ..runs.methods.options import relevant_settings
@@ -205,7 +204,7 @@ def _run_values(run: Run) -> dict[str, Any]:
         "init_loaded": list(run.init_layers[0]),
         "init_not_loaded": list(run.init_layers[1]),
         "n_subjects_seen_by_init": len(run.init_people),
-        "per_person": {name: list(pair) for name, pair in hits_by_person(run.predictions).items()},
+        "per_person": {name: list(pair) for name, pair in hits_by_subject(run.predictions).items()},
         "epochs": list(run.epochs),
         "designs": list(run.designs),
         "members": list(run.members),

@@ -17,7 +17,7 @@ from itertools import groupby
 from typing import Any
 
 from .. import __version__
-from ..evaluation.metrics import hits_by_person
+from ..evaluation.metrics import hits_by_subject
 from ..evaluation.statistics import spread
 from ..runs.finished import Run
 from ..runs.methods import method_of
@@ -190,7 +190,7 @@ def _shaded(text: str, share: float) -> str:
 
 def _people(run: Run) -> str:
     """Accuracy of each person, lowest first, as bars."""
-    people = sorted(hits_by_person(run.predictions).items(), key=lambda item: (item[1][0] / item[1][1], item[0]))
+    people = sorted(hits_by_subject(run.predictions).items(), key=lambda item: (item[1][0] / item[1][1], item[0]))
     rows = "".join(
         f"<li><span>{_text(name)}</span><i style='--share:{hits / n:.4f}'></i><b>{hits}/{n}</b></li>"
         for name, (hits, n) in people
@@ -207,7 +207,7 @@ def _curves(run: Run) -> str:
     logs = run.read_logs()
     if not logs:
         return "<h3>Learning curves</h3><p>No complete log.csv in every fold.</p>"
-    chosen = run.epochs if run.settings.select == "inner" else ()
+    chosen = run.epochs if run.settings.epoch_selection == "inner" else ()
     branches = [("perception branch", ""), ("attention branch", "_attention")]
     losses = [(name, f"loss{key or '_perception'}") for name, key in branches]
     hits = [(name, f"accuracy{key}") for name, key in branches]
@@ -224,7 +224,7 @@ def _curves(run: Run) -> str:
         ),
     ]
     marked = " Triangles mark the epoch that each fold chose." if chosen else ""
-    copies = "All but inner validation is" if run.settings.select == "inner" else "All is"
+    copies = "All but inner validation is" if run.settings.epoch_selection == "inner" else "All is"
     return (
         f"<h3>Learning curves</h3><p>Mean of {len(logs)} folds, and the range from the lowest to the highest fold. "
         f"{copies} of augmented training copies; test clips are not looked at.{marked}</p>"

@@ -249,8 +249,8 @@ def _ways(run: Run) -> list[str]:
     """What else tells a run from others in a line: how its epoch, its folds and its key frames were chosen."""
     apexes = sorted(set(run.apexes) - {"table"})
     return [
-        *(["inner"] if run.settings.select == "inner" else []),
-        *(["balanced"] if run.settings.balance else []),
+        *(["inner"] if run.settings.epoch_selection == "inner" else []),
+        *(["balanced"] if run.settings.balanced_sampling else []),
         *(f"apex {way}" for way in apexes),
         *(f"align {way}" for way in sorted(set(run.alignments) & {"clip", "frame"})),
         *(f"jitter {jitter}" for jitter in sorted(set(run.jitters) - {0})),
@@ -270,7 +270,7 @@ def _protocol(run: Run) -> str:
 def _overrides(settings: Settings) -> str:
     """Settings that neither the recipe nor another line of the report tells."""
     told = {"classes", "region", "frames", "abn", "arcface", "recipe", "protocol", "folds", "seed", "split_seed"}
-    told |= {"select", "repeats", "new_splits", "method", "fuse_weights"}
+    told |= {"epoch_selection", "repeats", "new_splits", "method", "fuse_weights"}
     told |= method_of(settings).described_settings()
     recipe = Settings.from_dict({**RECIPES[settings.recipe], "recipe": settings.recipe}).as_dict()
     changed = [

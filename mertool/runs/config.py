@@ -17,14 +17,13 @@ from typing import Any
 
 from .. import __version__
 from ..datasets.labels import ClassSet, resolve_classes
+from ..declarations import option_name
 from ..errors import DataError, FileError, UsageError
-from ..evaluation.folds import (
-    Folds,
-)
+from ..evaluation.folds import Folds
 from ..files import read_json, write_json
 from ..network.inputs import Samples, load_samples
 from ..pack import Pack, file_sha256, load_pack
-from ..settings import Settings, option_name
+from ..settings import Settings
 from ..text import abbreviate
 from .layout import RunFolder
 from .methods import method_of
@@ -162,7 +161,7 @@ class RunConfig:
                 raise TypeError(f"command: expected cv or train, got {abbreviate(values['command'])}")
             if not packs:
                 raise TypeError("packs: expected at least one")
-            settings = Settings.from_file(values["settings"])
+            settings = Settings.from_dict(values["settings"])
             if not method_of(settings).trains and len(_list(values.get("members", []), dict, "members")) < 2:
                 raise TypeError("members: expected two runs or more of a fusion")
             return cls(

@@ -13,19 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from ..clips import filmed_together
+from ..clips import filmed_together, split_id
 from ..datasets.labels import megc3_remarks
 from ..errors import DataError, FileError, UsageError
-from ..evaluation.folds import (
-    Folds,
-    dataset_folds,
-    group_folds,
-    inner_split,
-    loso_folds,
-    read_folds_file,
-    split_id,
-    stratified_folds,
-)
+from ..evaluation.folds import Folds, read_folds_file
+from ..evaluation.protocols import dataset_folds, group_folds, inner_split, loso_folds, stratified_folds
 from ..files import make_folder, write_json
 from ..network.inputs import Samples, load_samples
 from ..pack import Pack, file_sha256
@@ -127,7 +119,7 @@ def create_run(
     else:
         parts = [tuple(sorted(samples.ids))]
     method.check_parts(parts, settings)
-    if settings.select == "inner":
+    if settings.epoch_selection == "inner":
         remarks += _inner_unlearnable(samples, parts, settings.split_seed)
     wanted = RunConfig(
         command=command,
@@ -244,7 +236,7 @@ def _unlearnable(samples: Samples, folds: Folds) -> list[str]:
 
 
 def _inner_unlearnable(samples: Samples, parts: Sequence[tuple[str, ...]], seed: int) -> list[str]:
-    """A remark on each class that `--select inner` takes away from a training part; refuses parts of one person."""
+    """A remark on each class that `--epoch-selection inner` takes away from a training part; refuses parts of one person."""
     class_of = {name: samples.classes[label] for name, label in zip(samples.ids, samples.labels, strict=True)}
     lost: dict[str, list[int]] = {}
     for fold, ids in enumerate(parts):
@@ -253,7 +245,7 @@ def _inner_unlearnable(samples: Samples, parts: Sequence[tuple[str, ...]], seed:
             lost.setdefault(name, []).append(fold)
     where = {name: f" in fold {', '.join(map(str, some))}" if len(parts) > 1 else "" for name, some in lost.items()}
     return [
-        f"--select inner: class {name} cannot be learned{place}: all its clips there validate"
+        f"--epoch-selection inner: class {name} cannot be learned{place}: all its clips there validate"
         for name, place in where.items()
     ]
 

@@ -90,13 +90,13 @@ def train_run(run: Path, config: RunConfig, progress: Progress) -> None:
 
 
 def training_summary(run: Path, config: RunConfig) -> str:
-    """On how many clips a finished training was made and, with `--select inner`, what chose its epoch.
+    """On how many clips a finished training was made and, with `--epoch-selection inner`, what chose its epoch.
 
     Raises:
         MertoolError: A file of it is missing or damaged.
     """
     n = len(config.clips)
-    if config.settings.select != "inner":
+    if config.settings.epoch_selection != "inner":
         return f"trained on {n} clips"
     folder = RunFolder(run).training
     epoch = folder.read_record().facts.get("epoch")

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import DataError, FileError, MertoolError
 from ..evaluation.folds import Folds, Overlap, subject_overlap
-from ..evaluation.metrics import Metrics, confusions_by_person, evaluate
+from ..evaluation.metrics import Metrics, confusions_by_subject, evaluate
 from ..evaluation.predictions import Predictions
 from ..evaluation.statistics import bootstrap_intervals, wilson
 from ..files import read_json
@@ -237,7 +237,7 @@ def load_run(folder: Path) -> Run:
         predictions=predictions,
         metrics=metrics,
         interval=wilson(metrics["hits"], metrics["n"]),
-        by_people=bootstrap_intervals(confusions_by_person(predictions), _BOOTSTRAP_SEED),
+        by_people=bootstrap_intervals(confusions_by_subject(predictions), _BOOTSTRAP_SEED),
         overlap=tuple(subject_overlap(folds)),
         epochs=_epochs(records),
         repeats=tuple(_repeat(folder, number, settings, predictions, where) for number in range(1, settings.repeats)),
@@ -361,7 +361,7 @@ def _read_config(config: dict[str, Any], where: str) -> tuple[Settings, tuple[st
     ):
         raise DataError(f"{where}: config.json: expected settings, a list of classes and one of packs; was it edited?")
     try:
-        settings = Settings.from_file(values)
+        settings = Settings.from_dict(values)
         method_of(settings)  # refuses a method that this mertool does not have
     except MertoolError as error:
         raise DataError(f"{where}: config.json: {error}") from error

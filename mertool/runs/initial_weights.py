@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from ..clips import filmed_together
+from ..clips import filmed_together, split_id, subject_key_of_id
 from ..errors import DataError, FileError
-from ..evaluation.folds import split_id, subject_key_of_id
 from ..network.inputs import Samples
 from ..pack import file_sha256
 from ..settings import Settings

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..clips import subject_key_of_id
 from ..datasets.labels import ClassSet
 from ..errors import DataError
-from ..evaluation.folds import subject_key_of_id
 from ..evaluation.predictions import NO_FOLD, Predictions
 from ..network.inputs import Samples
 from ..pack import Pack

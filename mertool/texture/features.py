@@ -25,7 +25,7 @@ from ..files import make_folder
 from ..network.inputs import Samples, geometry
 from ..pack import Pack, file_sha256, write_arrays
 from ..regions import GRID, REGIONS, SQUARE
-from ..settings import Settings, parse_xyt
+from ..settings import Settings, fields_of, parse_xyt
 
 __all__ = [
     "Layout",
@@ -305,15 +305,13 @@ def _compute(pack: Pack, settings: Settings, progress: Progress, before: int, to
 
 # Kept features.
 
-_FIELDS = ("method", "region", "length", "interpolation", "points", "radii", "normalise", "grid")
-_LBP_FIELDS, _CBP_FIELDS = ("sampling", "mapping"), ("threshold", "signed")
-
 
 def _place(pack: Pack, settings: Settings) -> tuple[Path, str]:
     """The file that keeps a pack's features, and the text of what they depend on."""
-    own = _LBP_FIELDS if settings.method == "lbp-top" else _CBP_FIELDS
     size = "tile" if settings.region == "roi" else "face_size"
-    key: dict[str, Any] = {name: getattr(settings, name) for name in (*_FIELDS, size, *own)}
+    own = fields_of("lbp-top" if settings.method == "lbp-top" else "cbp-top")
+    fields = {"method", "region", size, *fields_of("texture"), *own}
+    key: dict[str, Any] = {name: getattr(settings, name) for name in fields}
     key |= {"format": _FORMAT, "pack": file_sha256(pack.path), "clips": list(pack.ids)}
     key |= {"blocks": layout_of(settings).blocks, "regions": [GRID, SQUARE, [region.centre for region in REGIONS]]}
     text = json.dumps(key, sort_keys=True)

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, FileError
-from ..evaluation.folds import inner_folds
 from ..evaluation.metrics import evaluate
 from ..evaluation.predictions import Predictions
+from ..evaluation.protocols import inner_folds
 from ..files import write_text
 from ..network.inputs import Samples
 from ..settings import Settings
@@ -107,21 +107,21 @@ def train_fold(samples: Samples, features: NDArray[np.float32], ids: Sequence[st
     except DataError:
         if len(designs) > 1:
             raise
-        trained = train_classifier(x, labels, designs[0], classes, balance=settings.balance, seen=seen)
+        trained = train_classifier(x, labels, designs[0], classes, balance=settings.balanced_sampling, seen=seen)
         return Trained(trained, {}, None)
     place = {name: row for row, name in enumerate(ids)}
     found = {design: np.empty((len(ids), len(classes))) for design in designs}
     for tested in inner.tests:
         out = np.zeros(len(ids), bool)
         out[[place[name] for name in tested]] = True
-        problem = Problem(x[~out], labels[~out], len(classes), balance=settings.balance)
+        problem = Problem(x[~out], labels[~out], len(classes), balance=settings.balanced_sampling)
         for count in dict.fromkeys(design.count for design in designs):
             costs = [design.cost for design in designs if design.count == count]
             for classifier in problem.train(count, costs, classes):
                 found[classifier.design][out] = classifier.predict(x[out])
     scores = {design: _score(samples, rows, probabilities) for design, probabilities in found.items()}
     best = best_candidate(scores)
-    classifier = train_classifier(x, labels, best, classes, balance=settings.balance, seen=seen)
+    classifier = train_classifier(x, labels, best, classes, balance=settings.balanced_sampling, seen=seen)
     return Trained(classifier, scores, found[best])
 
 
@@ -223,7 +223,7 @@ def recheck_classifier(
     faults += _faults_of_choice(samples, features, training, kept, files, settings, choose)
     rows = samples.rows_of(training)
     again = train_classifier(
-        features[rows], samples.labels[rows], kept.design, samples.classes, balance=settings.balance
+        features[rows], samples.labels[rows], kept.design, samples.classes, balance=settings.balanced_sampling
     )
     written = Predictions.read(files.predictions)
     if written.classes != samples.classes:

@@ -12,19 +12,10 @@ from typing import Any
 import pytest
 from sklearn.model_selection import StratifiedGroupKFold
 
+from mertool.clips import split_id, subject_key_of_id
 from mertool.errors import DataError, FileError, UsageError
-from mertool.evaluation.folds import (
-    Folds,
-    Overlap,
-    dataset_folds,
-    group_folds,
-    loso_folds,
-    read_folds_file,
-    split_id,
-    stratified_folds,
-    subject_key_of_id,
-    subject_overlap,
-)
+from mertool.evaluation.folds import Folds, Overlap, read_folds_file, subject_overlap
+from mertool.evaluation.protocols import dataset_folds, group_folds, loso_folds, stratified_folds
 
 SAMM = {"anger": 57, "happiness": 26, "surprise": 15, "disgust": 9, "fear": 8, "sadness": 6}
 

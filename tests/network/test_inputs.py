@@ -91,7 +91,7 @@ def test_copies_differ_by_seed_epoch_clip_and_number(pack):
         drawn(settings, ids=[samples.ids[1]] * 3),
     ):
         assert (other != base).all()
-    fixed = dataclasses.replace(settings, fresh_copies=False)
+    fixed = dataclasses.replace(settings, fresh_augmentations=False)
     np.testing.assert_array_equal(drawn(fixed, epoch=1), drawn(fixed, epoch=2))
 
 
@@ -106,7 +106,7 @@ def test_copies_fill_their_ranges_and_nothing_beyond(pack):
         assert low <= values.min() < low + 0.01 * (high - low)
         assert high - 0.01 * (high - low) < values.max() <= high
     assert 0.47 < copies.mirror.mean() < 0.53
-    still = dataclasses.replace(settings, mirror=False, rotation_deg=0.0, gain=0.0, bias=0.0)
+    still = dataclasses.replace(settings, hflip=False, rotation_deg=0.0, contrast=0.0, brightness=0.0)
     plain = sample_augmentation([samples.ids[0]], np.array([0]), 1, still)
     assert (plain.angle_deg[0], plain.mirror[0], *plain.tone[0]) == (0, False, 1, 0)
 
@@ -114,7 +114,7 @@ def test_copies_fill_their_ranges_and_nothing_beyond(pack):
 @pytest.mark.parametrize("copies", [1, 4])
 @pytest.mark.parametrize("count", [2, 15, 16, 17, 97, 121])
 def test_an_epoch_has_every_copy_once_in_batches_of_even_size(count, copies):
-    settings = Settings(copies=copies)
+    settings = Settings(augmentations=copies)
     ids = [f"d/s/{k}" for k in range(count)]
     plan = list(batch_plan(ids, np.zeros(count, np.int64), 1, settings))
     assert len(plan) == steps_per_epoch(count, settings)
@@ -130,7 +130,7 @@ def test_an_epoch_has_every_copy_once_in_batches_of_even_size(count, copies):
 
 
 def test_balance_draws_every_class_equally_often():
-    settings = Settings(balance=True, copies=20)
+    settings = Settings(balanced_sampling=True, augmentations=20)
     labels = np.array([0] * 90 + [1] * 9 + [3])
     plan = list(batch_plan([f"d/s/{k}" for k in range(100)], labels, 1, settings))
     place = np.concatenate([p for p, _ in plan])
@@ -141,7 +141,7 @@ def test_balance_draws_every_class_equally_often():
 
 def test_too_few_clips_are_refused():
     with pytest.raises(DataError, match="at least two clips"):
-        steps_per_epoch(1, Settings(copies=1))
+        steps_per_epoch(1, Settings(augmentations=1))
 
 
 def test_clips_in_two_packs_and_missing_classes_are_refused(pack):

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mertool.evaluation.metrics import hits_by_person
+from mertool.evaluation.metrics import hits_by_subject
 from mertool.evaluation.predictions import Predictions
 from mertool.files import write_json
 from mertool.network.training import LOG_COLUMNS
@@ -194,7 +194,7 @@ def test_names_are_text_whatever_they_hold(tmp_path):
 
 
 def test_people_are_counted_by_their_clips(two_runs):
-    assert hits_by_person(two_runs[0].predictions) == {"samm/001": (2, 3), "samm/002": (2, 2), "samm/003": (1, 2)}
+    assert hits_by_subject(two_runs[0].predictions) == {"samm/001": (2, 3), "samm/002": (2, 2), "samm/003": (1, 2)}
     text = Reader(render_html(two_runs[:1], [NOTHING])).text
     assert "samm/003 1/2 samm/001 2/3 samm/002 2/2" in text
 
@@ -429,7 +429,7 @@ def test_runs_that_differ_in_their_packs_or_folds_are_told_apart(tmp_path):
 
 
 def test_the_chosen_epoch_of_each_fold_is_marked(tmp_path):
-    folder = make_run(tmp_path / "a", select="inner", epochs=4)
+    folder = make_run(tmp_path / "a", epoch_selection="inner", epochs=4)
     for fold, epoch in enumerate((2, 4)):
         part = folder / f"fold_{fold}"
         rows = [f"{k},1,1,,0.5,,0,0,0,{2 / k},0.{k}" for k in range(1, 5)]

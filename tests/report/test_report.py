@@ -600,7 +600,7 @@ def test_a_summary_says_protocols_and_names_what_does_not_compare(
     monkeypatch.chdir(tmp_path)
     whole = [FOLD_0[:2] + FOLD_1[:1], FOLD_0[2:] + FOLD_1[1:]]
     make_run(Path("a"))
-    make_run(Path("grouped"), whole, select="inner", protocol="group")
+    make_run(Path("grouped"), whole, epoch_selection="inner", protocol="group")
     make_run(Path("fewer"), [FOLD_0, FOLD_1[:2]])
     folds = json.loads(Path("grouped/folds.json").read_text())
     Path("grouped/folds.json").write_text(json.dumps({**folds, "protocol": "group"}))

@@ -10,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mertool.evaluation.folds import Folds, subject_key_of_id, subject_overlap
+from mertool.clips import subject_key_of_id
+from mertool.evaluation.folds import Folds, subject_overlap
 from tests.datasets.test_samm import HEADER, PREAMBLE, write_table
 from tests.datasets.test_verify import full_table
 from tests.support.command import TINY, run

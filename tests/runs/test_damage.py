@@ -441,7 +441,7 @@ def test_seeds_without_room_for_the_repeats_are_refused_before_anything_is_writt
 
 
 def test_train_says_how_its_epoch_was_chosen(home):
-    done = call("train", "a.npz", *NETWORK, "--epochs", 3, "--select", "inner", "-o", "net", cwd=home)
+    done = call("train", "a.npz", *NETWORK, "--epochs", 3, "--epoch-selection", "inner", "-o", "net", cwd=home)
     n = sum(map(len, PEOPLE.values()))
     n_inner = len(Predictions.read(home / "net/inner.csv").clip)
     epoch = json.loads((home / "net/done.json").read_text())["epoch"]

@@ -63,7 +63,7 @@ def made(tmp_path_factory):
         torch.set_num_threads(1)
         call("cv", "a.npz", *LBP, "--cost", 10, *FOLDS, "-o", "lbp", cwd=home)
         call("cv", "a.npz", *CBP, *ONE_DESIGN, *FOLDS, "-o", "cbp", cwd=home)
-        call("cv", "a.npz", *NET, "--select", "inner", *FOLDS, "-o", "net", cwd=home)
+        call("cv", "a.npz", *NET, "--epoch-selection", "inner", *FOLDS, "-o", "net", cwd=home)
         call("cv", "a.npz", *NET, *FOLDS, "-o", "plain", cwd=home)
         call("cv", "--fuse", "lbp", "cbp", "-o", "equal", cwd=home)
         call("cv", "--fuse", "lbp", "net", "cbp", "--fuse-weights", "fitted", "-o", "fitted", cwd=home)
@@ -239,7 +239,7 @@ def test_labels_of_test_clips_have_no_say_in_their_fused_predictions(tmp_path):
     own = ("--folds-file", "own.csv")
     for name in "ab":
         call("cv", f"{name}.npz", *LBP, *own, "-o", f"{name} lbp", cwd=tmp_path)
-        call("cv", f"{name}.npz", *NET, "--select", "inner", *own, "-o", f"{name} net", cwd=tmp_path)
+        call("cv", f"{name}.npz", *NET, "--epoch-selection", "inner", *own, "-o", f"{name} net", cwd=tmp_path)
         words = ("--fuse", f"{name} lbp", f"{name} net", "--fuse-weights", "fitted")
         call("cv", *words, "-o", f"{name} fused", cwd=tmp_path)
     one, two = (table(tmp_path / f"{name} fused") for name in "ab")
@@ -484,11 +484,11 @@ def test_inner_predictions_that_are_missing_or_edited_are_refused_where_they_are
 
 
 def test_the_advice_on_missing_inner_predictions_is_of_use(home):
-    """Only a network is made with --select inner."""
+    """Only a network is made with --epoch-selection inner."""
     line = refusal("cv", "--fuse", "lbp", "equal", "--fuse-weights", "fitted", "-o", "new", cwd=home, code=1)
-    assert "--select inner" not in line
+    assert "--epoch-selection inner" not in line
     line = refusal("cv", "--fuse", "lbp", "plain", "--fuse-weights", "fitted", "-o", "new", cwd=home, code=1)
-    assert "--select inner" in line
+    assert "--epoch-selection inner" in line
 
 
 REFUSED = [
@@ -558,7 +558,7 @@ def test_people_whom_the_weights_of_a_run_have_seen_make_the_fusion_subject_depe
     call("cv", "micro.npz", *network, "--init", "macro", *FOLDS, "-o", "net", cwd=tmp_path)
     words = (*LBP, *ONE_DESIGN, *FOLDS, "--classes", "fear,joy")
     call("cv", "micro.npz", *words, "-o", "lbp", cwd=tmp_path)
-    call("cv", "micro.npz", *words, "--balance", "-o", "even", cwd=tmp_path)
+    call("cv", "micro.npz", *words, "--balanced-sampling", "-o", "even", cwd=tmp_path)
     call("cv", "--fuse", "lbp", "net", "-o", "fused", cwd=tmp_path)
     call("cv", "--fuse", "even", "fused", "-o", "twice", cwd=tmp_path)
     call("cv", "--fuse", "even", "lbp", "-o", "clean", cwd=tmp_path)

@@ -20,11 +20,13 @@ import torch
 from click.testing import CliRunner
 
 from mertool.cli.main import main
+from mertool.clips import subject_key_of_id
 from mertool.datasets.labels import resolve_classes
 from mertool.errors import DataError
-from mertool.evaluation.folds import Folds, group_folds, stratified_folds, subject_key_of_id
+from mertool.evaluation.folds import Folds
 from mertool.evaluation.metrics import evaluate
 from mertool.evaluation.predictions import Predictions
+from mertool.evaluation.protocols import group_folds, stratified_folds
 from mertool.network import training as engine
 from mertool.network.checkpoint import load_weights
 from mertool.network.inputs import load_samples, render, sample_augmentation
@@ -92,7 +94,7 @@ def test_every_test_named_is_there_and_every_one_there_is_named():
 # Material: packs of small pictures, and mertool in this process
 
 SIDE = 32
-NETWORK = (*TINY[:4], "--copies", "1", "--face-size", SIDE)  # no landmarks: the picture is shown as it is
+NETWORK = (*TINY[:4], "--augmentations", "1", "--face-size", SIDE)  # no landmarks: the picture is shown as it is
 EMOTIONS = ("anger", "fear", "happiness", "surprise")
 
 
@@ -193,7 +195,7 @@ def test_planted_test_labels_change_no_weight(call, select):
     assert any(planted[name] != emotion for name, emotion, _ in clips)
     write_pack(Path("planted.npz"), [(name, planted[name], picture) for name, _, picture in clips])
     for name in ("true", "planted"):
-        call("cv", f"{name}.npz", *training, "--epochs", 5, "--select", select, "-o", f"of {name}")
+        call("cv", f"{name}.npz", *training, "--epochs", 5, "--epoch-selection", select, "-o", f"of {name}")
     ours = answers(Path("of planted/fold_0"))
     chosen_on_test, honest = (share({name: planted[name] for name in first}, answer) for answer in (first, ours))
     assert chosen_on_test == 1.0 > honest
@@ -205,7 +207,7 @@ def test_planted_test_labels_change_no_weight(call, select):
     changed = next(emotion for emotion in EMOTIONS if (taught, emotion) not in [clip[:2] for clip in clips])
     other = [(name, changed if name == taught else emotion, picture) for name, emotion, picture in clips]
     write_pack(Path("other.npz"), other)
-    call("cv", "other.npz", *training, "--epochs", 5, "--select", select, "-o", "of other")
+    call("cv", "other.npz", *training, "--epochs", 5, "--epoch-selection", select, "-o", "of other")
     assert weights(Path("of other/fold_0")) != weights(Path("of true/fold_0"))
 
 
@@ -233,7 +235,8 @@ def test_training_is_given_the_training_part_and_nothing_else(call, monkeypatch,
     monkeypatch.setattr("mertool.runs.methods.network.render", watched_render)
     monkeypatch.setattr("mertool.runs.methods.network.sample_augmentation", watched_copies)
     write_pack(Path("a.npz"), barred_clips(people=9))
-    call("cv", "a.npz", *NETWORK, "--copies", 10, "--epochs", 2, "--folds", 3, "--select", select, "-o", "run")
+    words = ("--augmentations", 10, "--epochs", 2, "--folds", 3, "--epoch-selection", select)
+    call("cv", "a.npz", *NETWORK, *words, "-o", "run")
     folds = Folds.load(Path("run/folds.json"))
     assert sorted(shown) == [-1, 0, 1, 2]
     assert sorted(copied) == [0, 1, 2]  # copies are made for training alone
@@ -341,7 +344,8 @@ def test_copies_made_before_splitting_would_score_full_marks_on_noise(tmp_path):
     """Ten copies of pictures that say nothing about their class, and a method that only recognises pictures."""
     clips = [(f"made/p{k}/c", EMOTIONS[k % 2], noise(f"copies {k}")) for k in range(24)]
     write_pack(tmp_path / "a.npz", clips)
-    settings = Settings(classes="all", face_size=SIDE, copies=10, rotation_deg=2.0, mirror=False, gain=0.05, bias=3.0)
+    geometry = {"face_size": SIDE, "rotation_deg": 2.0, "hflip": False}
+    settings = Settings(classes="all", augmentations=10, contrast=0.05, brightness=3.0, **geometry)
     pack = load_pack(tmp_path / "a.npz")
     samples = load_samples([pack], resolve_classes("all", pack.emotion), settings)
     rows, number = np.repeat(np.arange(24), 10), np.tile(np.arange(10), 24)
@@ -618,7 +622,7 @@ def rendered(run, rows_of):
     return {name: picture.numpy().tobytes() for name, picture in zip(ids, pictures, strict=True)}
 
 
-@pytest.mark.parametrize("option", [(), ("--abn", "--arcface"), ("--balance",)])
+@pytest.mark.parametrize("option", [(), ("--abn", "--arcface"), ("--balanced-sampling",)])
 def test_a_test_clip_teaches_nothing(call, option):
     """One test clip is another picture: every weight, log and answer but its own stays, byte for byte."""
     changed = packs_with_one_clip_changed(in_test)

@@ -107,7 +107,7 @@ def test_a_plan_is_a_command_a_fold_that_together_are_the_run(folder):
 @pytest.mark.parametrize(
     "options",
     [
-        ("--protocol", "group", "--folds", 2, "--seed", 3, "--split-seed", 4, "--no-mirror", "--arcface"),
+        ("--protocol", "group", "--folds", 2, "--seed", 3, "--split-seed", 4, "--no-hflip", "--arcface"),
         ("--recipe", "paper", "--epochs", 1, "--folds", 2, "--classes", "joy,fear", "--frames", 1),
     ],
 )

@@ -1,4 +1,4 @@
-"""`--select inner`: the epoch is chosen on people kept out of the training part, and by nothing else."""
+"""`--epoch-selection inner`: the epoch is chosen on people kept out of the training part, and by nothing else."""
 
 from __future__ import annotations
 
@@ -13,13 +13,15 @@ import numpy as np
 import pytest
 import torch
 
+from mertool.clips import subject_key_of_id
 from mertool.errors import DataError, UsageError
-from mertool.evaluation.folds import Folds, inner_split, subject_key_of_id
+from mertool.evaluation.folds import Folds
 from mertool.evaluation.predictions import Predictions
+from mertool.evaluation.protocols import inner_split
 from mertool.files import write_json
 from mertool.network import training as engine
 from mertool.network.checkpoint import load_weights, save_checkpoint
-from mertool.network.training import Validation, predict
+from mertool.network.training import ValidationScores, predict
 from mertool.pack import file_sha256, load_pack
 from mertool.report import load_run, render_csv, render_json
 from mertool.runs.audit import FAIL, PASS, audit_run
@@ -33,7 +35,7 @@ from tests.support.folders import fit
 from tests.support.noise import SMALL, call, in_this_process, make_pack, refusal, timeless_log, weights_of, whole_run
 
 PEOPLE = {f"p{n}": ["fear", "joy", "rage", "fear"][: 3 + n % 2] for n in range(6)}
-INNER = ("--select", "inner", *SMALL)
+INNER = ("--epoch-selection", "inner", *SMALL)
 
 
 pytestmark = pytest.mark.usefixtures("one_process")
@@ -224,7 +226,7 @@ def planned(scores, recorded):
         assert not [name for name, value in model.state_dict().items() if not value.isfinite().all()]
         recorded.append({name: value.clone() for name, value in model.state_dict().items()})
         loss, uf1 = scores[len(recorded) - 1]
-        return Validation(loss, uf1)
+        return ValidationScores(loss, uf1)
 
     return validate
 
@@ -269,7 +271,7 @@ def scored(settings):
     def validate(model):
         probabilities, _ = predict(model, [x], settings)
         torch.rand(3)  # and somebody uses the global random state
-        return Validation(
+        return ValidationScores(
             float(-np.log(probabilities[range(8), y]).mean()), float((probabilities.argmax(1) == y).mean())
         )
 
@@ -364,10 +366,11 @@ def test_a_last_pt_of_the_other_rule_is_refused_and_an_old_final_pt_has_the_last
     with pytest.raises(KilledError):
         fit(tiny(), CLASSES, stopping(2, 0), STEPS, tmp_path)
     content = torch.load(tmp_path / "last.pt", weights_only=True)
-    del content["settings"]["select"], content["settings"]["split_seed"]  # as the mertool before had it
+    del content["settings"]["epoch_selection"], content["settings"]["split_seed"]  # as the mertool before had it
     torch.save(content, tmp_path / "last.pt")
-    chosen = tiny(select="inner")
-    with pytest.raises(DataError, match=r"last.pt: belongs to another training \(select: 'inner' here, 'last' there\)"):
+    chosen = tiny(epoch_selection="inner")
+    differing = r"last.pt: belongs to another training \(epoch_selection: 'inner' here, 'last' there\)"
+    with pytest.raises(DataError, match=differing):
         fit(chosen, CLASSES, made_up, STEPS, tmp_path, validate=scored(chosen))
     fit(tiny(), CLASSES, made_up, STEPS, tmp_path)
     content = torch.load(tmp_path / "final.pt", weights_only=True)
@@ -394,8 +397,8 @@ def test_weights_that_are_no_numbers_are_not_validated(tmp_path, monkeypatch):
 
 
 def test_rules_have_names():
-    with pytest.raises(UsageError, match="--select: expected one of last, inner, got 'best'"):
-        Settings(select="best")
+    with pytest.raises(UsageError, match="--epoch-selection: expected one of last, inner, got 'best'"):
+        Settings(epoch_selection="best")
 
 
 # Whole runs
@@ -526,13 +529,13 @@ def test_a_class_that_is_lost_to_the_inner_part_is_remarked(tmp_path):
     ]
     assert lost
     place = f"in fold {', '.join(map(str, lost))}"
-    expected = f"mertool: --select inner: class rage cannot be learned {place}: all its clips there validate"
+    expected = f"mertool: --epoch-selection inner: class rage cannot be learned {place}: all its clips there validate"
     assert expected in done.stderr.splitlines()
     assert "class rage cannot be learned in fold 2, which tests all its clips" in done.stderr
     make_pack(tmp_path / "b.npz", {who: people[who] for who in ("p0", "p2")})
     done = call("train", "b.npz", *words[1:], "-o", "net", cwd=tmp_path)
     said = (
-        "mertool: --select inner: class rage cannot be learned: all its clips there validate"
+        "mertool: --epoch-selection inner: class rage cannot be learned: all its clips there validate"
         in done.stderr.splitlines()
     )
     assert said is ("rage" in Predictions.read(tmp_path / "net" / "inner.csv").truth)
@@ -540,11 +543,13 @@ def test_a_class_that_is_lost_to_the_inner_part_is_remarked(tmp_path):
 
 def test_the_rule_joins_and_resumes_as_every_setting_does(home, finished):
     words = ("cv", "a.npz", "--abn", *SMALL, "--protocol", "group", "--folds", 2, "-o", "finished")
-    assert "its settings differ (select: 'last' here, 'inner' there)" in refusal(*words, "--fold", 0, cwd=home, code=2)
-    line = refusal("cv", "-o", "finished", "--resume", "--select", "last", cwd=home, code=2)
-    assert "select: 'last' here, 'inner' there; leave these options out" in line
-    assert "--select inner" in call("report", "--command", "finished", cwd=home).stdout
-    assert "'best' is not one of 'last', 'inner'" in refusal("cv", "a.npz", "--select", "best", cwd=home, code=2)
+    line = refusal(*words, "--fold", 0, cwd=home, code=2)
+    assert "its settings differ (epoch_selection: 'last' here, 'inner' there)" in line
+    line = refusal("cv", "-o", "finished", "--resume", "--epoch-selection", "last", cwd=home, code=2)
+    assert "epoch_selection: 'last' here, 'inner' there; leave these options out" in line
+    assert "--epoch-selection inner" in call("report", "--command", "finished", cwd=home).stdout
+    line = refusal("cv", "a.npz", "--epoch-selection", "best", cwd=home, code=2)
+    assert "'best' is not one of 'last', 'inner'" in line
 
 
 def test_the_report_says_rule_and_epochs(finished):
@@ -556,7 +561,7 @@ def test_the_report_says_rule_and_epochs(finished):
     run = load_run(finished)
     assert json.loads(render_json([run]))["runs"][0]["epochs"] == epochs
     (row,) = csv.DictReader(render_csv([run]).splitlines())
-    assert row["select"] == "inner"
+    assert row["epoch_selection"] == "inner"
 
 
 # The audit

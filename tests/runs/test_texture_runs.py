@@ -35,7 +35,7 @@ from mertool.pack import file_sha256, load_pack, save_pack
 from mertool.report import load_run
 from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
 from mertool.runs.config import RunConfig, fingerprint, open_samples
-from mertool.settings import GROUPS, Settings
+from mertool.settings import Settings, fields_of
 from mertool.texture import features as texture
 from mertool.texture.classifier import Classifier, Design, train_classifier
 from mertool.texture.features import features_of
@@ -54,8 +54,8 @@ ONE_DESIGN = ("--n-features", "24", "--cost", "10")
 GROUP = ("--protocol", "group", "--folds", "2")
 FOLD = {".lock", "classifier.npz", "done.json", "inner.csv", "predictions.csv", "selection.csv"}
 COMMANDS = {parameter.name: parameter for parameter in main.commands["cv"].params}
-TEXTURE_FIELDS = sorted(GROUPS["texture"] | GROUPS["lbp-top"] | GROUPS["cbp-top"])
-NETWORK_FIELDS = sorted(GROUPS["network"])
+TEXTURE_FIELDS = sorted(fields_of("texture") | fields_of("classifier") | fields_of("lbp-top") | fields_of("cbp-top"))
+NETWORK_FIELDS = sorted(fields_of("network"))
 DAMAGED = (None, "x", [], {}, {"a": 1}, True, -1, 0, float("nan"), float("inf"), 10**400)
 
 
@@ -210,10 +210,10 @@ def said(field):
 
 
 def test_the_usual_name_tells_features_and_all_that_is_unusual(place):
-    words = (*LBP, *ONE_DESIGN, *GROUP, "--balance", "--split-seed", 3, "--radii", "1,1,1")
+    words = (*LBP, *ONE_DESIGN, *GROUP, "--balanced-sampling", "--split-seed", 3, "--radii", "1,1,1")
     done = call("cv", "a.npz", *words, "--plan", cwd=place)
     name = (
-        "a-face-lbp-top-balance-group-facesize32-length6-points4-radii1+1+1-grid2+2+1-nfeatures24-cost10-folds2"
+        "a-face-lbp-top-balanced-group-facesize32-length6-points4-radii1+1+1-grid2+2+1-nfeatures24-cost10-folds2"
         "-splitseed3"
     )
     assert [path.name for path in (place / "runs").iterdir()] == [name]
@@ -225,7 +225,7 @@ def test_the_usual_name_tells_features_and_all_that_is_unusual(place):
 def test_each_option_makes_another_run_of_another_name(place):
     """Of each the name that the run gets by itself; none is that of another."""
     names = Counter()
-    for kind, fields in (("lbp-top", GROUPS["cbp-top"]), ("cbp-top", GROUPS["lbp-top"])):
+    for kind, fields in (("lbp-top", fields_of("cbp-top")), ("cbp-top", fields_of("lbp-top"))):
         for field in ("method", *sorted(set(TEXTURE_FIELDS) - fields)):
             words = () if field == "method" else said(field)
             done = call("cv", "a.npz", "--method", kind, "--face-size", 32, *words, "--plan", cwd=place)
@@ -339,7 +339,7 @@ def test_the_plan_is_a_command_a_fold(home, place):
             "nearest",
             "--mapping",
             "full",
-            "--balance",
+            "--balanced-sampling",
             "--threads",
             2,
         ),
@@ -417,7 +417,7 @@ def test_kept_features_that_are_damaged_between_a_kill_and_resume_change_nothing
 
 @pytest.mark.parametrize("kind", ["lbp-top", "cbp-top"])
 def test_features_kept_for_one_setting_are_never_taken_for_another(place, kind):
-    unfit = {"n_features", "cost"} | (GROUPS["cbp-top"] if kind == "lbp-top" else GROUPS["lbp-top"])
+    unfit = {"n_features", "cost"} | (fields_of("cbp-top") if kind == "lbp-top" else fields_of("lbp-top"))
     base = ("--method", kind, "--face-size", 32, *GROUP, *ONE_DESIGN)
     fields = sorted(set(TEXTURE_FIELDS) - unfit)
     variants = {"": (), "face_size": ("--face-size", 34), **{field: said(field) for field in fields}}
@@ -509,7 +509,7 @@ def test_resume_takes_the_settings_of_the_run_and_no_others(copies):
         (("--method", "network"), "method: 'network' here, 'lbp-top' there"),
         (("--cost", "11"), "cost: '11' here, '10' there"),
         (("--points", "8"), "points: 8 here, 4 there"),
-        (("--balance",), "balance: True here, False there"),
+        (("--balanced-sampling",), "balanced_sampling: True here, False there"),
         (("--epochs", "3"), "epochs: 3 here, 30 there"),
     ):
         line = refusal("cv", "-o", "fixed", "--resume", *words, cwd=copies, code=2)
@@ -592,13 +592,13 @@ def test_classes_and_balance_are_those_of_the_networks_too(home, place):
     rows = Predictions.read(place / "two/fold_0/predictions.csv")
     assert rows.classes == ("joy", "fear")
     assert set(rows.truth) == {"joy", "fear"}
-    call("cv", "a.npz", *LBP, *ONE_DESIGN, *GROUP, "--balance", "-o", "even", cwd=place)
+    call("cv", "a.npz", *LBP, *ONE_DESIGN, *GROUP, "--balanced-sampling", "-o", "even", cwd=place)
     plain, even = (
         np.array([list(map(float, row)) for row in probabilities(folder / "fold_0/predictions.csv").values()]).mean(0)
         for folder in (home / "fixed", place / "even")
     )
     assert even[0] < plain[0]  # fear is twice as frequent as each other class
-    assert "balance True" in call("report", "even", cwd=place).stdout
+    assert "balanced_sampling True" in call("report", "even", cwd=place).stdout
 
 
 def test_regions_are_looked_at_as_regions(tmp_path):
@@ -709,7 +709,9 @@ def test_labels_that_are_pure_chance_are_not_recognised(tmp_path, kind):
     assert "not distinguishable from always answering" in flat(call("report", "run", cwd=tmp_path).stdout)
 
 
-@pytest.mark.parametrize("options", [(), ONE_DESIGN, ("--balance", "--cost", "10")], ids=["auto", "fixed", "balanced"])
+@pytest.mark.parametrize(
+    "options", [(), ONE_DESIGN, ("--balanced-sampling", "--cost", "10")], ids=["auto", "fixed", "balanced"]
+)
 def test_the_labels_of_the_test_clips_have_no_say_in_their_predictions(place, options):
     """Another pack with the same frames, in which the clips of fold 0 have each other's labels."""
     other = {**PEOPLE, "p0": ["rage", "fear", "joy"], "p1": ["joy", "fear", "fear", "rage"]}
@@ -776,8 +778,8 @@ def words_of(field):
 
 
 def test_every_setting_is_of_networks_or_of_textures_or_of_all():
-    shared = {"classes", "region", "tile", "face_size", "balance", "method", "protocol", "folds", "split_seed"}
-    shared |= {"repeats", "new_splits", "threads"}
+    shared = {"classes", "region", "tile", "face_size", "balanced_sampling", "method", "protocol", "folds"}
+    shared |= {"split_seed", "repeats", "new_splits", "threads"}
     fields = {field.name for field in dataclasses.fields(Settings)}
     assert fields == shared | {"fuse_weights"} | set(TEXTURE_FIELDS) | set(NETWORK_FIELDS)
     assert not set(TEXTURE_FIELDS) & set(NETWORK_FIELDS)
@@ -800,7 +802,11 @@ def test_no_option_of_networks_goes_with_texture_features(place, field, kind, re
 def test_no_option_of_textures_goes_with_networks(place, field, kind, resume):
     for words in words_of(field):
         line = refusal("cv", "a.npz", *kind, *words, *resume, "-o", "new", cwd=place, code=2)
-        takers = [kind for kind in ("lbp-top", "cbp-top") if field in GROUPS["texture"] | GROUPS[kind]]
+        takers = [
+            kind
+            for kind in ("lbp-top", "cbp-top")
+            if field in fields_of("texture") | fields_of("classifier") | fields_of(kind)
+        ]
         where = "--fuse" if field == "fuse_weights" else f"--method {' or '.join(takers)}"
         assert line == f"Error: {config.option_name(field)}: goes with {where}"
     assert [path.name for path in place.iterdir()] == ["a.npz"]
@@ -808,8 +814,8 @@ def test_no_option_of_textures_goes_with_networks(place, field, kind, resume):
 
 @pytest.mark.parametrize(
     ("kind", "field"),
-    [("lbp-top", name) for name in sorted(GROUPS["cbp-top"])]
-    + [("cbp-top", name) for name in sorted(GROUPS["lbp-top"])],
+    [("lbp-top", name) for name in sorted(fields_of("cbp-top"))]
+    + [("cbp-top", name) for name in sorted(fields_of("lbp-top"))],
 )
 def test_no_option_of_one_code_goes_with_the_other(place, kind, field):
     for words in words_of(field):
@@ -825,7 +831,7 @@ def test_several_options_that_do_not_fit_are_named_at_once(place):
 REFUSED = [
     (("--init", "x"), 2, "--init: --method lbp-top has no network; leave it out"),
     (("--show-input", "x.png"), 2, "--show-input: draws what a network sees; leave out --method lbp-top"),
-    (("--select", "inner"), 2, "--select: means nothing for --method lbp-top; leave it out"),
+    (("--epoch-selection", "inner"), 2, "--epoch-selection: means nothing for --method lbp-top; leave it out"),
     (("--radii", "1,2"), 2, "--radii: expected three numbers of 1 to 64 for x,y,t, got '1,2'"),
     (("--radii", "0,1,1"), 2, "--radii: expected three numbers of 1 to 64 for x,y,t, got '0,1,1'"),
     (("--radii", "1,1,65"), 2, "--radii: expected three numbers of 1 to 64"),
@@ -933,7 +939,7 @@ def test_a_training_part_of_one_person_leaves_nothing_to_choose_on_and_nothing_b
     words = ("cv", "a.npz", *LBP, "--protocol", *protocol, "-o", "run")
     line = refusal(*words, cwd=tmp_path, code=1)
     assert "inner validation: a training part holds the clips of 1 person; it needs two or more" in line
-    assert not (tmp_path / "run").exists()  # as with --select inner
+    assert not (tmp_path / "run").exists()  # as with --epoch-selection inner
     call(*words, *ONE_DESIGN, cwd=tmp_path)
     assert {path.name for path in (tmp_path / "run/fold_0").iterdir()} == FOLD - {"inner.csv", "selection.csv"}
     assert [check.name for check in audit_run(tmp_path / "run") if check.verdict == FAIL] == []
@@ -1048,7 +1054,7 @@ def test_settings_that_differ_are_those_that_a_run_has(copies):
     found = {row[0]: dict(zip(head, row, strict=True)) for row in rows}
     assert found["net"]["method"] == "network"
     assert found["lbp"]["method"] == "lbp-top"
-    assert {found["lbp"].get(name, "-") for name in ("epochs", "width", "lr", "copies")} == {"-"}
+    assert {found["lbp"].get(name, "-") for name in ("epochs", "width", "lr", "augmentations")} == {"-"}
 
 
 def test_json_and_csv_have_what_was_chosen(home):

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 # A folder of real photographs and films with MEASURED.csv, which says what is in each; not part of the repository.
 REAL_FACES = Path(os.environ.get("MERTOOL_TEST_FACES", os.devnull))
 # A network and a training that take a second: for everything that is not about accuracy.
-TINY = ("--width", "4", "--blocks", "1", "--epochs", "2", "--copies", "1", "--folds", "2", "--face-size", "48")
+TINY = ("--width", "4", "--blocks", "1", "--epochs", "2", "--augmentations", "1", "--folds", "2", "--face-size", "48")
 
 
 _SCRIPT = Path(sys.executable).with_name("mertool")

@@ -17,7 +17,7 @@ from mertool.pack import save_pack
 from mertool.runs import execute as crossval
 
 # A network and a training of no time at all; on 32 pixels of noise.
-SMALL = ("--width", "4", "--blocks", "1", "--epochs", "3", "--copies", "1", "--face-size", "32", "--lr", "0.02")
+SMALL = ("--width", "4", "--blocks", "1", "--epochs", "3", "--augmentations", "1", "--face-size", "32", "--lr", "0.02")
 
 
 def make_pack(path, people, dataset="noise", seed=0, size=40, sequence=0, signal=False, faces=False):

@@ -568,12 +568,14 @@ OTHERS = {
     **{"stem_kernel": 5, "stem_stride": 1, "abn": True, "map_kernel": 1, "arcface": True, "arc_scale": 12.0},
     **{"arc_margin": 0.3, "arc_ramp": 0.1, "pool": "global", "dropout": 0.1, "temporal_init": "diff"},
     **{"recipe": "paper", "epochs": 3, "batch_size": 8, "optimizer": "sgd", "lr": 0.1, "momentum": 0.5},
-    **{"weight_decay": 0.1, "warmup": 0.1, "schedule": "constant", "max_grad_norm": 0.5, "copies": 3},
-    **{"fresh_copies": False, "balance": True, "mirror": False, "rotation_deg": 1.0, "gain": 0.1, "bias": 1.0},
+    **{"weight_decay": 0.1, "warmup": 0.1, "schedule": "constant", "max_grad_norm": 0.5, "augmentations": 3},
+    **{"fresh_augmentations": False, "balanced_sampling": True, "hflip": False},
+    **{"rotation_deg": 1.0, "contrast": 0.1, "brightness": 1.0},
     **{"method": "cbp-top", "length": 9, "interpolation": "linear", "points": 4, "radii": "1,2,1"},
     **{"sampling": "nearest", "mapping": "full", "normalise": False, "threshold": 9, "signed": True},
     **{"grid": "1,2,2", "n_features": "all", "cost": "10", "fuse_weights": "fitted", "protocol": "loso"},
-    **{"folds": 3, "select": "inner", "seed": 1, "split_seed": 1, "repeats": 2, "new_splits": True, "threads": 2},
+    **{"folds": 3, "epoch_selection": "inner", "seed": 1, "split_seed": 1, "repeats": 2},
+    **{"new_splits": True, "threads": 2},
     **{"device": "cuda", "precision": "bf16"},
 }
 BASES = {
@@ -1059,14 +1061,24 @@ def test_settings_at_the_edge_are_let_pass(values):
     assert Settings.from_dict(settings.as_dict()) == settings
 
 
-SHARED = {"classes", "region", "tile", "face_size", "balance", "method", "protocol", "folds", "split_seed"}
+SHARED = {"classes", "region", "tile", "face_size", "balanced_sampling", "method", "protocol", "folds", "split_seed"}
 SHARED |= {"repeats", "new_splits", "threads"}
 TEXTURE = {"length", "interpolation", "points", "radii", "normalise", "grid", "n_features", "cost"}
 NETWORK_ONLY = {
     *("frames", "width", "blocks", "stem_kernel", "stem_stride", "abn", "map_kernel", "arcface", "arc_scale"),
     *("arc_margin", "arc_ramp", "pool", "dropout", "temporal_init", "recipe", "epochs", "batch_size", "optimizer"),
-    *("lr", "momentum", "weight_decay", "warmup", "schedule", "max_grad_norm", "copies", "fresh_copies", "mirror"),
-    *("rotation_deg", "gain", "bias", "select", "seed", "device", "precision"),
+    *("lr", "momentum", "weight_decay", "warmup", "schedule", "max_grad_norm", "augmentations"),
+    *(
+        "fresh_augmentations",
+        "hflip",
+        "rotation_deg",
+        "contrast",
+        "brightness",
+        "epoch_selection",
+        "seed",
+        "device",
+        "precision",
+    ),
 }
 FIT = {
     "network": SHARED | NETWORK_ONLY,

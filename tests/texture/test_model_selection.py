@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 
+from mertool.clips import subject_key_of_id
 from mertool.errors import DataError, FileError
-from mertool.evaluation.folds import inner_folds, loso_folds, subject_key_of_id
 from mertool.evaluation.metrics import evaluate
 from mertool.evaluation.predictions import Predictions
+from mertool.evaluation.protocols import inner_folds, loso_folds
 from mertool.network.inputs import Samples
 from mertool.settings import Settings
 from mertool.texture import model_selection as handcrafted
@@ -76,7 +77,7 @@ def parts(trained):
 # Nothing outside of the training part matters.
 
 
-@pytest.mark.parametrize("settings", [AUTO, FIXED, Settings(method="lbp-top", balance=True, cost="100")])
+@pytest.mark.parametrize("settings", [AUTO, FIXED, Settings(method="lbp-top", balanced_sampling=True, cost="100")])
 def test_nothing_of_the_test_clips_matters(settings):
     samples, features = made_up()
     ids = part_of(samples, range(6))
@@ -146,7 +147,7 @@ def inner_parts(samples, ids, settings):
 def test_inner_predictions_are_those_of_classifiers_that_never_met_the_person(balance):
     """Made again by hand: for each inner fold a classifier on the clips of all other people."""
     samples, features = made_up(people=7, seed=3)
-    settings = dataclasses.replace(FIXED, balance=balance)
+    settings = dataclasses.replace(FIXED, balanced_sampling=balance)
     ids = part_of(samples, range(6))
     trained = train_fold(samples, features, ids, settings)
     rows = samples.rows_of(ids)
@@ -357,7 +358,8 @@ def test_balance_reaches_the_classifier_and_the_choice():
     ids = part_of(samples, range(6))
     rows = samples.rows_of(ids)
     plain, balanced = (
-        train_fold(samples, features, ids, dataclasses.replace(FIXED, balance=balance)) for balance in (False, True)
+        train_fold(samples, features, ids, dataclasses.replace(FIXED, balanced_sampling=balance))
+        for balance in (False, True)
     )
     for trained, balance in ((plain, False), (balanced, True)):
         whole = train_classifier(features[rows], labels[rows], Design(20, 10.0), CLASSES, balance=balance)

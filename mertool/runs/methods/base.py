@@ -73,7 +73,7 @@ class Method(ABC):
 
     Attributes:
         name: As `--method` gives it.
-        setting_groups: Groups of settings that mean something for it, see `mertool.settings`.
+        setting_groups: Groups of settings that are its own, see `mertool.declarations.Group`.
         has_network: It trains networks: it takes initial weights, may have an attention branch and learning curves,
             and belongs into the paper's tables.
         has_chance: Seeds change its results even where the folds stay the same.

@@ -268,7 +268,7 @@ def _read_part(run: Path, fold: int, inner: bool = False) -> Predictions:
     digests = folder.read_record().files
     if inner and path.name not in digests:
         trains = method_of(RunConfig.read(run).settings).trains
-        advice = "make it with --select inner" if trains else "fuse its own runs"
+        advice = "make it with --epoch-selection inner" if trains else "fuse its own runs"
         raise DataError(f"{run}: has no inner predictions to fit weights on; {advice}, or leave out --fuse-weights")
     if file_sha256(path) != digests.get(path.name):
         raise DataError(f"{path}: changed since it was made; fuse only what a run left")

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import DataError, MertoolError
-from ...evaluation.folds import Folds, inner_split
+from ...evaluation.folds import Folds
 from ...evaluation.metrics import evaluate
 from ...evaluation.predictions import NO_FOLD, Predictions
+from ...evaluation.protocols import inner_split
 from ...network.inputs import Copies, Samples, batch_plan, input_shape, render, sample_augmentation, steps_per_epoch
 from ...settings import Settings
 from ...text import few
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...network.model import Network
-    from ...network.training import Fitted, Validation
+    from ...network.training import FitResult, ValidationScores
     from ..finished import Run
 
 __all__ = ["NetworkMethod", "inference_batches", "train_on_all"]
@@ -65,7 +66,7 @@ class NetworkMethod(Method):
         test = samples.rows_of(sorted(folds.tests[work.fold]))
         maps = _predict(model, samples, test, config, folder.predictions, work.fold)
         files = [folder.predictions, folder.final, folder.log]
-        files += [folder.inner] if config.settings.select == "inner" else []
+        files += [folder.inner] if config.settings.epoch_selection == "inner" else []
         if maps is not None:
             folder.write_attention(maps)
             files.append(folder.attention)
@@ -115,7 +116,7 @@ class NetworkMethod(Method):
             yield Check("epoch", FAIL, "; ".join(wrong))
         else:
             rule = f"last of {wanted}"
-            if case.config.settings.select == "inner":
+            if case.config.settings.epoch_selection == "inner":
                 rule = f"best of {wanted} on people kept out of the training part: {', '.join(map(str, chosen))}"
             yield Check("epoch", PASS, f"{rule}; the final weights predict the same once more")
 
@@ -128,7 +129,7 @@ class NetworkMethod(Method):
 
     def choice_rule(self, run: Run) -> str:
         """Which epoch counts."""
-        if run.settings.select == "last":
+        if run.settings.epoch_selection == "last":
             return "Epoch rule: last epoch; the test fold is never looked at during training."
         chosen = f": {', '.join(map(str, run.epochs))} of {run.settings.epochs}" if run.epochs else ""
         return (
@@ -165,8 +166,8 @@ def _render_batch(samples: Samples, rows: NDArray[np.int64], copies: Copies, set
 
 def _fit(
     samples: Samples, rows: NDArray[np.int64], config: RunConfig, run: Path, folder: FoldFolder, fold: int
-) -> Fitted:
-    """Train a network on these rows; with `--select inner` a part of them validates, and leaves inner.csv."""
+) -> FitResult:
+    """Train a network on these rows; with `--epoch-selection inner` a part of them validates, and leaves inner.csv."""
     import torch
 
     from ...network.checkpoint import load_weights, transfer
@@ -178,7 +179,7 @@ def _fit(
     everything = sorted(samples.ids[row] for row in rows)
     validate = None
     held = rows[:0]
-    if settings.select == "inner":
+    if settings.epoch_selection == "inner":
         names = [samples.classes[label] for label in samples.labels[samples.rows_of(everything)]]
         kept, validating = inner_split(everything, names, settings.split_seed)
         rows, held = samples.rows_of(kept), samples.rows_of(validating)
@@ -207,19 +208,19 @@ def _fit(
     return fitted
 
 
-def _validate(samples: Samples, rows: NDArray[np.int64], config: RunConfig, model: Network) -> Validation:
+def _validate(samples: Samples, rows: NDArray[np.int64], config: RunConfig, model: Network) -> ValidationScores:
     from ...network.training import predict
 
     probabilities, _ = predict(model, inference_batches(samples, rows, config), config.settings)
     return _score(samples, rows, probabilities)
 
 
-def _score(samples: Samples, rows: NDArray[np.int64], probabilities: NDArray[np.float64]) -> Validation:
-    from ...network.training import Validation
+def _score(samples: Samples, rows: NDArray[np.int64], probabilities: NDArray[np.float64]) -> ValidationScores:
+    from ...network.training import ValidationScores
 
     found = samples.predictions(rows, probabilities)
     of_truth = found.probabilities[np.arange(len(rows)), samples.labels[rows]]
-    return Validation(float(-np.log(np.maximum(of_truth, 1e-12)).mean()), evaluate(found)["uf1"])
+    return ValidationScores(float(-np.log(np.maximum(of_truth, 1e-12)).mean()), evaluate(found)["uf1"])
 
 
 def _predict(
@@ -251,8 +252,8 @@ class _Reprediction(NamedTuple):
     epochs: int
     epoch: int
     inner: tuple[str, ...]
-    logged: tuple[Validation, ...]
-    scores: Validation | None
+    logged: tuple[ValidationScores, ...]
+    scores: ValidationScores | None
     written: dict[str, NDArray[np.float64]]
     now: dict[str, NDArray[np.float64]]
 
@@ -277,7 +278,7 @@ def _repredict(case: AuditCase, samples: Samples, fold: int, ids: Sequence[str])
     checkpoint = load_weights(folder.final)
     torch.set_num_threads(config.settings.threads)
     parts = [Predictions.read(folder.predictions)]
-    if config.settings.select == "inner":
+    if config.settings.epoch_selection == "inner":
         parts.append(Predictions.read(folder.inner))
         if parts[1].classes != config.classes or not parts[1].clip:
             raise DataError(f"{folder.inner}: expected clips of {', '.join(config.classes)}; was it edited?")
@@ -299,12 +300,12 @@ def _repredict(case: AuditCase, samples: Samples, fold: int, ids: Sequence[str])
     )
 
 
-def _validations_logged(folder: FoldFolder) -> tuple[Validation, ...]:
+def _validations_logged(folder: FoldFolder) -> tuple[ValidationScores, ...]:
     """The scores of each epoch in a fold's log.csv; empty where one has none."""
-    from ...network.training import Validation
+    from ...network.training import ValidationScores
 
     try:
-        return tuple(Validation(row["loss_validation"], row["uf1_validation"]) for row in folder.read_log())
+        return tuple(ValidationScores(row["loss_validation"], row["uf1_validation"]) for row in folder.read_log())
     except KeyError:
         return ()
 
@@ -315,7 +316,7 @@ def _epoch_faults(case: AuditCase, fold: int, again: _Reprediction, samples: Sam
     said = RunFolder(case.run).fold(fold).read_record().facts.get("epoch")
     if said is not None and said != again.epoch:
         yield f"fold {fold}: done.json says epoch {said}, its weights are those of {again.epoch}"
-    if settings.select == "last":
+    if settings.epoch_selection == "last":
         if again.epoch != settings.epochs:
             yield f"fold {fold} has the weights of epoch {again.epoch}, expected the last, {settings.epochs}"
         return

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import MertoolError
-from ...evaluation.folds import inner_folds
+from ...evaluation.protocols import inner_folds
 from ...network.inputs import Samples
 from ...pack import Pack
 from ...settings import Settings
@@ -38,7 +38,7 @@ class TextureMethod(Method):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self.setting_groups = frozenset({"texture", name})
+        self.setting_groups = frozenset({"texture", "classifier", name})
 
     def check_packs(self, packs: Sequence[Pack], settings: Settings) -> None:
         """Packs must hold a sequence, and landmarks for regions."""
