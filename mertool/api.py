@@ -144,23 +144,22 @@ def cross_validate(
         MertoolError: A setting is wrong, the packs do not fit, or a fold failed.
     """
     from .runs.execute import cross_validate as run_folds
-    from .runs.start import begin, start_repeats
+    from .runs.execute import default_jobs
+    from .runs.start import Request, start_or_resume, start_repeats
 
-    note = on_remark or (lambda _: None)
-    folder, config = begin(
+    note = on_remark or _ignore
+    request = Request(
         "cv",
-        tuple(map(Path, packs)),
+        list(map(Path, packs)),
         Path(output),
-        dict(settings),
-        note,
+        settings,
+        init=_path(init),
+        folds_file=_path(folds_file),
         resume=resume,
-        init=None if init is None else Path(init),
-        folds_file=None if folds_file is None else Path(folds_file),
     )
+    folder, config = start_or_resume(request, note)
     runs = start_repeats(folder, config, note, ())
-    n_folds = config.settings.folds * len(runs)
-    at_once = jobs or max(1, min(available_cores() // config.settings.threads, n_folds))
-    run_folds(runs, None, at_once, on_progress or (lambda _done, _total: None))
+    run_folds(runs, None, jobs or default_jobs(config, len(runs)), on_progress or _ignore)
     return load_run(folder)
 
 
@@ -179,22 +178,28 @@ def train(
     Arguments and errors as `cross_validate`.
     """
     from .runs.execute import train_run
-    from .runs.start import begin
+    from .runs.start import Request, start_or_resume
 
-    start = None if init is None else Path(init)
-    note = on_remark or (lambda _: None)
-    folder, config = begin(
-        "train", tuple(map(Path, packs)), Path(output), dict(settings), note, resume=resume, init=start
-    )
-    train_run(folder, config, on_progress or (lambda _done, _total: None))
+    request = Request("train", list(map(Path, packs)), Path(output), settings, init=_path(init), resume=resume)
+    folder, config = start_or_resume(request, on_remark or _ignore)
+    train_run(folder, config, on_progress or _ignore)
     return folder
+
+
+def _ignore(*_values: object) -> None:
+    """Where progress and remarks go that nobody asked for."""
+
+
+def _path(path: Path | str | None) -> Path | None:
+    return None if path is None else Path(path)
 
 
 def open_run(path: Path | str) -> Run:
     """Open a finished cross-validation: `predictions`, `metrics`, `settings`, `folds`, intervals.
 
     Raises:
-        MertoolError: It is no run, is not finished, or was damaged.
+        FileError: It is not a run folder.
+        RunError: The run is not finished, or was damaged.
     """
     return load_run(Path(path))
 
@@ -204,14 +209,15 @@ def attention_maps(run: Run) -> tuple[list[str], NDArray[Any]]:
 
     Raises:
         DataError: The run has no attention branch.
+        RunError: The maps of a fold are missing or damaged.
     """
-    from .runs.execute import attention_of
+    from .runs.attention import read_run_maps
 
     if not run.settings.abn:
         raise DataError(
             f"{run.name}: was trained without attention branch, so there are no maps; train it with abn=True"
         )
-    return attention_of(run.folder)
+    return read_run_maps(run.folder)
 
 
 def compare(runs: Sequence[Run]) -> list[Comparison]:
@@ -232,12 +238,14 @@ def predict(run: Path | str, pack: Pack, *, device: str = "auto", on_remark: Rem
         on_remark: Called with each remark, of clips that were used in training for example.
 
     Raises:
-        MertoolError: The run is not finished, or the pack does not hold what it looks at.
+        FileError: There is no run.
+        RunError: The run is not finished, or was damaged.
+        DataError: The pack does not hold what the run looks at.
     """
     from .network.training import choose_device
     from .runs.predict import predict_pack
 
     predictions, remarks = predict_pack(Path(run), pack, choose_device(device))
     for text in remarks:
-        (on_remark or (lambda _: None))(text)
+        (on_remark or _ignore)(text)
     return predictions

@@ -1,8 +1,17 @@
-"""Exceptions of mertool. Every message is one line: where, what was expected, what came, what to try."""
+"""Exceptions of mertool. Every message is one line: where, what is wrong, what was expected, what to do."""
 
 from __future__ import annotations
 
-__all__ = ["AnnotationError", "DataError", "FileError", "MertoolError", "PackError", "PictureError", "UsageError"]
+__all__ = [
+    "AnnotationError",
+    "DataError",
+    "FileError",
+    "MertoolError",
+    "PackError",
+    "PictureError",
+    "RunError",
+    "UsageError",
+]
 
 
 class MertoolError(Exception):
@@ -35,3 +44,7 @@ class PictureError(DataError):
 
 class PackError(DataError):
     """A pack: damaged, incomplete, or written by a newer mertool."""
+
+
+class RunError(DataError):
+    """A run folder: not finished, damaged or edited, or it no longer fits what it was made from."""

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from .errors import FileError
+from .errors import DataError, FileError
 from .text import os_error_text
 
 __all__ = [
@@ -100,15 +100,16 @@ def read_json(path: Path) -> Any:
     """The value in a JSON file.
 
     Raises:
-        FileError: The file is missing or cannot be read, or is not JSON.
+        FileError: The file is missing or cannot be read.
+        DataError: It is not JSON.
     """
-    deep = FileError(f"{path}: nested more than {_DEEPEST} times; it was damaged or is not mertool's")
+    deep = DataError(f"{path}: nested more than {_DEEPEST} times; it was damaged or is not mertool's")
     try:
         value = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
     except ValueError as error:
-        raise FileError(f"{path}: not a JSON file ({error}); it was damaged or is not mertool's") from error
+        raise DataError(f"{path}: not a JSON file ({error}); it was damaged or is not mertool's") from error
     except RecursionError as error:
         raise deep from error
     level = [value]

@@ -107,7 +107,7 @@ def panels_of(*first: str) -> dict[str, tuple[str, ...]]:
     for name, declared in settings_table().items():
         if declared.panel and name not in panels["Most used"]:
             panels.setdefault(declared.panel, []).append(name)
-    panels["Protocol"] += ["folds_file", "chosen", "chosen_repeats"]
+    panels["Protocol"] += ["folds_file", "only_folds", "only_repeats"]
     panels["Running"] += ["jobs", "plan", "show_input", "quiet", "help"]
     return {heading: tuple(names) for heading, names in panels.items()}
 

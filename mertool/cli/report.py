@@ -92,7 +92,7 @@ def report(
     check_png(maps)
     folders = list(runs)
     if not folders:
-        from ..report import find_newest_run
+        from ..runs.finished import find_newest_run
 
         folders = [find_newest_run(Path())]
         remark(f"report of {folders[0]}", quiet)
@@ -163,7 +163,8 @@ def _print_failures(failures: Sequence[MertoolError]) -> None:
 
 def _print_commands(runs: list[Path], quiet: bool) -> None:
     from ..report.build import read_each
-    from ..runs.config import RunConfig, command_of
+    from ..runs.config import RunConfig
+    from ..runs.reproduce import command_of
 
     found, failures = read_each(runs, lambda run: command_of(run, RunConfig.read(run)), partial(remark, quiet=quiet))
     for command in found.values():
@@ -174,8 +175,8 @@ def _print_commands(runs: list[Path], quiet: bool) -> None:
 
 
 def _audit(runs: list[Path], style: str, quiet: bool) -> None:
-    from ..report.build import audit_repeats, read_each
-    from ..runs.audit import FAIL
+    from ..report.build import read_each
+    from ..runs.audit import FAIL, audit_repeats
 
     audited, failures = read_each(runs, audit_repeats, partial(remark, quiet=quiet))
     found = {place: checks for places in audited.values() for place, checks in places.items()}

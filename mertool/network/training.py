@@ -8,8 +8,6 @@ never sees a test clip: it is given training batches only.
 from __future__ import annotations
 
 import contextlib
-import csv
-import io
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,7 +21,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..errors import DataError, UsageError
-from ..files import write_text
 from ..settings import Settings
 from .checkpoint import Checkpoint, load_weights, restore, save_checkpoint
 from .losses import branch_losses, probabilities
@@ -31,7 +28,6 @@ from .model import CosineHead, Network, build_model
 from .training_files import TrainingFiles
 
 __all__ = [
-    "LOG_COLUMNS",
     "FitResult",
     "ValidationScores",
     "arc_margin",
@@ -41,22 +37,6 @@ __all__ = [
     "make_optimizer",
     "predict",
 ]
-
-# Columns of log.csv; those of the attention branch are empty without it, those of validation without
-# `--epoch-selection inner`.
-LOG_COLUMNS = (
-    "epoch",
-    "loss",
-    "loss_perception",
-    "loss_attention",
-    "accuracy",
-    "accuracy_attention",
-    "lr",
-    "seconds",
-    "images_per_s",
-    "loss_validation",
-    "uf1_validation",
-)
 
 _PREDICT_BATCH = 16  # one size always: arithmetic libraries choose their kernels, and so the last digits, by size
 
@@ -136,7 +116,7 @@ def fit(
                     best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
                 state["best"] = best
             save_checkpoint(files.last, settings, classes, model.state_dict(), state, seen)
-            _write_log(files.log, rows)
+            files.write_log(rows)
         if validate is not None:
             model.load_state_dict(best)
         _check_finite(model, settings)
@@ -348,7 +328,7 @@ def _resume(
         model.load_state_dict(checkpoint.weights)
     except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: its content does not fit this training; {_hint(path)}") from error
-    _write_log(files.log, rows)  # A kill between the two files left the log one row short
+    files.write_log(rows)  # A kill between the two files left the log one row short
     return rows, best
 
 
@@ -365,11 +345,3 @@ def _load_own(path: Path, settings: Settings, classes: tuple[str, ...]) -> Check
 
 def _hint(path: Path) -> str:
     return f"delete {path.name} to train this network again from its first epoch"
-
-
-def _write_log(path: Path, rows: list[dict[str, float]]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, LOG_COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in rows)
-    write_text(path, text.getvalue())

@@ -1,8 +1,7 @@
-"""From run folders to a report: `load_run` reads and scores, the `render_` functions write."""
+"""From finished runs to a report: the `render_` functions write what `mertool.runs.finished.load_run` reads."""
 
 from __future__ import annotations
 
-from ..runs.finished import Run, find_newest_run, load_run
 from .formats import (
     BLOCK_FORMATS,
     render_csv,
@@ -19,10 +18,7 @@ __all__ = [
     "Findings",
     "Gallery",
     "Picture",
-    "Run",
     "fill_tables",
-    "find_newest_run",
-    "load_run",
     "paper_blocks",
     "render_csv",
     "render_html",

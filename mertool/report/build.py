@@ -8,16 +8,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..errors import DataError, MertoolError
-from ..files import read_json
-from ..runs.audit import FAIL, Check, audit_run
+from ..runs.audit import FAIL, Check, audit_repeats
 from ..runs.config import RunConfig
+from ..runs.finished import Run, load_run
 from ..runs.layout import RunFolder, is_repeat_name
 from . import (
     BLOCK_FORMATS,
     Findings,
-    Run,
     fill_tables,
-    load_run,
     paper_blocks,
     render_csv,
     render_html,
@@ -28,7 +26,7 @@ from . import (
 )
 from .figures import draw_gallery
 
-__all__ = ["audit_repeats", "compose", "file_name", "load_runs", "paper_remarks", "read_each"]
+__all__ = ["compose", "file_name", "load_runs", "paper_remarks", "read_each"]
 
 # Format -> the end of a report's file name.
 _SUFFIXES = {
@@ -115,15 +113,6 @@ def _why_no_run(folder: Path, place: str, place_of: Mapping[str, Path]) -> str:
     return ""
 
 
-def audit_repeats(folder: Path, *, choose: bool = True) -> dict[str, list[Check]]:
-    """`mertool.runs.audit.audit_run` of a run and of each of its repeats, by the place of each."""
-    found = {folder.as_posix(): audit_run(folder, choose=choose)}
-    for number in range(1, RunConfig.read(folder).settings.repeats):
-        repeat = RunFolder(folder).repeat(number).path
-        found[repeat.as_posix()] = audit_run(repeat, choose=choose)
-    return found
-
-
 def compose(runs: Sequence[Run], style: str, layout: str | None, faces: bool, progress: Progress) -> str:
     """The document.
 
@@ -174,7 +163,6 @@ def _findings(run: Run, faces: bool) -> Findings:
 
 def _is_training(folder: Path) -> bool:
     try:
-        config = read_json(RunFolder(folder).config)
+        return RunConfig.read(folder).command == "train"
     except MertoolError:
         return False
-    return isinstance(config, dict) and config.get("command") == "train"

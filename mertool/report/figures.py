@@ -13,8 +13,8 @@ from ..errors import DataError, MertoolError
 from ..evaluation.predictions import Predictions
 from ..network.inputs import Copies, Samples, render
 from ..regions import REGIONS, face_transforms, invert
+from ..runs.attention import read_run_maps
 from ..runs.config import RunConfig, open_samples
-from ..runs.execute import attention_of
 from ..runs.finished import Run
 from ..runs.methods import method_of
 from ..text import plural
@@ -45,7 +45,7 @@ def draw_attention(run: Path, path: Path) -> None:
         raise DataError(f"{run}: is a run of {config.settings.method}, which has no attention maps")
     if not config.settings.abn:
         raise DataError(f"{run}: was trained without attention branch, so there are no maps; run cv with --abn")
-    ids, maps = attention_of(run)
+    ids, maps = read_run_maps(run)
     samples = open_samples(run, config)
     attention_sheet(samples, samples.rows_of(ids), maps, config.settings, path)
 
@@ -75,7 +75,7 @@ def draw_gallery(run: Run, faces: bool) -> Gallery:
         notes.append("No attention maps: the run has no attention branch.")
     else:
         try:
-            maps = attention_of(run.folder)
+            maps = read_run_maps(run.folder)
             notes.append(_RANGE)
             if config.settings.region == "roi":
                 notes.append(f"The mosaic's regions, line by line: {', '.join(region.name for region in REGIONS)}.")

@@ -83,8 +83,8 @@ def render_csv(runs: Sequence[Run]) -> str:
     writer.writerow([*_CSV_SCORES, *settings])
     for run in runs:
         values = _run_values(run)
-        ends = {"accuracy_low": run.interval[0], "accuracy_high": run.interval[1]}
-        for name, (low, high) in run.by_people.items():
+        ends = {"accuracy_low": run.wilson_ci[0], "accuracy_high": run.wilson_ci[1]}
+        for name, (low, high) in run.bootstrap_ci.items():
             ends |= {f"{name}_people_low": low, f"{name}_people_high": high}
         for name, found in values["over_seeds"].items():
             ends |= {f"{name}_seeds_mean": found["mean"], f"{name}_seeds_sd": found["sd"]}
@@ -190,11 +190,11 @@ def _run_values(run: Run) -> dict[str, Any]:
         "run": run.name,
         "mertool": run.version,
         **run.metrics,
-        "accuracy_interval": list(run.interval),
-        "intervals_by_people": {name: list(ends) for name, ends in run.by_people.items()},
+        "accuracy_interval": list(run.wilson_ci),
+        "intervals_by_people": {name: list(ends) for name, ends in run.bootstrap_ci.items()},
         "protocol": run.folds.protocol,
         "folds_seed": run.folds.seed,
-        "subject_independent": not run.shared_subjects and not run.init_people,
+        "subject_independent": not run.shared_subjects and not run.init_subjects,
         "n_subjects_shared": len(run.shared_subjects),
         "overlap": overlap,
         "packs": list(run.packs),
@@ -203,7 +203,7 @@ def _run_values(run: Run) -> dict[str, Any]:
         "init": run.init,
         "init_loaded": list(run.init_layers[0]),
         "init_not_loaded": list(run.init_layers[1]),
-        "n_subjects_seen_by_init": len(run.init_people),
+        "n_subjects_seen_by_init": len(run.init_subjects),
         "per_person": {name: list(pair) for name, pair in hits_by_subject(run.predictions).items()},
         "epochs": list(run.epochs),
         "designs": list(run.designs),

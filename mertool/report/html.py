@@ -141,7 +141,7 @@ def _run(run: Run, found: Findings) -> str:
 
 def _key_figures(run: Run) -> str:
     scores = run.metrics
-    low, high = run.interval
+    low, high = run.wilson_ci
     figures = [
         ("hits / N", f"{scores['hits']} / {scores['n']}", f"{scores['n_subjects']} people"),
         ("accuracy", f"{100 * scores['accuracy']:.1f} %", f"{100 * low:.1f} to {100 * high:.1f} % (Wilson)"),
@@ -163,7 +163,7 @@ def _key_figures(run: Run) -> str:
 def _over_people(run: Run, score: str) -> str:
     if run.metrics["n_subjects"] < 2:
         return "no interval from one subject"
-    low, high = run.by_people[score]
+    low, high = run.bootstrap_ci[score]
     return f"{low:.3f} to {high:.3f} (over people)"
 
 
@@ -309,7 +309,7 @@ def _forest(runs: Sequence[Run]) -> str:
         marks.append(f"<text x='{x:.1f}' y='{height - 4}' text-anchor='{anchor}'>{k} %</text>")
     for row, run in enumerate(runs):
         y = step * (2 * row + 1) + 8
-        low, high = run.interval
+        low, high = run.wilson_ci
         accuracy, majority = run.metrics["accuracy"], run.metrics["majority"]
         name = run.name if len(run.name) <= _LONGEST else f"…{run.name[1 - _LONGEST :]}"
         marks.append(f"<text class='name' x='{left}' y='{y - 14}'>{_text(name)}</text>")

@@ -204,7 +204,7 @@ def _judge(runs: Sequence[Run]) -> tuple[Run | None, str]:
         return None, "different protocols"
     if any(comparison.p_holm >= _LEVEL for comparison in found):
         return None, "no run of the column can be told apart from all others"
-    if best.interval[0] <= best.metrics["majority"]:
+    if best.wilson_ci[0] <= best.metrics["majority"]:
         return None, "the best run cannot be told apart from always giving the most frequent answer"
     return best, ""
 
@@ -248,7 +248,7 @@ def _figures(one: Filled, starred: bool) -> list[str]:
     paper = f"{one.cell.paper:.2f}"
     if one.run is None:
         return ["-" + " " * starred, "-", "-", paper]
-    scores, (low, high) = one.run.metrics, one.run.interval
+    scores, (low, high) = one.run.metrics, one.run.wilson_ci
     mean = scores["fold_accuracy_mean"]
     mark = "*" if one.marked else " " * starred
     return [
@@ -359,8 +359,8 @@ def _subjects(run: Run) -> str:
             f"subject-dependent, {shared} of {n} have clips in both training and test parts; accuracy on new people "
             "will be lower"
         )
-    if run.init_people:
-        return f"subject-dependent, the initial weights have seen {len(run.init_people)} of {n} in other clips"
+    if run.init_subjects:
+        return f"subject-dependent, the initial weights have seen {len(run.init_subjects)} of {n} in other clips"
     return f"subject-independent, none of {n} has clips in both training and test parts"
 
 
@@ -398,7 +398,7 @@ def _values(one: Filled) -> dict[str, Any]:
         "hits": scores and scores["hits"],
         "n": scores and scores["n"],
         "fold_accuracy_mean": scores and scores["fold_accuracy_mean"],
-        "interval": one.run and list(one.run.interval),
+        "interval": one.run and list(one.run.wilson_ci),
         "paper": round(one.cell.paper / 100, 4),
         "marked": one.marked,
     }

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from ..evaluation.protocols import DRAWN
 from ..evaluation.statistics import min_discordant, spread
 from ..runs.finished import Run
 from ..runs.methods import method_of
-from ..settings import RECIPES, Settings
+from ..settings import Settings, settings_table
 from ..text import plural
 from .blocks import Block, Facts, Heading, Notes, Table, column_widths
 from .compare import compare_runs, labels_of
@@ -44,7 +45,7 @@ def summary_of(runs: Sequence[Run]) -> list[Block]:
     rows = []
     for run in runs:
         scores = run.metrics
-        low, high = run.interval
+        low, high = run.wilson_ci
         rows.append(
             (
                 run.name,
@@ -153,7 +154,7 @@ def _p(value: float) -> str:
 def details_of(run: Run) -> list[Block]:
     """A heading and all that is to be said of one run in words and numbers."""
     scores = run.metrics
-    low, high = run.interval
+    low, high = run.wilson_ci
     people = scores["n_subjects"]
     counts = ", ".join(f"{name} {scores['per_class'][name]['support']}" for name in scores["classes"])
     facts = [
@@ -238,7 +239,7 @@ def _places_table(run: Run) -> list[Block]:
 
 def _ends(run: Run, score: str, factor: int, digits: int) -> str:
     """`95 % interval 0.40 to 0.66`, with a word where too few people make it."""
-    low, high = run.by_people[score]
+    low, high = run.bootstrap_ci[score]
     if (people := run.metrics["n_subjects"]) < 2:
         return "no interval from one subject"
     few = "" if people >= _FEW_PEOPLE else ", too narrow with so few"
@@ -263,16 +264,15 @@ def _initial_weights(run: Run) -> str:
 
 
 def _protocol(run: Run) -> str:
-    drawn = f", split seed {run.folds.seed}" if run.folds.protocol in ("stratified", "group") else ""
+    drawn = f", split seed {run.folds.seed}" if run.folds.protocol in DRAWN else ""
     return f"{run.folds.protocol}, {len(run.folds.tests)} folds{drawn}"
 
 
 def _overrides(settings: Settings) -> str:
     """Settings that neither the recipe nor another line of the report tells."""
-    told = {"classes", "region", "frames", "abn", "arcface", "recipe", "protocol", "folds", "seed", "split_seed"}
-    told |= {"epoch_selection", "repeats", "new_splits", "method", "fuse_weights"}
-    told |= method_of(settings).described_settings()
-    recipe = Settings.from_dict({**RECIPES[settings.recipe], "recipe": settings.recipe}).as_dict()
+    told = {"classes", *method_of(settings).described_settings()}
+    told |= {name for name, declared in settings_table().items() if declared.panel == "Protocol"}
+    recipe = Settings.from_recipe(settings.recipe).as_dict()
     changed = [
         f"{name} {value}" for name, value in settings.as_dict().items() if value != recipe[name] and name not in told
     ]
@@ -282,7 +282,7 @@ def _overrides(settings: Settings) -> str:
 def _baseline_sentence(run: Run) -> str:
     scores = run.metrics
     # Two intervals, since clips of one person hang together: a verdict needs both (over people there is none of one).
-    intervals = [run.interval, *([run.by_people["accuracy"]] if scores["n_subjects"] > 1 else [])]
+    intervals = [run.wilson_ci, *([run.bootstrap_ci["accuracy"]] if scores["n_subjects"] > 1 else [])]
     which = "both intervals lie" if len(intervals) > 1 else "the whole interval lies"
     baseline = f"always answering '{scores['majority_class']}' ({_percent(scores['majority'])} %)"
     if all(low > scores["majority"] for low, _ in intervals):
@@ -299,9 +299,9 @@ def _overlap_sentence(run: Run) -> str:
             f"Subject-dependent: {n_shared} of {plural(n_subjects, 'subject')} {'has' if n_shared == 1 else 'have'} "
             "clips in both training and test parts; accuracy on new people will be lower."
         )
-    if run.init_people:
+    if run.init_subjects:
         return (
-            f"Subject-dependent by way of --init: its weights have seen {len(run.init_people)} of "
+            f"Subject-dependent by way of --init: its weights have seen {len(run.init_subjects)} of "
             f"{plural(n_subjects, 'subject')}, in other clips; accuracy on new people will be lower."
         )
     return f"Subject-independent: none of {plural(n_subjects, 'subject')} has clips in both training and test parts."
