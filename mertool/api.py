@@ -132,8 +132,8 @@ def cross_validate(
     Args:
         packs: Files of `extract`.
         output: The run's folder.
-        init: A `train` run or checkpoint to begin with.
-        folds_file: One's own folds.
+        init: A `train` run or checkpoint to start from.
+        folds_file: Your own folds.
         resume: Continue the run in `output`, with its own settings.
         jobs: Folds at once; default: the cores that this process may use.
         on_progress: Called with (steps done, steps in all).

@@ -32,8 +32,10 @@ _HOST = platform.node().replace(".", "_")
 
 def _reason_to_write(error: OSError) -> str:
     """`os_error_text`, and where what was to be written may go instead."""
-    advice = "; choose a place you may write to" if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) else ""
-    return os_error_text(error) + advice
+    advice = "; choose a place that you may write to"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return os_error_text(error) + advice
+    return os_error_text(error)
 
 
 @contextlib.contextmanager
@@ -124,7 +126,7 @@ def read_json(path: Path) -> Any:
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and its parents; nothing happens where it exists.
+    """Make a folder and its parents; one that exists is left as it is.
 
     Raises:
         FileError: It cannot be made.
@@ -179,7 +181,7 @@ def file_lock(path: Path, busy: str | None = None) -> Iterator[None]:
     """Hold a lock that vanishes with this process, however it ends.
 
     Args:
-        path: The lock's file; it stays behind, empty.
+        path: The lock's file; it is left behind, empty.
         busy: Message to fail with at once when another process holds the lock; None waits for it.
 
     Raises:

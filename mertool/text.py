@@ -18,8 +18,10 @@ def plural(n: int, noun: str) -> str:
 
 def few(names: Sequence[str], most: int = 3) -> str:
     """The first names of a list, and how many more there are: `a, b, c and 4 more`."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    listed = ", ".join(names[:most])
+    if len(names) > most:
+        return f"{listed} and {len(names) - most} more"
+    return listed
 
 
 def abbreviate(value: object) -> str:

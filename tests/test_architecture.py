@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 
+from mertool.evaluation.protocols import PROTOCOLS
+from mertool.settings import choices_of
 from tests.support.command import ROOT
 
 PACKAGE = ROOT / "mertool"
@@ -113,6 +115,23 @@ def test_only_the_layout_spells_the_names_of_a_run_folder():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 assert node.value not in names, f"{name}: line {node.lineno}"
+
+
+def test_every_file_of_a_run_has_one_reader():
+    readers = {
+        r"\bread_json\(": {"files", "evaluation.folds", "runs.config", "runs.layout", "runs.record"},
+        r"\bFolds\.load\(": {"evaluation.folds", "runs.layout"},
+        r"\bPredictions\.read\(": {"runs.layout", "texture.model_selection"},
+        r"\bFoldRecord\.read\(": {"runs.layout"},
+        r"\bcsv\.DictReader\(": {"network.training_files", "texture.model_selection"},
+    }
+    for pattern, allowed in readers.items():
+        found = {name for name, path in modules().items() if re.search(pattern, path.read_text(encoding="utf-8"))}
+        assert found <= allowed, pattern
+
+
+def test_protocols_are_those_that_the_setting_offers():
+    assert tuple(PROTOCOLS) == choices_of("protocol")
 
 
 def test_kernels_include_no_python():

@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from mertool.declarations import Setting
 from mertool.errors import UsageError
 from mertool.recipes import RECIPES
 from mertool.settings import Settings
@@ -68,3 +69,11 @@ def test_differences_are_told_field_by_field():
         "seed: 1 here, 2 there",
     ]
     assert Settings().differences(Settings()) == []
+
+
+def test_a_range_may_be_open_at_one_end():
+    assert Setting("", "Input", low=1).allows(10**9)
+    assert not Setting("", "Input", low=1).allows(0)
+    assert not Setting("", "Input", high=1).allows(float("nan"))
+    texts = [Setting("", "Input", low=low, high=high).range_text for low, high in ((1, 2), (1, None), (None, 2))]
+    assert texts == ["1 to 2", "at least 1", "at most 2"]

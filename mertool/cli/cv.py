@@ -34,7 +34,9 @@ __all__ = ["cv"]
 @click.argument("packs", nargs=-1, type=PATH)
 @click.option("-o", "--output", type=PATH, help="Run folder.  [default: runs/<packs>-<short settings>]")
 @protocol_options
-@click.option("--folds-file", type=PATH, help="Own folds: a run's folds.json, or a csv with the columns clip and fold.")
+@click.option(
+    "--folds-file", type=PATH, help="Your folds: a run's folds.json, or a csv with the columns clip and fold."
+)
 @click.option("--fold", "only_folds", type=click.IntRange(0), multiple=True, help="Only this fold, as in an array job.")
 @click.option("--repeat", "only_repeats", type=click.IntRange(0), multiple=True, help="Only this repeat, from 0.")
 @click.option("--resume", is_flag=True, help="Continue the run, with its own settings.")

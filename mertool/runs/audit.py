@@ -1,7 +1,7 @@
 """Whether a finished cross-validation leaked, or was changed since: each check passes, is worth a note, or fails.
 
 Nothing is taken on trust that can be done again: files are compared with the hashes that each fold left, and the method
-of the run is asked what it has seen and predicts its test clips once more.
+of the run is asked what it was trained on and predicts its test clips again.
 """
 
 from __future__ import annotations

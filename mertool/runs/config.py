@@ -146,7 +146,11 @@ class RunConfig:
         values = _read_values(path)
         try:
             return cls._from_dict(values)
-        except (AttributeError, KeyError, OverflowError, TypeError, UsageError) as error:
+        except KeyError as error:
+            raise RunError(
+                f"{path}: damaged configuration (no {error}); start the run again with another -o"
+            ) from error
+        except (AttributeError, OverflowError, TypeError, UsageError) as error:
             raise RunError(f"{path}: damaged configuration ({error}); start the run again with another -o") from error
 
     @classmethod

@@ -220,7 +220,10 @@ def load_run(folder: Path) -> Run:
     folds = RunFolder(folder).read_folds()
     with as_run_error():
         predictions = _join_folds(folder, folds, config.classes, name)
+    try:
         metrics = evaluate(predictions)
+    except DataError as error:
+        raise RunError(f"{name}: {error}") from error
     records = _read_records(RunFolder(folder), len(folds.tests))
     repeats = range(1, config.settings.repeats)
     return Run(

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, FileError
 from ..evaluation.metrics import evaluate
-from ..evaluation.predictions import Predictions
+from ..evaluation.predictions import SAME_WITHIN, Predictions
 from ..evaluation.protocols import inner_folds
 from ..files import write_text
 from ..network.inputs import Samples
@@ -39,7 +39,6 @@ __all__ = [
 ]
 
 _DIGITS = 6  # of scores, as selection.csv has them: so the choice can be made again from it
-_SAME = 1e-3  # probabilities and scores that differ by more are of another classifier
 _LEAST = 1e-12  # probability of the truth below which a loss no longer grows
 
 
@@ -262,13 +261,13 @@ def _faults_of_choice(
     if inner.classes != samples.classes:
         return ["its inner predictions are over other classes"]
     if not np.allclose(
-        _score(samples, samples.rows_of(training), inner.probabilities), scores[kept.design], atol=_SAME
+        _score(samples, samples.rows_of(training), inner.probabilities), scores[kept.design], atol=SAME_WITHIN
     ):
         return ["its inner predictions do not score as its selection.csv says"]
     if choose:
         trained = train_fold(samples, features, training, settings)
         same = trained.scores.keys() == scores.keys() and all(
-            np.allclose(trained.scores[design], scores[design], atol=_SAME) for design in designs
+            np.allclose(trained.scores[design], scores[design], atol=SAME_WITHIN) for design in designs
         )
         if not same or trained.inner is None or not _same(trained.inner, inner.probabilities):
             return ["its inner folds, predicted once more, score otherwise than its selection.csv says"]
@@ -276,7 +275,7 @@ def _faults_of_choice(
 
 
 def _same(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
-    return one.shape == other.shape and bool((np.abs(one - other) <= _SAME).all())  # not so with a NaN
+    return one.shape == other.shape and bool((np.abs(one - other) <= SAME_WITHIN).all())  # not so with a NaN
 
 
 def _selection(trained: Trained) -> str:

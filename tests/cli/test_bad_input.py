@@ -245,7 +245,7 @@ def test_regions_of_an_aligned_pack(tmp_path, portrait):
 
 
 def test_run_folders_in_use(tmp_path, pack_path, finished_run):
-    assert "holds a run already; --resume continues it" in refused(
+    assert "already holds a run; --resume continues it" in refused(
         "cv", pack_path, "--abn", *TINY, "-o", finished_run, cwd=tmp_path
     )
     (tmp_path / "letters").mkdir()

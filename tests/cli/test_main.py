@@ -86,5 +86,5 @@ def test_a_report_over_all_runs_passes_over_trainings_and_names_the_unfinished(f
     assert "majority baseline" in done.stdout
     done = run("report", "runs/a", "runs/b", "runs/train-x", "--format", "csv", cwd=tmp_path, check=False)
     assert (done.returncode, done.stdout.splitlines()[1].split(",")[0]) == (1, "runs/a")
-    assert "Error: report: runs/b: fold 1 has no predictions.csv" in done.stderr
+    assert "Error: runs/b: fold 1 has no predictions.csv" in done.stderr
     assert run("report", "runs/train-x", cwd=tmp_path, check=False).returncode == 1

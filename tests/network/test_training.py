@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from mertool.errors import DataError, UsageError
-from mertool.network import training as engine
 from mertool.network.checkpoint import load_weights
 from mertool.network.model import Network, build_model
-from mertool.network.training import LOG_COLUMNS, arc_margin, choose_device, learning_rate, make_optimizer, predict
+from mertool.network.training import arc_margin, choose_device, learning_rate, make_optimizer, predict
+from mertool.network.training_files import LOG_COLUMNS, TrainingFiles
 from mertool.settings import Settings
 from tests.support.command import ROOT
 from tests.support.folders import fit
@@ -131,18 +131,18 @@ def test_killed_and_continued_equals_undisturbed(tmp_path: Path, fields: dict[st
 def test_kill_between_checkpoint_and_log_leaves_no_gap_and_no_double_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(folder: Path, rows: list[dict[str, float]]) -> None:
+    def killed(files: TrainingFiles, rows: list[dict[str, float]]) -> None:
         if len(rows) == 3:
             raise KilledError
-        write_log(folder, rows)
+        write_log(files, rows)
 
     settings = tiny(epochs=3)
     with pytest.raises(KilledError):
         fit(settings, CLASSES, stopping(3, 0), STEPS, tmp_path)
     (tmp_path / "log.csv").write_text((tmp_path / "log.csv").read_text() + "3,0.5,")  # half a row of a dead process
     with monkeypatch.context() as patch:
-        write_log = engine._write_log
-        patch.setattr(engine, "_write_log", killed)
+        write_log = TrainingFiles.write_log
+        patch.setattr(TrainingFiles, "write_log", killed)
         with pytest.raises(KilledError):
             fit(settings, CLASSES, made_up, STEPS, tmp_path)
     assert len(log(tmp_path)) == 2

@@ -17,13 +17,14 @@ import pytest
 from mertool.evaluation.metrics import hits_by_subject
 from mertool.evaluation.predictions import Predictions
 from mertool.files import write_json
-from mertool.network.training import LOG_COLUMNS
+from mertool.network.training_files import LOG_COLUMNS
 from mertool.pack import file_sha256, load_pack
 from mertool.regions import GRID, REGIONS, region_squares
-from mertool.report import Findings, Gallery, Picture, load_run, render_html
+from mertool.report import Findings, Gallery, Picture, render_html
 from mertool.report.drawing import on_face
 from mertool.report.figures import choose_clips
-from tests.report.test_report import FOLD_0, FOLD_1, make_run
+from mertool.runs.finished import load_run
+from tests.report.test_report import FOLD_0, FOLD_1, PACK, make_run
 from tests.support.command import TINY, run
 
 NOTHING = Findings((), {}, Gallery((), (), ""))
@@ -417,7 +418,7 @@ def test_a_failed_audit_stands_at_the_top(two_runs):
 
 
 def test_runs_that_differ_in_their_packs_or_folds_are_told_apart(tmp_path):
-    packs = [{"name": "SAMM", "path": "x/SAMM.npz", "sha256": "1" * 64, "apex": "table", "jitter": 3}]
+    packs = [{**PACK, "path": "x/SAMM.npz", "sha256": "1" * 64, "jitter": 3}]
     runs = [load_run(make_run(tmp_path / "a")), load_run(make_run(tmp_path / "b", config={"packs": packs}))]
     text = Reader(render_html(runs, [NOTHING, NOTHING])).text
     assert "SAMM 11111111 3" in text

@@ -16,8 +16,9 @@ from pathlib import Path
 import pytest
 
 from mertool.errors import DataError, UsageError
-from mertool.report import load_run, render_paper
+from mertool.report import render_paper
 from mertool.report.paper import ARCFACE, CELLS, CKPLUS, RESNET, fill_tables
+from mertool.runs.finished import load_run
 from tests.examples.test_batch import PATH, script
 from tests.report.test_report import CLASSES, make_run
 from tests.support.command import ROOT, TINY, run
@@ -37,7 +38,7 @@ def answers(right, n=N, start=0):
 def fill(folder, right=range(26), config=None, parts=None, init=None, **settings):
     """A run of the paper's recipe."""
     if init is not None:
-        layers = {"loaded": ["stem"], "not_loaded": ["head (other classes)"], "people": []}
+        layers = {"loaded": ["stem"], "not_loaded": ["head (other classes)"], "subjects": []}
         config = {**(config or {}), "init": {"path": init, "sha256": "", **layers}}
     settings = {"recipe": "paper", **settings}
     return make_run(folder, answers(set(right)) if parts is None else parts, config=config, **settings)
@@ -295,7 +296,7 @@ def test_trainings_and_files_are_passed_over_and_unfinished_runs_named(three, ho
     (home / "t é/c/fold_1/predictions.csv").unlink()
     done = run("report", *everything, "--layout", "paper", cwd=home, check=False)
     assert (done.returncode, done.stdout) == (1, paper(*three[:2]))
-    assert "Error: report: t é/c: fold 1 has no predictions.csv" in done.stderr
+    assert "Error: t é/c: fold 1 has no predictions.csv" in done.stderr
 
 
 def test_refusals_of_the_command_are_one_line(three, home):
@@ -358,7 +359,7 @@ def test_the_sixteen_conditions_are_the_papers_cells(stub):
     assert sorted(path.name for path in (folder / "out é").iterdir() if path.is_file()) == ["paper.tex", "paper.txt"]
     names = script(NAME, "--list", cwd=folder).stdout.split()
     made = [(words[0], parsed(words[0], words[1:])) for words in calls() if words[0] != "report"]
-    runs = {options["run"]: options for command, options in made if command == "cv"}
+    runs = {options["output"]: options for command, options in made if command == "cv"}
     assert list(runs) == [Path("out é") / name for name in names]
     found = []
     for place, options in runs.items():
@@ -372,7 +373,7 @@ def test_the_sixteen_conditions_are_the_papers_cells(stub):
     assert sorted(found) == sorted(
         ({5: "roi", 6: "face"}[cell.table], cell.abn, cell.network, cell.frames) for cell in CELLS
     )
-    trained = {options["run"]: options for command, options in made if command == "train"}
+    trained = {options["output"]: options for command, options in made if command == "train"}
     assert [place.name for place in trained] == ["ckplus-1f", "ckplus-3f", "ckplus-1f-abn", "ckplus-3f-abn"]
     for options in runs.values():
         if options["init"]:

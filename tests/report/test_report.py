@@ -14,20 +14,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from mertool.errors import DataError, FileError, MertoolError
+from mertool.errors import DataError, FileError, MertoolError, RunError
 from mertool.evaluation.folds import Folds
 from mertool.evaluation.metrics import evaluate
 from mertool.evaluation.predictions import Predictions
-from mertool.report import (
-    BLOCK_FORMATS,
-    find_newest_run,
-    load_run,
-    render_csv,
-    render_json,
-    render_megc,
-    render_text,
-    report_blocks,
-)
+from mertool.report import BLOCK_FORMATS, render_csv, render_json, render_megc, render_text, report_blocks
+from mertool.runs.finished import find_newest_run, load_run
 from mertool.settings import Settings
 
 CLASSES = ("anger", "fear", "joy")
@@ -51,6 +43,7 @@ FOLD_0 = [
 FOLD_1 = [("samm/001/c", "anger", "anger"), ("samm/003/a", "fear", "anger"), ("samm/003/b", "joy", "joy")]
 
 Clip = tuple[str, str, str]
+PACK = {"sha256": "0" * 64, "apex": "table", "jitter": 0, "alignment": "stabilised"}
 
 
 def make_run(
@@ -69,7 +62,9 @@ def make_run(
         "command": "cv",
         "settings": Settings.from_recipe(**settings).as_dict(),
         "classes": list(classes),
-        "packs": [{"name": "SAMM.npz", "path": "SAMM.npz", "sha256": "0" * 64, "clips": 7, "alignment": "stabilised"}],
+        "packs": [{"name": "SAMM", "path": "SAMM.npz", **PACK}],
+        "init": None,
+        "clips": sorted(clip for part in parts for clip, _, _ in part),
         **(config or {}),
     }
     (folder / "config.json").write_text(json.dumps(values), encoding="utf-8")
@@ -116,7 +111,7 @@ def test_text(run_folder: Path) -> None:
     for line in (
         "beyond the recipe        nothing",
         "protocol                 stratified, 2 folds, split seed 0",
-        "packs                    SAMM.npz",
+        "packs                    SAMM",
         "clips                    7 of 3 subjects",
         "classes                  anger 3, fear 2, joy 2",
         "hits/N                   5/7",
@@ -227,8 +222,9 @@ def test_the_baseline_is_compared_honestly(tmp_path: Path, n_right: int, sentenc
 
 
 def test_what_differs_from_the_recipe_is_told(tmp_path: Path) -> None:
-    folder = make_run(tmp_path / "a", recipe="paper", epochs=3, width=8, arcface=True, frames=1)
-    edit(folder / "config.json", '"command"', '"init": {"path": "runs/ck/final.pt", "sha256": ""}, "command"')
+    init = {"path": "runs/ck/final.pt", "sha256": "", "loaded": [], "not_loaded": [], "subjects": []}
+    settings = {"recipe": "paper", "epochs": 3, "width": 8, "arcface": True, "frames": 1}
+    folder = make_run(tmp_path / "a", config={"init": init}, **settings)
     text = render_text([load_run(folder)])
     assert re.search(r"^settings +face, 1 frame, arcface, paper, init ck$", text, re.MULTILINE)
     assert re.search(r"^beyond the recipe +width 8, epochs 3$", text, re.MULTILINE)
@@ -368,44 +364,48 @@ def test_a_run_folder_may_be_the_working_folder(run_folder: Path, monkeypatch: p
 
 
 def test_no_run(run_folder: Path) -> None:
-    assert message_of(Path("runs/b")) == 'report: runs/b: no config.json; expected a folder made by "mertool cv"'
-    assert message_of(run_folder.parent) == 'report: runs: no config.json; expected a folder made by "mertool cv"'
+    assert (
+        message_of(Path("runs/b"))
+        == 'runs/b: not a run folder (no config.json); make one with "mertool cv" or "mertool train"'
+    )
+    assert (
+        message_of(run_folder.parent)
+        == 'runs: not a run folder (no config.json); make one with "mertool cv" or "mertool train"'
+    )
 
 
 def test_an_unfinished_run(run_folder: Path) -> None:
     (run_folder / "fold_1" / "predictions.csv").unlink()
-    assert message_of(run_folder) == (
-        'report: runs/a: fold 1 has no predictions.csv; run "mertool cv -o runs/a --resume"'
-    )
+    assert message_of(run_folder) == ('runs/a: fold 1 has no predictions.csv; run "mertool cv -o runs/a --resume"')
     (run_folder / "fold_0" / "predictions.csv").unlink()
-    assert message_of(run_folder) == (
-        'report: runs/a: folds 0, 1 have no predictions.csv; run "mertool cv -o runs/a --resume"'
-    )
+    assert message_of(run_folder) == ('runs/a: folds 0, 1 have no predictions.csv; run "mertool cv -o runs/a --resume"')
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 2}, "config.json: expected format 1, got 2; was it made by a newer mertool?"),
+        ({"format": 2}, "expected format 1, got 2; was it written by a newer mertool?"),
         ({"command": "train"}, 'made by "mertool train", which tests nothing; give a run of "mertool cv"'),
-        ({"settings": []}, "config.json: expected settings, a list of classes and one of packs; was it edited?"),
-        ({"classes": "anger"}, "config.json: expected settings, a list of classes and one of packs; was it edited?"),
-        ({"packs": None}, "config.json: expected settings, a list of classes and one of packs; was it edited?"),
-        ({"settings": {"epoch": 3}}, "config.json: settings: unknown name 'epoch'; did you mean 'epochs'?"),
-        ({"settings": {"epochs": 0}}, "config.json: --epochs: expected 1 to 100000, got 0"),
+        ({"settings": []}, "damaged configuration ("),
+        ({"classes": "anger"}, "classes: expected a list of str, got 'anger'"),
+        ({"packs": None}, "packs: expected a list of dict, got None"),
+        ({"settings": {"epoch": 3}}, "settings: unknown name 'epoch'; did you mean 'epochs'?"),
+        ({"settings": {"epochs": 0}}, "--epochs: expected 1 to 100000, got 0"),
     ],
 )
 def test_a_config_that_cannot_be(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     folder = make_run(tmp_path / "a", config=change)
-    assert message_of(folder) == f"report: {folder}: {message}"
-    with pytest.raises(DataError):
+    found = message_of(folder)
+    assert found.startswith(str(folder))
+    assert message in found
+    with pytest.raises(RunError):
         load_run(folder)
 
 
 def test_a_config_that_is_no_object(run_folder: Path) -> None:
     (run_folder / "config.json").write_text("[]")
     assert message_of(run_folder) == (
-        "report: runs/a: config.json: expected format 1, got 'list'; was it made by a newer mertool?"
+        "runs/a/config.json: damaged configuration (expected an object); start the run again with another -o"
     )
 
 
@@ -433,7 +433,7 @@ def test_a_clip_predicted_twice_in_one_fold(run_folder: Path) -> None:
     path = run_folder / "fold_1" / "predictions.csv"
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join([*lines, lines[1]]))
-    assert message_of(run_folder) == f"{path}: line 5: clip samm/001/c a second time; expected each clip once"
+    assert message_of(run_folder) == f"{path}: line 5: clip samm/001/c is there a second time; expected each clip once"
 
 
 def test_a_row_that_names_another_fold(run_folder: Path) -> None:
@@ -460,7 +460,7 @@ def test_an_edited_prediction(run_folder: Path) -> None:
 
 def test_a_truth_taken_away(run_folder: Path) -> None:
     edit(run_folder / "fold_0" / "predictions.csv", "0,anger,fear", "0,,fear")
-    assert message_of(run_folder) == "report: runs/a: metrics: 1 of 7 rows have no truth, first samm/001/b"
+    assert message_of(run_folder) == "runs/a: metrics: 1 of 7 rows have no truth, first samm/001/b"
 
 
 def test_other_classes_than_the_run(run_folder: Path) -> None:
@@ -472,7 +472,7 @@ def test_other_classes_than_the_run(run_folder: Path) -> None:
 def test_a_fold_too_many(run_folder: Path) -> None:
     (run_folder / "fold_2").mkdir()
     (run_folder / "fold_2" / "predictions.csv").write_bytes((run_folder / "fold_1" / "predictions.csv").read_bytes())
-    assert message_of(run_folder) == "report: runs/a: fold_2 is not a fold of folds.json, which has 2; move it away"
+    assert message_of(run_folder) == "runs/a: fold_2 is not a fold of folds.json, which has 2; move it away"
 
 
 # The newest run
@@ -562,7 +562,7 @@ def test_key_frames_are_what_they_are(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     parts = [[(clip.replace("samm", dataset), *rest) for clip, *rest in part] for part in (FOLD_0, FOLD_1)]
-    packs = [{"name": f"{n}", "path": f"{n}.npz", "sha256": "0" * 64, "apex": apex} for n, apex in enumerate(apexes)]
+    packs = [{**PACK, "path": f"{n}.npz", "apex": apex} for n, apex in enumerate(apexes)]
     found = load_run(make_run(Path("runs/a"), parts, config={"packs": packs}))  # type: ignore[arg-type]
     assert found.key_frames.endswith(ending)
     assert " ".join(render_text([found]).split()).count(ending) == 1
@@ -583,7 +583,7 @@ def test_a_verdict_needs_both_intervals(tmp_path: Path) -> None:
     truths = {f"d/{k // 10:02d}/{k % 10}": "anger" if k % 2 else "joy" for k in range(120)}
     clips = [(name, truth, truth if int(name[2:4]) < 8 else wrong[truth]) for name, truth in truths.items()]
     run = load_run(make_run(tmp_path / "a", [clips[:60], clips[60:]]))
-    assert run.interval[0] > 0.5 > run.by_people["accuracy"][0]
+    assert run.wilson_ci[0] > 0.5 > run.bootstrap_ci["accuracy"][0]
     assert "not distinguishable from always answering" in render_text([run])
 
 
@@ -620,14 +620,11 @@ def test_a_summary_says_protocols_and_names_what_does_not_compare(
         ("clip", "one similarity per clip, from the onset's landmarks; the head's motion is left in", ", align clip"),
         ("frame", "each frame by its own landmarks", ", align frame"),
         ("none", "pictures taken as they are", ""),
-        (None, "one similarity per clip", ", align clip"),  # written before there was a choice to be recorded
     ],
 )
-def test_reports_say_how_frames_were_aligned(run_folder: Path, alignment: str | None, said: str, short: str) -> None:
+def test_reports_say_how_frames_were_aligned(run_folder: Path, alignment: str, said: str, short: str) -> None:
     config = json.loads((run_folder / "config.json").read_text())
-    config["packs"][0].pop("alignment")
-    if alignment is not None:
-        config["packs"][0]["alignment"] = alignment
+    config["packs"][0]["alignment"] = alignment
     (run_folder / "config.json").write_text(json.dumps(config))
     run = load_run(run_folder)
     words = " ".join(render_text([run]).split())
@@ -635,7 +632,7 @@ def test_reports_say_how_frames_were_aligned(run_folder: Path, alignment: str | 
     make_run(Path("runs/other"))
     summary = " ".join(render_text([run, load_run(Path("runs/other"))]).split())
     assert f"roi, 3 frames, abn, modern{short} 5/7" in summary
-    assert json.loads(render_json([run]))["runs"][0]["alignments"] == [alignment or "clip"]
+    assert json.loads(render_json([run]))["runs"][0]["alignments"] == [alignment]
 
 
 def test_edited_predictions_are_said_in_every_report(run_folder: Path) -> None:
@@ -677,14 +674,13 @@ def test_control_characters_links_and_brackets_in_names_stay_text(tmp_path: Path
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"init": null', '"init": {"path": "x", "people": 5}', "init: expected a list of texts in 'people'"),
-        ('"init": null', '"init": {"path": "x", "loaded": [1]}', "init: expected a list of texts in 'loaded'"),
-        ('"jitter": 0', '"jitter": "much"', "expected settings, a list of classes and one of packs"),
+        ('"init": null', '"init": {"path": "x", "subjects": 5}', "damaged configuration (no 'loaded')"),
+        ('"init": null', '"init": {"path": "x", "loaded": [1]}', "loaded: expected a list of str, got [1]"),
+        ('"jitter": 0', '"jitter": "much"', "jitter: expected a whole number, got 'much'"),
         ('"lr": 0.002', f'"lr": 1{"0" * 400}', "--lr: expected a number"),
     ],
 )
 def test_a_damaged_configuration_is_one_line(tmp_path: Path, old: str, new: str, message: str) -> None:
-    packs = [{"name": "SAMM", "path": "x.npz", "sha256": "", "apex": "table", "jitter": 0}]
-    folder = make_run(tmp_path / "a", config={"init": None, "packs": packs})
+    folder = make_run(tmp_path / "a")
     edit(folder / "config.json", old, new)
     assert message in message_of(folder)

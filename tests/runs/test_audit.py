@@ -63,7 +63,7 @@ def test_an_honest_run_passes_with_two_notes(copy):
     assert len(lines) == 10
     assert lines[1].split()[:2] == ["pass", "files"]
     assert "note  subjects" in done.stdout
-    assert "4 of 4 people have clips in both training and test parts" in done.stdout
+    assert "4 of 4 subjects have clips in both training and test parts" in done.stdout
     plain = json.loads(run("report", "--audit", copy, "--format", "json", cwd=copy.parent).stdout)
     assert [check["verdict"] for checks in plain.values() for check in checks].count("pass") == 7
 

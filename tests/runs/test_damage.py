@@ -17,8 +17,8 @@ import pytest
 
 from mertool.errors import DataError
 from mertool.evaluation.predictions import Predictions
+from mertool.runs.attention import read_run_maps
 from mertool.runs.audit import FAIL, PASS, audit_run
-from mertool.runs.execute import attention_of
 from tests.support.command import COMMAND, ROOT, run
 from tests.support.noise import SMALL, call, in_this_process, make_pack, refusal, whole_run
 
@@ -130,12 +130,12 @@ def test_the_folds_of_the_maps_are_those_of_folds_json(home):
     config = json.loads(path.read_text())
     config["settings"]["folds"] = 2
     path.write_text(json.dumps(config))
-    ids, maps = attention_of(home / "run é")
+    ids, maps = read_run_maps(home / "run é")
     assert sorted(ids) == sorted(config["clips"])
     assert (len(maps), maps.dtype) == (len(ids), np.float32)
     (home / "run é/fold_2/done.json").unlink()
     with pytest.raises(DataError, match=r"fold 2 is not done; run \"mertool cv -o '.*run é' --resume\""):
-        attention_of(home / "run é")
+        read_run_maps(home / "run é")
 
 
 def files_check(folder):
@@ -152,7 +152,7 @@ def test_the_audit_finds_changed_logs_and_maps(home, name):
     assert files_check(folder) == ("files", FAIL, f"changed since they were written: fold_1/{name}")
     path.unlink()
     assert files_check(folder) == ("files", FAIL, f"changed since they were written: fold_1/{name} (gone)")
-    done = folder / "fold_1/done.json"  # an older mertool left no such hash
+    done = folder / "fold_1/done.json"  # without the hash of an attention map or a log, it is not checked
     values = json.loads(done.read_text())
     del values["sha256"][name]
     done.write_text(json.dumps(values))
@@ -223,10 +223,10 @@ def set_at(values, place, value):
         (("init",), "weights.pt"),
         (("init",), [1]),
         (("init",), {}),
-        (("init",), {"path": "w.pt", "sha256": "0", "loaded": [], "not_loaded": [], "people": 5}),
-        (("init",), {"path": "w.pt", "sha256": "0", "loaded": [], "not_loaded": [], "people": [5]}),
-        (("init",), {"path": "w.pt", "sha256": "0", "loaded": "stem", "not_loaded": [], "people": []}),
-        (("init",), {"path": None, "sha256": "0", "loaded": [], "not_loaded": [], "people": []}),
+        (("init",), {"path": "w.pt", "sha256": "0", "loaded": [], "not_loaded": [], "subjects": 5}),
+        (("init",), {"path": "w.pt", "sha256": "0", "loaded": [], "not_loaded": [], "subjects": [5]}),
+        (("init",), {"path": "w.pt", "sha256": "0", "loaded": "stem", "not_loaded": [], "subjects": []}),
+        (("init",), {"path": None, "sha256": "0", "loaded": [], "not_loaded": [], "subjects": []}),
     ],
 )
 def test_damaged_configurations_are_one_line(home, place, value):
@@ -376,9 +376,9 @@ def test_folders_of_reports_are_passed_over(home):
     done = call("report", "run é", "out", cwd=home)
     assert done.stderr == "mertool: out: left out, holds a written report\n"
     line = refusal("report", "run é", "more", cwd=home, code=1)
-    assert line.startswith("Error: report: more: no config.json")
+    assert line.startswith("Error: more: not a run folder")
     line = refusal("report", "out", cwd=home, code=1)
-    assert line.startswith("Error: report: out: no config.json")
+    assert line.startswith("Error: out: not a run folder")
 
 
 # Where reports go
@@ -445,7 +445,7 @@ def test_train_says_how_its_epoch_was_chosen(home):
     n = sum(map(len, PEOPLE.values()))
     n_inner = len(Predictions.read(home / "net/inner.csv").clip)
     epoch = json.loads((home / "net/done.json").read_text())["epoch"]
-    said = f"mertool: net: trained on {n - n_inner} clips; {n_inner} more of other people chose epoch {epoch} of 3\n"
+    said = f"mertool: net: trained on {n - n_inner} clips; {n_inner} more of other subjects chose epoch {epoch} of 3\n"
     assert done.stderr.endswith(said)
     assert call("train", "-o", "net", "--resume", cwd=home).stderr == said
     assert call("train", "-o", "taught", "--resume", cwd=home).stderr == f"mertool: taught: trained on {n} clips\n"

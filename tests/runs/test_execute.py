@@ -17,7 +17,7 @@ import torch
 from mertool.evaluation.folds import Folds
 from mertool.evaluation.predictions import Predictions
 from mertool.network.checkpoint import load_weights
-from mertool.report import load_run
+from mertool.runs.finished import load_run
 from tests.support.command import COMMAND, TINY, run
 
 FOLDS = range(2)
@@ -200,7 +200,7 @@ def test_a_changed_pack_is_noticed(pack_path, tmp_path):
     (tmp_path / "a.npz").write_bytes(data)
     done = run("cv", "-o", "run", "--resume", cwd=tmp_path, check=False)
     assert done.returncode == 1
-    assert "changed since run was begun" in done.stderr
+    assert "changed since run was started" in done.stderr
 
 
 def test_an_edited_fold_makes_no_results(finished_run, tmp_path):
@@ -276,13 +276,13 @@ def test_train_predict_and_fine_tune(pack_path, finished_run, tmp_path):
 
     leak = run("cv", "a.npz", "--folds", "2", *small, "--init", "taught", "--frames", "1", cwd=tmp_path, check=False)
     assert leak.returncode == 1
-    assert re.search(r"has seen \d+ clips of this run \(first: samm/", leak.stderr)
+    assert re.search(r"was trained on \d+ clips of this run \(first: samm/", leak.stderr)
     wrong = run("cv", "b.npz", "--folds", "2", *small, "--init", finished_run, cwd=tmp_path, check=False)
     assert 'no weights for --init; expected a finished folder of "mertool train"' in wrong.stderr
     # Weights remember what the weights that they began with have seen.
     run("train", "b.npz", "--frames", "1", *small, "--init", "taught", "-o", "further", cwd=tmp_path)
     leak = run("cv", "a.npz", "--folds", "2", *small, "--init", "further/final.pt", cwd=tmp_path, check=False)
-    assert re.search(r"has seen \d+ clips of this run", leak.stderr)
+    assert re.search(r"was trained on \d+ clips of this run", leak.stderr)
 
 
 def test_pictures_of_input_and_attention(pack_path, finished_run, tmp_path):

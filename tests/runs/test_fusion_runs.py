@@ -21,9 +21,9 @@ from mertool.errors import DataError
 from mertool.files import write_json
 from mertool.network.inputs import Samples
 from mertool.pack import file_sha256, load_pack
-from mertool.report import load_run
 from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
 from mertool.runs.config import RunConfig, fingerprint
+from mertool.runs.finished import load_run
 from mertool.texture.classifier import Classifier
 from mertool.texture.features import features_of
 from tests.network.test_training import KilledError
@@ -266,7 +266,7 @@ def test_the_usual_name_is_that_of_the_runs(home):
     assert done.stderr == "mertool: report of runs/fusion-a-lbp+a-cbp\n"
     line = refusal("cv", "--fuse", "runs/a-lbp", "runs/a-cbp", cwd=home, code=1)
     assert line == (
-        "Error: runs/fusion-a-lbp+a-cbp: holds a run already; --resume continues it, -o names another folder"
+        "Error: runs/fusion-a-lbp+a-cbp: already holds a run; --resume continues it, -o names another folder"
     )
 
 
@@ -337,7 +337,7 @@ def test_a_fusion_outlives_its_runs(home):
     assert "fusion of lbp + cbp" in page_of(home, "equal")
     found = verdicts(home / "equal")
     assert found["fusion"][0] == NOTE
-    assert found["fusion"][1].startswith(f"not made once more: {home}/lbp: not a run folder")
+    assert found["fusion"][1].startswith(f"could not be made again: {home}/lbp: not a run folder")
     assert [name for name, (verdict, _) in found.items() if verdict == FAIL] == []
     line = refusal("predict", "equal", "a.npz", cwd=home, code=1)
     assert line.startswith(f"Error: {home}/lbp: not a run folder")
@@ -492,8 +492,8 @@ def test_the_advice_on_missing_inner_predictions_is_of_use(home):
 
 
 REFUSED = [
-    ((), 2, "--fuse: expected two runs or more, got 0; name them: mertool cv --fuse RUN RUN"),
-    (("lbp",), 2, "--fuse: expected two runs or more, got 1; name them: mertool cv --fuse RUN RUN"),
+    ((), 2, "--fuse: expected two or more runs, got 0; name them: mertool cv --fuse RUN RUN"),
+    (("lbp",), 2, "--fuse: expected two or more runs, got 1; name them: mertool cv --fuse RUN RUN"),
     (("lbp", "lbp"), 2, "--fuse: a run is named twice"),
     (("lbp", "cbp", "./lbp/"), 2, "--fuse: a run is named twice"),
     (("lbp", "link"), 2, "--fuse: a run is named twice"),
@@ -510,7 +510,7 @@ REFUSED = [
     (("lbp", "cbp", "-o", "lbp"), 2, "-o: lbp is one of the runs to fuse; name another folder"),
     (("lbp", "cbp", "-o", "./cbp/"), 2, "-o: cbp is one of the runs to fuse; name another folder"),
     (("lbp", "cbp", "-o", "lbp", "--resume"), 2, "-o: lbp is one of the runs to fuse; name another folder"),
-    (("lbp", "cbp", "-o", "net"), 1, "net: holds a run already; --resume continues it, -o names another folder"),
+    (("lbp", "cbp", "-o", "net"), 1, "net: already holds a run; --resume continues it, -o names another folder"),
     (("lbp", "cbp", "-o", "net", "--resume"), 2, "net: its settings differ ("),
     (("lbp", "cbp", "-o", "lbp/fold_0"), 1, "lbp/fold_0: not empty and not a run"),
     (("lbp", "cbp", "-o", "a.npz"), 1, "a.npz: cannot make this folder: file exists"),
@@ -568,14 +568,14 @@ def test_people_whom_the_weights_of_a_run_have_seen_make_the_fusion_subject_depe
         values = json.loads(call("report", name, "--format", "json", cwd=tmp_path).stdout)["runs"][0]
         assert (values["subject_independent"], values["n_subjects_seen_by_init"]) == (False, 2)
         verdict, detail = verdicts(tmp_path / name)["initial weights"]
-        assert (verdict, detail) == (FAIL, "a fused run has seen 2 people of this run, in other clips")
+        assert (verdict, detail) == (FAIL, "a fused run was trained on 2 subjects of this run, in other clips")
     assert "Subject-independent" in call("report", "clean", cwd=tmp_path).stdout
     assert verdicts(tmp_path / "clean")["initial weights"][0] == PASS
     text = flat(call("report", "clean", "fused", cwd=tmp_path).stdout)
     assert "Subject-dependent, so easier than the others: fused." in text
     values = json.loads((tmp_path / "fused/config.json").read_text())
     for member in values["members"]:
-        member["people"] = []
+        member["subjects"] = []
     write_json(tmp_path / "fused/config.json", values)
     assert [check.name for check in audit_run(tmp_path / "fused") if check.verdict == FAIL]  # nor can it be hidden
 
@@ -676,7 +676,7 @@ def test_the_audit_of_a_sound_fusion_passes_and_has_a_line_a_run(made):
         said = [check.detail for check in checks if check.name == "fused run"]
         assert said == [f"{member} passes its own audit" for member in members]
     done = call("report", "--audit", "equal", cwd=made)
-    assert "pass  fusion           what 2 runs predict, joined once more, is the same" in done.stdout
+    assert "pass  fusion           what 2 runs predict, joined again, is the same" in done.stdout
 
 
 def faults(folder):
@@ -722,7 +722,7 @@ def test_another_run_in_the_place_of_a_fused_one_is_found(home):
     call("cv", "a.npz", *CBP, "--n-features", 25, "--cost", 10, *FOLDS, "-o", "cbp", cwd=home)
     found = verdicts(home / "equal")
     assert found["fusion"][0] == FAIL
-    assert f"{home}/cbp: is not the run that {home}/equal was begun with; fuse anew" in found["fusion"][1]
+    assert f"{home}/cbp: has changed since {home}/equal was started; run --fuse again" in found["fusion"][1]
     assert "is not the run that" in refusal("predict", "equal", "a.npz", cwd=home, code=1)
     (home / "equal/fold_0/done.json").unlink()
     assert "is not the run that" in refusal("cv", "-o", "equal", "--resume", cwd=home, code=1)
@@ -764,7 +764,7 @@ def test_a_fused_run_without_a_file_is_one_line_and_not_the_end_of_the_audit(hom
     found = verdicts(home / "equal")
     assert found["fusion"] == (
         FAIL,
-        f'not made once more: {home}/cbp: fold 1 is not done; run "mertool cv -o {home}/cbp --resume"',
+        f'could not be made again: {home}/cbp: fold 1 is not done; run "mertool cv -o {home}/cbp --resume"',
     )
     assert "statistics" in found
     shutil.copy(home / "cbp/fold_0/done.json", home / "cbp/fold_1/done.json")
@@ -825,7 +825,7 @@ def test_a_line_of_csv_says_which_runs_were_fused(made):
 def test_the_page_of_a_fusion_has_nothing_of_networks(made):
     page = page_of(made, "fitted")
     assert "fusion of lbp + net + cbp, fitted weights" in page
-    assert "pass fusion what 3 runs predict, joined once more, is the same" in page
+    assert "pass fusion what 3 runs predict, joined again, is the same" in page
     assert "The surest and the least sure answers" in page
     for word in ("Learning curves", "None", "nan", "recipe", "epoch", "log.csv", "Selected", "No attention maps"):
         assert not re.search(rf"\b{word}\b", page), word
@@ -929,9 +929,9 @@ def test_a_damaged_file_of_a_fused_run_is_one_line(home, name):
         ((0, "path"), "\ud800"),
         ((0, "fingerprint"), None),
         ((0, "fingerprint"), 5),
-        ((0, "people"), None),
-        ((0, "people"), "p0"),
-        ((0, "people"), [5]),
+        ((0, "subjects"), None),
+        ((0, "subjects"), "p0"),
+        ((0, "subjects"), [5]),
     ],
 )
 def test_damaged_members_are_one_line_wherever_they_are_read(home, where, value):
@@ -967,7 +967,7 @@ def test_a_fusion_of_nothing_is_never_a_traceback(home, how):
     sign_again(home / "equal")
     for words in READERS:
         answer(*(word.format("equal") for word in words), cwd=home)
-    with pytest.raises(DataError, match="expected two runs or more of a fusion"):
+    with pytest.raises(DataError, match="expected two or more runs of a fusion"):
         audit_run(home / "equal")
     (home / "equal/fold_1/done.json").unlink()
     answer("cv", "-o", "equal", "--resume", cwd=home)

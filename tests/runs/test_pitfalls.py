@@ -31,9 +31,10 @@ from mertool.network import training as engine
 from mertool.network.checkpoint import load_weights
 from mertool.network.inputs import load_samples, render, sample_augmentation
 from mertool.pack import load_pack, save_pack
-from mertool.report import load_run, render_csv, render_json, render_text
+from mertool.report import render_csv, render_json, render_text
 from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
 from mertool.runs.config import RunConfig, open_samples
+from mertool.runs.finished import load_run
 from mertool.runs.methods.network import inference_batches
 from mertool.settings import Settings
 from tests.report.test_report import make_run, render_latex, render_markdown
@@ -662,7 +663,7 @@ def test_few_clips_are_told_as_few(tmp_path):
     assert "76/121" in text
     assert "80/121" in text
     assert "62.81 %, 95 % interval 53.93 to 70.90 (Wilson" in text
-    low, high = runs[0].interval
+    low, high = runs[0].wilson_ci
     assert low < runs[1].metrics["accuracy"] < high
     assert re.search(r"better 4 0 \+3\.31 0\.1250 0\.1250 -", text)
     assert "None of these runs can be told apart from" in text

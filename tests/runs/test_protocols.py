@@ -170,9 +170,9 @@ def test_a_class_that_one_fold_keeps_to_itself_is_named(folder):
     [
         (
             ("--protocol", "leave-dataset-out", "--folds", 3),
-            "with --protocol leave-dataset-out every data set is a fold",
+            "with --protocol leave-dataset-out every data set is one fold",
         ),
-        (("--folds-file", "mine.csv", "--folds", 3), "--folds: with --folds-file the file says them; leave it out"),
+        (("--folds-file", "mine.csv", "--folds", 3), "--folds: with --folds-file the file decides; leave it out"),
         (("--folds-file", "mine.csv", "--protocol", "group"), "--folds-file: is a protocol of its own; leave out"),
         (("--protocol", "group", "--folds", 7), "6 subjects cannot fill 7 disjoint folds; try --folds 6"),
         (("--protocol", "best"), "'best' is not one of 'stratified', 'group', 'loso', 'leave-dataset-out'"),

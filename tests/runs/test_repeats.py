@@ -22,23 +22,18 @@ from mertool.files import write_json
 from mertool.network import training as engine
 from mertool.network.checkpoint import save_checkpoint
 from mertool.pack import file_sha256
-from mertool.report import (
-    find_newest_run,
-    load_run,
-    render_csv,
-    render_json,
-    render_text,
-)
+from mertool.report import render_csv, render_json, render_text
 from mertool.runs import config as runs
 from mertool.runs import create as new_run
 from mertool.runs import start as begin
 from mertool.runs.audit import PASS, audit_run
+from mertool.runs.finished import find_newest_run, load_run
 from mertool.settings import Settings
 from tests.network.test_training import KilledError
 from tests.report.test_report import render_latex, render_markdown
 from tests.runs.test_execute import killed
 from tests.support.command import COMMAND
-from tests.support.noise import SMALL, call, in_this_process, make_pack, refusal, weights_of, whole_run
+from tests.support.noise import SMALL, call, in_this_process, make_pack, refusal, whole_run
 
 PEOPLE = {f"p{n}": ["fear", "joy", "fear", "joy", "joy"][: 4 + n % 2] for n in range(6)}
 NETWORK = (*SMALL, "--epochs", "2", "--folds", "2")
@@ -225,7 +220,7 @@ def test_killed_while_a_run_or_repeat_is_begun(home, place, monkeypatch, number,
                 raise KilledError
             write_json(path, value)
 
-        patch.setattr(new_run, "write_json", write)
+        patch.setattr("mertool.runs.config.write_json", write)
         patch.setattr("mertool.runs.layout.write_json", write)
         patch.setattr("mertool.evaluation.folds.write_json", write)
         with pytest.raises(KilledError):
@@ -369,7 +364,7 @@ def test_what_changed_before_a_repeat_was_begun_is_refused_and_leaves_nothing_be
         before = (place / name).read_bytes()
         (place / name).write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
         line = refusal("cv", "-o", "three", "--resume", "--fold", 0, cwd=place, code=1)
-        assert "changed since three was begun" in line
+        assert "changed since three was started" in line
         assert not (place / "three" / "repeat_2").exists()
         (place / name).write_bytes(before)
         call("cv", "-o", "three", "--resume", "--plan", cwd=place)
@@ -382,20 +377,20 @@ def test_what_changed_before_a_repeat_was_begun_is_refused_and_leaves_nothing_be
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--new-splits",), "--new-splits: of repeats; add --repeats 5"),
-        (("--new-splits", "--resume"), "--new-splits: of repeats; add --repeats 5"),
-        (("--new-splits", "--repeats", 1), "--new-splits: of repeats; add --repeats 5"),
+        (("--new-splits",), "--new-splits: has an effect on repeats only; add --repeats 5"),
+        (("--new-splits", "--resume"), "--new-splits: has an effect on repeats only; add --repeats 5"),
+        (("--new-splits", "--repeats", 1), "--new-splits: has an effect on repeats only; add --repeats 5"),
         (
             ("--new-splits", "--repeats", 2, "--protocol", "loso"),
-            "--new-splits: --protocol loso leaves nothing to split anew",
+            "--new-splits: --protocol loso leaves nothing to split again; leave it out",
         ),
         (
             ("--new-splits", "--repeats", 2, "--protocol", "leave-dataset-out"),
-            "--new-splits: --protocol leave-dataset-out leaves nothing to split anew",
+            "--new-splits: --protocol leave-dataset-out leaves nothing to split again; leave it out",
         ),
         (
             ("--new-splits", "--repeats", 2, "--folds-file", "own.csv"),
-            "--new-splits: --folds-file leaves nothing to split anew",
+            "--new-splits: --folds-file leaves nothing to split again; leave it out",
         ),
         (("--repeats", 0), "--repeats: expected 1 to 1000, got 0"),
         (("--repeats", 3, "--repeat", 3), "--repeat: expected 0 to 2, got 3"),
@@ -428,7 +423,7 @@ def test_resuming_with_other_repeats_is_refused(home):
     line = refusal("cv", "a.npz", *NETWORK, "--repeats", 2, "-o", "three", "--repeat", 1, cwd=home, code=2)
     assert "its settings differ (repeats: 2 here, 3 there)" in line
     line = refusal("cv", "a.npz", *NETWORK, "--repeats", 3, "-o", "three", cwd=home, code=1)
-    assert "holds a run already; --resume continues it" in line
+    assert "already holds a run; --resume continues it" in line
 
 
 def something_else(home, folder, what):
@@ -453,9 +448,9 @@ def something_else(home, folder, what):
     [
         ("a file", "three/repeat_1: cannot make this folder: file exists"),
         ("a stranger", "three/repeat_1: not empty and not a run (it holds notes.txt)"),
-        ("another seed", "three/repeat_1: is no repeat of three (seed: 1 here, 2 there); move it away"),
-        ("other folds", "three/repeat_1: is no repeat of three (split_seed: 0 here, 4 there); move it away"),
-        ("a training", "three/repeat_1: is no repeat of three ("),
+        ("another seed", "three/repeat_1: is not a repeat of three (seed: 1 here, 2 there); move it away"),
+        ("other folds", "three/repeat_1: is not a repeat of three (split_seed: 0 here, 4 there); move it away"),
+        ("a training", "three/repeat_1: is not a repeat of three ("),
     ],
 )
 def test_something_else_in_the_place_of_a_repeat_is_refused_in_one_line(home, place, what, message):
@@ -562,15 +557,14 @@ def test_a_repeat_that_is_missing_unfinished_or_foreign_is_named_with_the_way_on
     predictions.unlink()
     line = refusal("report", "runs/three", cwd=home, code=1)
     assert line == (
-        "Error: report: runs/three/repeat_2: fold 1 has no predictions.csv; "
-        'run "mertool cv -o runs/three/repeat_2 --resume"'
+        'Error: runs/three/repeat_2: fold 1 has no predictions.csv; run "mertool cv -o runs/three/repeat_2 --resume"'
     )
     (copy / "repeat_2" / "fold_1" / "done.json").unlink()
     call(*shlex.split(line.split('"')[1])[1:], cwd=home)
     assert predictions.read_bytes() == kept
     shutil.rmtree(copy / "repeat_2")
     line = refusal("report", "runs/three", cwd=home, code=1)
-    assert line == 'Error: report: runs/three: no repeat_2 yet; run "mertool cv -o runs/three --resume"'
+    assert line == 'Error: runs/three: no repeat_2 yet; run "mertool cv -o runs/three --resume"'
     assert "Error: " in refusal("report", "--audit", "runs/three", cwd=home, code=1)
     call(*shlex.split(line.split('"')[1])[1:], cwd=home)
     assert predictions.read_bytes() == kept
@@ -578,17 +572,19 @@ def test_a_repeat_that_is_missing_unfinished_or_foreign_is_named_with_the_way_on
     shutil.copytree(copy / "repeat_1", copy / "repeat_2")
     with pytest.raises(DataError) as caught:
         load_run(copy)
-    assert str(caught.value).endswith("runs/three: repeat_2 is no repeat of it (seed: 2 here, 1 there); move it away")
+    assert str(caught.value).endswith(
+        "runs/three: repeat_2 is not a repeat of it (seed: 2 here, 1 there); move it away"
+    )
 
 
 def test_a_repeat_over_other_clips_is_refused(copy):
     make_pack(copy.parent / "b.npz", {"p9" if who == "p0" else who: emotions for who, emotions in PEOPLE.items()})
     shutil.rmtree(copy / "repeat_1")
     call("cv", "b.npz", *NETWORK, "--seed", 1, "-o", copy / "repeat_1", cwd=copy.parent)
-    with pytest.raises(DataError, match=r"repeat_1 is no repeat of it \(other clips\); move it away"):
+    with pytest.raises(DataError, match=r"repeat_1 is not a repeat of it \(other clips\); move it away"):
         load_run(copy)
     line = refusal("cv", "-o", copy, "--resume", cwd=copy.parent, code=1)
-    assert line.endswith("repeat_1: is no repeat of " + f"{copy} (other packs); move it away")
+    assert line.endswith("repeat_1: is not a repeat of " + f"{copy} (other packs); move it away")
 
 
 def test_the_audit_checks_every_repeat(copy):
@@ -645,35 +641,6 @@ def as_an_older_mertool(folder):
         (part / "log.csv").write_text("".join(f"{line.rsplit(',', 2)[0]}\n" for line in lines))
         digests = {name: file_sha256(part / name) for name in ("predictions.csv", "final.pt")}
         write_json(part / "done.json", {"sha256": digests, "run": mark})
-
-
-def test_an_old_run_reports_audits_resumes_and_is_made_again(place):
-    call("cv", "a.npz", *NETWORK, "--seed", 7, "--split-seed", 7, "-o", "old", cwd=place)
-    wanted = results(place / "old")
-    before = call("report", "old", cwd=place).stdout
-    as_an_older_mertool(place / "old")
-    assert call("report", "old", cwd=place).stdout == before
-    assert load_run(place / "old").epochs == ()
-    found = {check.name: check for check in audit_run(place / "old")}
-    assert all(check.verdict != "fail" for check in found.values()), found
-    assert found["files"].verdict == PASS
-    assert found["epoch"].detail == "last of 2; the final weights predict the same once more"
-    command = call("report", "--command", "old", cwd=place).stdout
-    assert "--seed 7 --split-seed 7" in command or "--split-seed 7 --seed 7" in command
-    call(*shlex.split(command)[1:], cwd=place)
-    assert results(place / "old-again") == wanted
-    call("predict", "old", "a.npz", cwd=place)
-    call("cv", "-o", "old", "--resume", "--seed", 7, "--split-seed", 7, cwd=place)
-    for name in ("predictions.csv", "final.pt", "done.json"):
-        (place / "old" / "fold_1" / name).unlink()
-    (place / "old" / "results.json").unlink()
-    call("cv", "-o", "old", "--resume", cwd=place)  # its last.pt is complete, and of before
-    assert (place / "old/fold_1/predictions.csv").read_bytes() == wanted["fold_1/predictions.csv"]
-    assert weights_of(place / "old/fold_1/final.pt") == wanted["fold_1/final.pt"]
-    assert all(check.verdict != "fail" for check in audit_run(place / "old"))
-    line = refusal("cv", "a.npz", *NETWORK, "--seed", 7, "-o", "old", "--fold", 0, cwd=place, code=2)
-    assert "its settings differ (split_seed: 0 here, 7 there)" in line  # other folds
-    call("cv", "a.npz", *NETWORK, "--seed", 7, "--split-seed", 7, "-o", "old", "--fold", 0, cwd=place)
 
 
 def test_an_old_run_whose_pack_moved_keeps_its_fingerprint(place):

@@ -22,10 +22,12 @@ from mertool.files import write_json
 from mertool.network import training as engine
 from mertool.network.checkpoint import load_weights, save_checkpoint
 from mertool.network.training import ValidationScores, predict
+from mertool.network.training_files import TrainingFiles
 from mertool.pack import file_sha256, load_pack
-from mertool.report import load_run, render_csv, render_json
+from mertool.report import render_csv, render_json
 from mertool.runs.audit import FAIL, PASS, audit_run
 from mertool.runs.config import RunConfig, fingerprint, open_samples
+from mertool.runs.finished import load_run
 from mertool.runs.methods import network as crossval
 from mertool.settings import Settings
 from tests.network.test_training import CLASSES, STEPS, KilledError, log, made_up, same, stopping, tiny
@@ -341,7 +343,7 @@ def test_killed_again_and_again_the_best_is_not_forgotten(tmp_path):
 def test_a_last_pt_without_best_weights_or_scores_is_refused_in_one_line(tmp_path, done, lost):
     settings = tiny(epochs=2)
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
-        patch.setattr(engine, "_write_log", lambda folder, rows: dead() if len(rows) == done else None)
+        patch.setattr(TrainingFiles, "write_log", lambda files, rows: dead() if len(rows) == done else None)
         fit(settings, CLASSES, made_up, STEPS, tmp_path, validate=scored(settings))
     content = torch.load(tmp_path / "last.pt", weights_only=True)
     if lost == "best":
@@ -493,7 +495,7 @@ def test_train_keeps_people_out_as_well_and_says_that_it_has_seen_them(home, tmp
     done = call("predict", "net", "held.npz", cwd=tmp_path)
     assert f"{len(inner.clip)} of {len(inner.clip)} clips were used to train net" in done.stderr
     line = refusal("cv", "held.npz", "--folds", 2, *SMALL, "--init", "net", "-o", "tuned", cwd=tmp_path, code=1)
-    assert f"net: has seen {len(inner.clip)} clips of this run" in line
+    assert f"net: was trained on {len(inner.clip)} clips of this run" in line
     whole = whole_run(tmp_path / "net")
     (tmp_path / "net" / "final.pt").unlink()
     (tmp_path / "net" / "done.json").unlink()
@@ -513,7 +515,9 @@ def test_train_keeps_people_out_as_well_and_says_that_it_has_seen_them(home, tmp
 def test_a_training_part_of_one_person_is_refused_before_anything_is_written(tmp_path, people, words):
     make_pack(tmp_path / "a.npz", people)
     line = refusal(words[0], "a.npz", *words[1:], *INNER, "-o", "run", cwd=tmp_path, code=1)
-    assert line.startswith("Error: inner validation: a training part holds the clips of 1 person; it needs two or more")
+    assert line.startswith(
+        "Error: inner validation: a training part has clips of 1 subject; expected two or more subjects"
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
 
 
@@ -529,13 +533,14 @@ def test_a_class_that_is_lost_to_the_inner_part_is_remarked(tmp_path):
     ]
     assert lost
     place = f"in fold {', '.join(map(str, lost))}"
-    expected = f"mertool: --epoch-selection inner: class rage cannot be learned {place}: all its clips there validate"
+    lost_to = "all its clips fall into the validation part"
+    expected = f"mertool: --epoch-selection inner: class rage cannot be learned {place}: {lost_to}"
     assert expected in done.stderr.splitlines()
     assert "class rage cannot be learned in fold 2, which tests all its clips" in done.stderr
     make_pack(tmp_path / "b.npz", {who: people[who] for who in ("p0", "p2")})
     done = call("train", "b.npz", *words[1:], "-o", "net", cwd=tmp_path)
     said = (
-        "mertool: --epoch-selection inner: class rage cannot be learned: all its clips there validate"
+        "mertool: --epoch-selection inner: class rage cannot be learned: all its clips fall into the validation part"
         in done.stderr.splitlines()
     )
     assert said is ("rage" in Predictions.read(tmp_path / "net" / "inner.csv").truth)
@@ -555,7 +560,7 @@ def test_the_rule_joins_and_resumes_as_every_setting_does(home, finished):
 def test_the_report_says_rule_and_epochs(finished):
     epochs = [load_weights(finished / f"fold_{fold}" / "final.pt").epoch for fold in range(2)]
     text = " ".join(call("report", "finished", cwd=finished.parent).stdout.split())
-    rule = "Epoch rule: in each fold the best on people kept out of its training part (about a fifth)"
+    rule = "Epoch rule: in each fold the best on subjects kept out of its training part (about a fifth)"
     assert f"{rule}: {epochs[0]}, {epochs[1]} of 3; the test fold is never looked at during training." in text
     assert "last epoch" not in text
     run = load_run(finished)
@@ -593,7 +598,7 @@ def test_the_audit_passes_and_says_the_epochs(copy):
     assert [name for name, (verdict, _) in found.items() if verdict == FAIL] == []
     epochs = ", ".join(str(load_weights(copy / f"fold_{fold}" / "final.pt").epoch) for fold in range(2))
     assert found["epoch"][1] == (
-        f"best of 3 on people kept out of the training part: {epochs}; the final weights predict the same once more"
+        f"best of 3 on subjects kept out of the training part: {epochs}; the final weights predict the same again"
     )
 
 
@@ -748,7 +753,7 @@ def test_a_run_of_the_last_epoch_with_the_weights_of_another_is_found(home, tmp_
     shutil.copy(home / "a.npz", tmp_path)
     call("cv", "a.npz", *SMALL, "--folds", 2, "-o", "run", cwd=tmp_path)
     assert not list((tmp_path / "run").rglob("inner.csv"))
-    assert found_by(tmp_path / "run")["epoch"] == (PASS, "last of 3; the final weights predict the same once more")
+    assert found_by(tmp_path / "run")["epoch"] == (PASS, "last of 3; the final weights predict the same again")
     part = tmp_path / "run" / "fold_0"
     final = load_weights(part / "final.pt")
     save_checkpoint(part / "final.pt", final.settings, final.classes, final.weights, {"epoch": 2}, final.seen)

@@ -32,9 +32,9 @@ from mertool.evaluation.predictions import Predictions
 from mertool.files import write_json
 from mertool.network.inputs import Samples
 from mertool.pack import file_sha256, load_pack, save_pack
-from mertool.report import load_run
 from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
 from mertool.runs.config import RunConfig, fingerprint, open_samples
+from mertool.runs.finished import load_run
 from mertool.settings import Settings, fields_of
 from mertool.texture import features as texture
 from mertool.texture.classifier import Classifier, Design, train_classifier
@@ -306,7 +306,7 @@ def test_a_fold_alone_is_that_fold_and_the_last_one_ends_the_run(home, place):
     assert not (place / "lbp/fold_0").exists()
     assert not (place / "lbp/results.json").exists()
     line = refusal("report", "lbp", cwd=place, code=1)
-    assert line == 'Error: report: lbp: fold 0 has no predictions.csv; run "mertool cv -o lbp --resume"'
+    assert line == 'Error: lbp: fold 0 has no predictions.csv; run "mertool cv -o lbp --resume"'
     assert "its settings differ (cost: '3' here, 'auto' there)" in refusal(
         *words, "--cost", 3, "--fold", 0, cwd=place, code=2
     )
@@ -553,7 +553,7 @@ def test_a_pack_that_moved_is_named_again(home, place):
     make_pack(place / "there/b c.npz", PEOPLE, seed=3, sequence=8)
     (place / "lbp/fold_0/done.json").unlink()
     line = refusal("cv", "-o", "lbp", "--resume", cwd=place, code=1)
-    assert f"b c.npz: changed since {'lbp'} was begun" in line
+    assert f"b c.npz: changed since {'lbp'} was started" in line
 
 
 # Protocols, packs, classes
@@ -704,7 +704,7 @@ def test_labels_that_are_pure_chance_are_not_recognised(tmp_path, kind):
     make_pack(tmp_path / "a.npz", people, sequence=8)
     call("cv", "a.npz", "--method", kind, *SIZE, "--protocol", "group", "-o", "run", cwd=tmp_path)
     found = load_run(tmp_path / "run")
-    low, high = found.interval
+    low, high = found.wilson_ci
     assert low <= found.metrics["majority"] <= high
     assert "not distinguishable from always answering" in flat(call("report", "run", cwd=tmp_path).stdout)
 
@@ -843,8 +843,12 @@ REFUSED = [
     (("--radii", ""), 2, "--radii: expected three numbers of 1 to 64"),
     (("--radii", "16,1,1"), 2, "--radii: circles of radius 16 find no place in 32 px; choose smaller ones or a larger"),
     (("--radii", "1,16,1"), 2, "--radii: circles of radius 16 find no place in 32 px"),
-    (("--radii", "1,1,3"), 2, "--length: 6 frames hold no circle of radius 3; expected at least 7, or a smaller third"),
-    (("--length", "4"), 2, "--length: 4 frames hold no circle of radius 2; expected at least 5"),
+    (
+        ("--radii", "1,1,3"),
+        2,
+        "--length: 6 frames are too few for a radius of 3 in time; expected at least 7, or a smaller third",
+    ),
+    (("--length", "4"), 2, "--length: 4 frames are too few for a radius of 2 in time; expected at least 5"),
     (("--length", "-1"), 2, "--length: expected 0 to 1000, got -1"),
     (("--length", "1001"), 2, "--length: expected 0 to 1000, got 1001"),
     (("--length", "0", "--radii", "1,1,4"), 1, "a.npz: its sequence of 8 frames holds no circle of radius 4 in time"),
@@ -868,8 +872,12 @@ REFUSED = [
     (("--cost", "much"), 2, "--cost: expected a number above 0 and up to 1e9"),
     (("--points", "5"), 2, "Invalid value for '--points': '5' is not one of '4', '8', '16'."),
     (("--method", "fusion"), 2, "Invalid value for '--method': 'fusion' is not one of"),
-    (("--repeats", "2"), 2, "--repeats: lbp-top has no chance in it but the folds; add --new-splits"),
-    (("--new-splits",), 2, "--new-splits: of repeats; add --repeats 5"),
+    (
+        ("--repeats", "2"),
+        2,
+        "--repeats: lbp-top is deterministic: all repeats over the same folds would be identical; add --new-splits",
+    ),
+    (("--new-splits",), 2, "--new-splits: has an effect on repeats only; add --repeats 5"),
     (("--fold", "5"), 2, "--fold: expected 0 to 4, got 5"),
     (("--folds", "9", "--protocol", "group"), 1, "6 subjects cannot fill 9 disjoint folds; try --folds 6"),
     (("--classes", "fear"), 2, "--classes: expected at least two classes, got 'fear'"),
@@ -938,7 +946,7 @@ def test_a_training_part_of_one_person_leaves_nothing_to_choose_on_and_nothing_b
     make_pack(tmp_path / "a.npz", {"p0": ["fear", "joy", "joy"], "p1": ["fear", "joy", "fear"]}, sequence=8)
     words = ("cv", "a.npz", *LBP, "--protocol", *protocol, "-o", "run")
     line = refusal(*words, cwd=tmp_path, code=1)
-    assert "inner validation: a training part holds the clips of 1 person; it needs two or more" in line
+    assert "inner validation: a training part has clips of 1 subject; expected two or more subjects" in line
     assert not (tmp_path / "run").exists()  # as with --epoch-selection inner
     call(*words, *ONE_DESIGN, cwd=tmp_path)
     assert {path.name for path in (tmp_path / "run/fold_0").iterdir()} == FOLD - {"inner.csv", "selection.csv"}
@@ -1007,7 +1015,7 @@ def test_the_page_of_a_texture_run_shows_the_selection_and_nothing_of_networks(h
     assert ("Where the selected features lie" in page) == selected
     assert ("block 2,2" in page) == selected
     assert f"face, {'CBP' if name == 'cbp' else 'LBP'}-TOP, P 4, R 1,1,2, 6 frames (tim)" in page
-    assert "pass classifiers no classifier has seen a clip of its test part" in page
+    assert "pass classifiers no classifier was trained on a clip of its test part" in page
     for word in ("Learning curves", "None", "nan", "epoch", "recipe", "log.csv", "modern"):
         assert not re.search(rf"\b{word}\b", page), word
 
@@ -1082,7 +1090,9 @@ def test_every_format_of_the_report(home, tmp_path, name, style):
     assert not re.search(r"\bNone\b|\bnan\b", text)
     if style in ("text", "md", "latex", "html"):
         said = (
-            "is of the training part alone" if name == "fixed" else "are chosen by cross-validation over whole people"
+            "come from the training part alone"
+            if name == "fixed"
+            else "are chosen by cross-validation over whole subjects"
         )
         assert said.replace("is of", "are of") in flat(text)
     call("report", name, "--format", style, "-o", tmp_path, cwd=home)
@@ -1141,7 +1151,7 @@ def test_the_audit_of_an_honest_run_passes(home, name):
         "key frames": NOTE,
     }
     done = call("report", "--audit", name, cwd=home)
-    assert "pass  classifiers      no classifier has seen a clip of its test part" in done.stdout
+    assert "pass  classifiers      no classifier was trained on a clip of its test part" in done.stdout
 
 
 @pytest.mark.parametrize("cost", ["0.123456789", "12345678.9", "1e-9", "1e9", "1e-300"])

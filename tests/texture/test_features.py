@@ -1026,12 +1026,13 @@ COST = "--cost: expected a number above 0 and up to 1e9, or auto, got "
         *[({"cost": text}, f"{COST}{text!r}") for text in ("1_0", "٣")],
         (
             {"length": 4},
-            "--length: 4 frames hold no circle of radius 2; expected at least 5, or a smaller third number of --radii",
+            "--length: 4 frames are too few for a radius of 2 in time; expected at least 5, or a smaller third number "
+            "of --radii",
         ),
         (
             {"length": 10, "radii": "1,1,5"},
-            "--length: 10 frames hold no circle of radius 5; expected at least 11, or a smaller third number of "
-            "--radii",
+            "--length: 10 frames are too few for a radius of 5 in time; expected at least 11, or a smaller third "
+            "number of --radii",
         ),
     ],
 )

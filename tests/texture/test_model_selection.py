@@ -310,7 +310,7 @@ def test_one_person_is_too_few_to_choose_on_but_not_to_train_on():
         with pytest.raises(DataError) as caught:
             train_fold(samples, features, ids, settings)
         assert str(caught.value) == (
-            "inner validation: a training part holds the clips of 1 person; it needs two or more, so that one can "
+            "inner validation: a training part has clips of 1 subject; expected two or more subjects, so that one can "
             "validate"
         )
     trained = train_fold(samples, features, ids, FIXED)

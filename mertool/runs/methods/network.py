@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from ...errors import MertoolError, RunError
 from ...evaluation.folds import Folds
 from ...evaluation.metrics import evaluate
+from ...evaluation.predictions import SAME_WITHIN
 from ...evaluation.protocols import inner_split
 from ...network.inputs import Copies, Samples, batch_plan, input_shape, render, sample_augmentation, steps_per_epoch
 from ...settings import Settings
 from ...text import few
 from ..attention import write_maps
-from ..checks import FAIL, PASS, SAME, Check
+from ..checks import FAIL, PASS, Check
 from ..config import RunConfig, initial_weights, open_samples, read_folds
 from ..layout import FoldFolder, RunFolder, as_run_error
 from .base import AuditCase, FoldWork, Method, Outcome
@@ -110,7 +111,7 @@ class NetworkMethod(Method):
             epochs.add(again.epochs)
             chosen.append(again.epoch)
             wrong += _epoch_faults(case, fold, again, samples)
-            apart += again.differing(SAME)
+            apart += again.differing(SAME_WITHIN)
         if leaks:
             yield Check("clips", FAIL, f"networks were trained on clips that they were tested on: {few(leaks)}")
         else:
@@ -194,9 +195,9 @@ def _fit(samples: Samples, rows: NDArray[np.int64], work: FoldWork) -> FitResult
     labels = samples.labels[rows]
 
     def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        for place, copy in batch_plan(ids, labels, epoch, settings):
-            copies = sample_augmentation([ids[k] for k in place], copy, epoch, settings)
-            yield _render_batch(samples, rows[place], copies, settings), torch.from_numpy(labels[place])
+        for rows_of_batch, copy in batch_plan(ids, labels, epoch, settings):
+            copies = sample_augmentation([ids[k] for k in rows_of_batch], copy, epoch, settings)
+            yield _render_batch(samples, rows[rows_of_batch], copies, settings), torch.from_numpy(labels[rows_of_batch])
 
     initial: dict[str, Tensor] | None = None
     seen: tuple[str, ...] = ()
@@ -343,7 +344,7 @@ def _inner_faults(fold: int, again: _Reprediction, samples: Samples, folds: Fold
         yield f"fold {fold} has the weights of epoch {again.epoch}, of which its log has no scores"
     else:
         logged = again.logged[again.epoch - 1]
-        if abs(logged.loss - again.scores.loss) > SAME:
+        if abs(logged.loss - again.scores.loss) > SAME_WITHIN:
             yield f"fold {fold}: its weights do not score on its inner part as its log says of epoch {again.epoch}"
         if (logged.uf1, -logged.loss) < max((one.uf1, -one.loss) for one in again.logged):
             yield f"fold {fold} has the weights of epoch {again.epoch}, which was not the best on its inner part"
