@@ -105,7 +105,7 @@ def test_the_inner_part_is_about_a_fifth_with_every_class_and_others_for_other_s
 
 
 def test_one_person_cannot_be_divided():
-    with pytest.raises(DataError, match="inner validation: a training part holds the clips of 1 person; it needs two"):
+    with pytest.raises(DataError, match="inner validation: a training part has clips of 1 subject; expected two"):
         inner_split(["samm/1/a", "samm/1/b"], ["x", "y"], 0)
 
 
