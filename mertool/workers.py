@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from .errors import DataError, FileError, MertoolError, RunError, UsageError
+from .errors import DataError, MertoolError
 
 __all__ = ["available_cores", "no_interrupts", "run_each", "worker_pool"]
 
@@ -129,7 +129,7 @@ def _call(sender: Any, function: Callable[..., None], arguments: tuple[Any, ...]
     try:
         function(*arguments)
     except MertoolError as error:
-        kind = next(kind for kind in (UsageError, FileError, RunError, DataError) if isinstance(error, kind))
+        kind = next(kind for kind in type(error).__mro__ if kind.__module__ == MertoolError.__module__)  # a public one
         sender.send((kind, str(error)))
     except (MemoryError, RuntimeError) as error:  # torch says it with a RuntimeError
         if isinstance(error, RuntimeError) and "memory" not in str(error):
