@@ -37,14 +37,41 @@ def finished_run(pack_path):
 
 
 @pytest.fixture
-def one_process(monkeypatch):
-    """`cv` and `train` work on their folds in this process, on one thread."""
+def one_thread():
+    """PyTorch computes on one thread."""
     import torch
 
-    from tests.support.noise import in_this_process
-
-    in_this_process(monkeypatch)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def one_process(monkeypatch, one_thread):
+    """`cv` and `train` work on their folds in this process, on one thread."""
+    from tests.support.in_process import in_this_process
+
+    in_this_process(monkeypatch)
+
+
+@pytest.fixture
+def no_waiting_for_the_disk(monkeypatch):
+    """For tests that write files by the hundred; that files are synced is tested in tests/test_files.py."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+@pytest.fixture(scope="session")
+def finder():
+    """Finds faces and their landmarks."""
+    from mertool.extraction.faces import FaceFinder, find_landmark_model
+
+    return FaceFinder(find_landmark_model())
+
+
+@pytest.fixture(scope="session")
+def person(finder):
+    """One subject of the made-up recordings, from a public portrait."""
+    from recordings.people import load_portraits, make_subjects
+
+    return make_subjects(load_portraits(None, finder), 1, 0)[0]

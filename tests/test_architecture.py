@@ -124,3 +124,17 @@ def test_nothing_is_unpickled_or_executed():
     for path in PACKAGE.rglob("*.py"):
         code = re.sub(r"\.eval\(", "", path.read_text(encoding="utf-8"))
         assert not re.search(pattern, code), path.name
+
+
+def test_no_test_borrows_from_another():
+    """What several test modules share is in a module without tests of its own, in tests/support/ or beside them."""
+    for path in (ROOT / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                assert not node.level, f"{path}: {ast.unparse(node)}; write tests.… in full"
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            borrowed = [name for name in names if re.search(r"^tests\.(.*\.)?(test_|conftest)", name)]
+            assert not borrowed, f"{path.relative_to(ROOT)} imports {borrowed}"

@@ -24,8 +24,7 @@ from skimage import data
 from skimage.feature import local_binary_pattern
 
 from mertool import _core
-from tests.core import test_texture as test_core_texture
-from tests.support import reference
+from tests.support import golden, reference
 
 Array = NDArray[Any]
 FRAMES, SIDE = 10, 128
@@ -128,11 +127,8 @@ def main() -> None:
     warnings.simplefilter("ignore")  # scikit-image's advice on float images does not concern these
     print(f"cores {os.cpu_count()} simd {_core.simd()} compiler {_core.compiler}")
     print(f"numpy {np.__version__} scikit-image {skimage.__version__}")
-    if test_core_texture.GOLDEN.exists():
-        test_core_texture.test_the_golden_codes_bit_for_bit()
-        print("golden codes: equal")
-    else:
-        print("golden codes: not beside this checkout")
+    golden.check_golden_codes()
+    print("golden codes: equal")
     for name in ("face", "noise"):
         clips = make_clips(name, options.clips)
         for pattern, points, radius in (("lbp", 8, 1), ("lbp", 8, 3), ("lbp", 4, 1), ("lbp", 16, 2), ("cbp", 8, 1)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import subprocess
 import zipfile
@@ -14,6 +13,7 @@ import pytest
 import skimage.data
 
 from tests.support.command import COMMAND, TINY, run
+from tests.support.damage import Payload
 
 
 def refused(*arguments, cwd, code=1, env=None):
@@ -288,11 +288,7 @@ def test_damaged_and_hostile_weights(tmp_path, pack_path, finished_run):
     weights.write_bytes(whole[: len(whole) // 2])
     assert "got another file or one cut short" in refused("predict", copy, pack_path, cwd=tmp_path)
 
-    class Trap:
-        def __reduce__(self):
-            return (os.mkdir, (str(tmp_path / "sprung"),))
-
-    weights.write_bytes(pickle.dumps(Trap()))
+    weights.write_bytes(pickle.dumps(Payload(tmp_path / "sprung")))
     refused("predict", copy, pack_path, cwd=tmp_path)
     assert not (tmp_path / "sprung").exists()
     weights.unlink()

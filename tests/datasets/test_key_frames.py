@@ -21,8 +21,9 @@ from mertool.errors import DataError
 from mertool.extraction.extract import extract
 from mertool.pack import load_pack, save_pack
 from mertool.report import load_run, render_text
-from tests.report.test_report import make_run
 from tests.support.command import TINY, run
+from tests.support.reports import flat
+from tests.support.run_folders import make_run
 
 IDS = [f"samm/{k % 30:03d}/{k:04d}" for k in range(7000)]
 
@@ -344,7 +345,7 @@ def test_the_command_makes_a_pack_beside_the_plain_one_and_the_report_compares(
     assert [pack["jitter"] for pack in config["packs"]] == [2]
     text = run("report", "plain", "moved", cwd=tmp_path).stdout
     assert "Against plain, clip by clip: exact McNemar test" in text
-    assert " ".join(text.split()).count("; onset and apex moved at random by up to 2 frames.") == 1
+    assert flat(text).count("; onset and apex moved at random by up to 2 frames.") == 1
 
 
 @pytest.mark.parametrize(
@@ -364,7 +365,7 @@ def test_the_report_says_it(tmp_path, jitters, ending):
     ]
     found = load_run(make_run(tmp_path / "a", config={"packs": packs}))
     assert found.key_frames.endswith(ending)
-    assert ending in " ".join(render_text([found]).split())
+    assert ending in flat(render_text([found]))
 
 
 def test_a_jitter_that_is_no_number_is_refused(tmp_path):

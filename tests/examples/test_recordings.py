@@ -18,7 +18,6 @@ from python_calamine import CalamineWorkbook
 
 from mertool.datasets.frames import frame_number, is_junk
 from mertool.datasets.labels import canonical_emotion
-from mertool.extraction.faces import FaceFinder, find_landmark_model
 from mertool.extraction.image_files import read_picture, write_png
 from mertool.extraction.stabilise import Stabiliser
 from mertool.regions import FLIP68, compose, crop_transform, invert
@@ -39,6 +38,8 @@ from recordings.movement import (
 from recordings.people import load_portraits, make_subjects, portrait_files
 from recordings.plan import BASIC, deal
 from recordings.tables import write_book
+
+from tests.support.reports import flat
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "examples" / "make_recordings.py"
@@ -72,11 +73,6 @@ def rows(made):
     sheet = openpyxl.load_workbook(made / TABLE)["MICRO_ONLY"]
     header, *data = sheet.iter_rows(min_row=14, values_only=True)
     return [dict(zip(header, row, strict=True)) for row in data]
-
-
-@pytest.fixture(scope="module")
-def finder():
-    return FaceFinder(find_landmark_model())
 
 
 def frames_of(made, row):
@@ -357,7 +353,7 @@ def test_help_names_every_layout_and_has_an_example():
     assert done.returncode == 0
     assert "python examples/make_recordings.py --portraits portraits recordings" in done.stdout
     assert all(layout in done.stdout for layout in LAYOUTS)
-    assert "24 40, for smic 8 12" in " ".join(done.stdout.split())
+    assert "24 40, for smic 8 12" in flat(done.stdout)
     assert "    python examples/make_recordings.py --layout casme2 --subjects 4 CASME2\n" in done.stdout
     assert {layout: length for layout, length in DEFAULT_LENGTHS.items() if length != (24, 40)} == {"smic": (8, 12)}
     assert TITLES.keys() == LAYOUTS.keys()
@@ -521,7 +517,7 @@ def test_strays_are_there_and_junk_is_junk(written):
 def test_readme_lists_the_oddities(written):
     plan, out = written
     text = (out / "README.txt").read_text(encoding="utf-8")
-    assert f"in the layout of {TITLES[plan.layout]}, made by" in " ".join(text.split())
+    assert f"in the layout of {TITLES[plan.layout]}, made by" in flat(text)
     assert len(set(plan.oddities)) == len(plan.oddities) >= 5
     assert all(f"\n- {line}\n" in text for line in plan.oddities)
     assert all(
@@ -732,11 +728,6 @@ def test_cells_can_be_written_again_as_csv(tmp_path):
 # Other layouts, rendered
 
 
-@pytest.fixture(scope="module")
-def person(finder):
-    return make_subjects(load_portraits(None, finder), 1, 0)[0]
-
-
 CALM = Conditions(sway=0.3, roll=0.08, yaw=0, blinks=0)
 
 
@@ -852,7 +843,7 @@ def test_the_command_s_conditions_reach_the_recordings(tmp_path):
         tmp_path / "a",
     )
     assert done.returncode == 0, done.stderr
-    words = " ".join((tmp_path / "a" / "README.txt").read_text(encoding="utf-8").split())
+    words = flat((tmp_path / "a" / "README.txt").read_text(encoding="utf-8"))
     for said in (
         "usually by 0.5 pixels",
         "drifts by up to 7 such pixels, turns by up to 1.5 degrees in the picture plane and 2 in depth",

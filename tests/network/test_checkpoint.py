@@ -17,6 +17,7 @@ from mertool.network import checkpoint as module
 from mertool.network.checkpoint import Checkpoint, LoadReport, load_weights, restore, save_checkpoint, transfer
 from mertool.network.model import Network, build_model
 from mertool.settings import Settings
+from tests.support.damage import Payload
 
 SIX = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 
@@ -75,20 +76,10 @@ def test_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     assert os.listdir(tmp_path) == ["last.pt"]
 
 
-class Evil:
-    """Unpickled by an ordinary reader, it makes a folder."""
-
-    def __init__(self, proof: Path) -> None:
-        self.proof = proof
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.proof),)
-
-
 @pytest.mark.parametrize("form", ["torch", "plain pickle", "old torch"])
 def test_code_in_a_checkpoint_is_refused_not_run(tmp_path: Path, form: str) -> None:
     proof, path = tmp_path / "proof", tmp_path / "evil.pt"
-    content = {"format": module.FORMAT, "version": 1, "weights": Evil(proof)}
+    content = {"format": module.FORMAT, "version": 1, "weights": Payload(proof)}
     if form == "plain pickle":
         path.write_bytes(pickle.dumps(content))
     else:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,64 +15,14 @@ from torch import Tensor
 from mertool.errors import DataError, UsageError
 from mertool.network import training as engine
 from mertool.network.checkpoint import load_weights
-from mertool.network.model import Network, build_model
+from mertool.network.model import build_model
 from mertool.network.training import LOG_COLUMNS, arc_margin, choose_device, learning_rate, make_optimizer, predict
 from mertool.settings import Settings
 from tests.support.command import ROOT
-from tests.support.folders import fit
+from tests.support.processes import KilledError
+from tests.support.trainings import CLASSES, STEPS, fit, log, made_up, same, stopping, tiny
 
-CLASSES = ("anger", "fear", "joy", "none")
-STEPS = 2
-
-
-class KilledError(BaseException):
-    """Stands for a kill: nothing of ours catches it."""
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def tiny(**fields: Any) -> Settings:
-    fixed = {"lr": 1e-3, "weight_decay": 0.05, "dropout": 0.0}
-    return Settings(**{"width": 4, "blocks": 1, "epochs": 6, "batch_size": 4, **fixed, **fields})
-
-
-def made_up(epoch: int, frames: int = 3) -> list[tuple[Tensor, Tensor]]:
-    """Eight samples in two batches: a bright patch whose place is the class, other noise each epoch."""
-    generator = torch.Generator().manual_seed(epoch)
-    labels = torch.arange(8) % 4
-    x = 0.3 * torch.randn(8, frames, 32, 48, generator=generator)
-    for i, label in enumerate(labels.tolist()):
-        x[i, :, 8 * label : 8 * label + 8, 8 * label : 8 * label + 8] += 2.0
-    order = torch.randperm(8, generator=generator)
-    return [(x[part], labels[part]) for part in order.split(4)]
-
-
-def stopping(epoch: int, step: int) -> Callable[[int], Iterator[tuple[Tensor, Tensor]]]:
-    """Batches that kill the training before a step of an epoch."""
-
-    def batches(present: int) -> Iterator[tuple[Tensor, Tensor]]:
-        for i, batch in enumerate(made_up(present)):
-            if (present, i) == (epoch, step):
-                raise KilledError
-            yield batch
-
-    return batches
-
-
-def same(one: Network, other: Network) -> bool:
-    theirs = other.state_dict()
-    return all(torch.equal(value, theirs[name]) for name, value in one.state_dict().items())
-
-
-def log(folder: Path) -> list[dict[str, str]]:
-    with (folder / "log.csv").open(newline="") as stream:
-        return list(csv.DictReader(stream))
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.mark.parametrize("fields", [{}, {"abn": True}, {"arcface": True}, {"abn": True, "arcface": True, "frames": 1}])
@@ -170,7 +118,7 @@ def test_other_processes_and_random_states_change_nothing(tmp_path: Path) -> Non
     ours = fit(settings, CLASSES, made_up, STEPS, tmp_path).model
     (tmp_path / "other").mkdir()
     code = (
-        "import sys; from pathlib import Path; from tests.network.test_training import *;"
+        "import sys; from pathlib import Path; from tests.support.trainings import *;"
         "torch.set_num_threads(1); torch.rand(5);"
         "fit(tiny(epochs=2, abn=True, dropout=0.5), CLASSES, made_up, STEPS, Path(sys.argv[1]))"
     )

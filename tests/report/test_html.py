@@ -23,8 +23,8 @@ from mertool.regions import GRID, REGIONS, region_squares
 from mertool.report import Findings, Gallery, Picture, load_run, render_html
 from mertool.report.drawing import on_face
 from mertool.report.figures import choose_clips
-from tests.report.test_report import FOLD_0, FOLD_1, make_run
 from tests.support.command import TINY, run
+from tests.support.run_folders import FOLD_0, FOLD_1, make_run
 
 NOTHING = Findings((), {}, Gallery((), (), ""))
 EMPTY = {"area", "br", "circle", "col", "hr", "img", "input", "line", "link", "meta", "polygon", "polyline"}

@@ -18,9 +18,9 @@ import pytest
 from mertool.errors import DataError, UsageError
 from mertool.report import load_run, render_paper
 from mertool.report.paper import ARCFACE, CELLS, CKPLUS, RESNET, fill_tables
-from tests.examples.test_batch import PATH, script
-from tests.report.test_report import CLASSES, make_run
-from tests.support.command import ROOT, TINY, run
+from tests.support.command import PATH, ROOT, TINY, run, script
+from tests.support.reports import flat
+from tests.support.run_folders import CLASSES, make_run
 
 N = 40
 
@@ -57,10 +57,6 @@ def home(tmp_path, monkeypatch):
 
 def paper(*folders, style="text"):
     return render_paper([load_run(Path(folder)) for folder in folders], style)
-
-
-def flat(text):
-    return " ".join(text.split())
 
 
 # The paper

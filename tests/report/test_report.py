@@ -11,78 +11,21 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from mertool.errors import DataError, FileError, MertoolError
-from mertool.evaluation.folds import Folds
 from mertool.evaluation.metrics import evaluate
-from mertool.evaluation.predictions import Predictions
 from mertool.report import (
-    BLOCK_FORMATS,
     find_newest_run,
     load_run,
     render_csv,
     render_json,
     render_megc,
     render_text,
-    report_blocks,
 )
 from mertool.settings import Settings
-
-CLASSES = ("anger", "fear", "joy")
-
-
-def render_markdown(runs):
-    return BLOCK_FORMATS["md"](report_blocks(runs))
-
-
-def render_latex(runs):
-    return BLOCK_FORMATS["latex"](report_blocks(runs))
-
-
-# A clip: id, truth, answer. Two folds; subject 001 is in both, 002 only in the first, 003 only in the second.
-FOLD_0 = [
-    ("samm/001/a", "anger", "anger"),
-    ("samm/001/b", "anger", "fear"),
-    ("samm/002/a", "fear", "fear"),
-    ("samm/002/b", "joy", "joy"),
-]
-FOLD_1 = [("samm/001/c", "anger", "anger"), ("samm/003/a", "fear", "anger"), ("samm/003/b", "joy", "joy")]
-
-Clip = tuple[str, str, str]
-
-
-def make_run(
-    folder: Path,
-    parts: list[list[Clip]] | None = None,
-    classes: tuple[str, ...] = CLASSES,
-    config: dict[str, Any] | None = None,
-    **settings: Any,
-) -> Path:
-    """Write a run folder as `mertool cv` does."""
-    parts = parts if parts is not None else [FOLD_0, FOLD_1]
-    folder.mkdir(parents=True)
-    values = {
-        "format": 1,
-        "mertool": "0.1.0",
-        "command": "cv",
-        "settings": Settings.from_recipe(**settings).as_dict(),
-        "classes": list(classes),
-        "packs": [{"name": "SAMM.npz", "path": "SAMM.npz", "sha256": "0" * 64, "clips": 7, "alignment": "stabilised"}],
-        **(config or {}),
-    }
-    (folder / "config.json").write_text(json.dumps(values), encoding="utf-8")
-    Folds("stratified", 0, tuple(tuple(clip for clip, _, _ in part) for part in parts)).save(folder / "folds.json")
-    for fold, part in enumerate(parts):
-        (folder / f"fold_{fold}").mkdir()
-        sure = np.full((len(part), len(classes)), 0.2 / (len(classes) - 1))
-        sure[range(len(part)), [classes.index(answer) for _, _, answer in part]] = 0.8
-        clips, truths = tuple(clip for clip, _, _ in part), tuple(truth for _, truth, _ in part)
-        Predictions(clips, (fold,) * len(part), truths, sure, classes).write(
-            folder / f"fold_{fold}" / "predictions.csv"
-        )
-    return folder
+from tests.support.reports import flat, render_latex, render_markdown
+from tests.support.run_folders import CLASSES, FOLD_0, FOLD_1, Clip, make_run
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -223,7 +166,7 @@ def test_the_baseline_is_compared_honestly(tmp_path: Path, n_right: int, sentenc
     truths = ["anger", "joy"] * 20
     clips = [(f"d/{k}/x", truth, truth if k < n_right else wrong[truth]) for k, truth in enumerate(truths)]
     run = load_run(make_run(tmp_path / "a", [clips[:20], clips[20:]]))
-    assert sentence in " ".join(render_text([run]).split())
+    assert sentence in flat(render_text([run]))
 
 
 def test_what_differs_from_the_recipe_is_told(tmp_path: Path) -> None:
@@ -287,7 +230,7 @@ def test_runs_are_compared_clip_by_clip_with_the_first(run_folder: Path) -> None
     assert rows["runs/alike"] == ["1", "0", "+2.50", "1.0000", "1.0000", "-"]
     assert rows["runs/same"] == ["0", "0", "+0.00", "1.0000", "1.0000", "-"]
     assert "Told apart from runs/first at 5 %: runs/better." in text
-    assert "Fewer than 7 clips (here 17.5 points) it never finds." in " ".join(text.split())
+    assert "Fewer than 7 clips (here 17.5 points) it never finds." in flat(text)
     found = json.loads(render_json(runs))["comparisons"]
     assert [(c["run"], c["with_run"], c["paired"]["discordant_second"]) for c in found] == [
         ("runs/better", "runs/first", 12),
@@ -565,7 +508,7 @@ def test_key_frames_are_what_they_are(
     packs = [{"name": f"{n}", "path": f"{n}.npz", "sha256": "0" * 64, "apex": apex} for n, apex in enumerate(apexes)]
     found = load_run(make_run(Path("runs/a"), parts, config={"packs": packs}))  # type: ignore[arg-type]
     assert found.key_frames.endswith(ending)
-    assert " ".join(render_text([found]).split()).count(ending) == 1
+    assert flat(render_text([found])).count(ending) == 1
 
 
 # What would mislead a reader
@@ -589,7 +532,7 @@ def test_a_verdict_needs_both_intervals(tmp_path: Path) -> None:
 
 def test_one_person_has_no_interval_over_people(tmp_path: Path) -> None:
     parts = [[("d/1/a", "anger", "anger"), ("d/1/b", "joy", "joy")], [("d/1/c", "fear", "joy")]]
-    text = " ".join(render_text([load_run(make_run(tmp_path / "a", parts))]).split())
+    text = flat(render_text([load_run(make_run(tmp_path / "a", parts))]))
     assert "over people no interval from one subject" in text
     assert "UF1 0.5556, no interval from one subject" in text
 
@@ -605,7 +548,7 @@ def test_a_summary_says_protocols_and_names_what_does_not_compare(
     folds = json.loads(Path("grouped/folds.json").read_text())
     Path("grouped/folds.json").write_text(json.dumps({**folds, "protocol": "group"}))
     text = render_text([load_run(Path(name)) for name in ("a", "grouped", "fewer")])
-    words = " ".join(text.split())
+    words = flat(text)
     assert "a stratified, face, 3 frames, modern 5/7" in words
     assert "grouped group, face, 3 frames, modern, inner 5/7" in words
     assert "their scores do not compare. Other ones than a: fewer." in words
@@ -630,10 +573,10 @@ def test_reports_say_how_frames_were_aligned(run_folder: Path, alignment: str | 
         config["packs"][0]["alignment"] = alignment
     (run_folder / "config.json").write_text(json.dumps(config))
     run = load_run(run_folder)
-    words = " ".join(render_text([run]).split())
+    words = flat(render_text([run]))
     assert said in words
     make_run(Path("runs/other"))
-    summary = " ".join(render_text([run, load_run(Path("runs/other"))]).split())
+    summary = flat(render_text([run, load_run(Path("runs/other"))]))
     assert f"roi, 3 frames, abn, modern{short} 5/7" in summary
     assert json.loads(render_json([run]))["runs"][0]["alignments"] == [alignment or "clip"]
 
@@ -647,7 +590,7 @@ def test_edited_predictions_are_said_in_every_report(run_folder: Path) -> None:
     assert run.changed == ("fold_1/predictions.csv",)
     make_run(Path("runs/b"))
     for text in (render_text([run]), render_text([load_run(Path("runs/b")), run]), render_markdown([run])):
-        assert "changed since it was made: fold" in " ".join(text.replace("\\", "").split())
+        assert "changed since it was made: fold" in flat(text.replace("\\", ""))
 
 
 def test_what_can_be_detected_takes_the_correction_into_account(run_folder: Path) -> None:
@@ -655,8 +598,8 @@ def test_what_can_be_detected_takes_the_correction_into_account(run_folder: Path
     for name, right in (("first", 20), ("second", 26), ("third", 26)):
         make_run(Path(f"runs/{name}"), answering(right))
     runs = [load_run(Path(f"runs/{name}")) for name in ("first", "second", "third")]
-    assert "Fewer than 6 clips (here 15.0 points) it never finds." in " ".join(render_text(runs[:2]).split())
-    words = " ".join(render_text(runs).split())
+    assert "Fewer than 6 clips (here 15.0 points) it never finds." in flat(render_text(runs[:2]))
+    words = flat(render_text(runs))
     assert "at the strictest level of Holm's correction (0.05/2). Fewer than 7 clips (here 17.5 points)" in words
 
 

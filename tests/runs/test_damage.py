@@ -10,7 +10,6 @@ import shlex
 import shutil
 import subprocess
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -19,16 +18,16 @@ from mertool.errors import DataError
 from mertool.evaluation.predictions import Predictions
 from mertool.runs.audit import FAIL, PASS, audit_run
 from mertool.runs.execute import attention_of
-from tests.support.command import COMMAND, ROOT, run
-from tests.support.noise import SMALL, call, in_this_process, make_pack, refusal, whole_run
+from tests.support.command import COMMAND, run, script
+from tests.support.in_process import call, in_this_process, refusal
+from tests.support.noise import SMALL, make_pack
+from tests.support.run_folders import whole_run
 
 PEOPLE = {f"p{n}": ["fear", "joy", "fear", "joy"][: 3 + n % 2] for n in range(5)}
 NETWORK = (*SMALL, "--epochs", "1", "--classes", "all")
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    in_this_process(monkeypatch)
+pytestmark = pytest.mark.usefixtures("one_process")
 
 
 @pytest.fixture(scope="module")
@@ -477,15 +476,7 @@ def test_suggested_commands_can_be_pasted(home):
 
 
 def paper_tables(*words, cwd):
-    path = f"{Path(COMMAND[0]).parent}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(
-        [str(ROOT / "examples/paper_tables.sh"), *map(str, words)],
-        cwd=cwd,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    return script("paper_tables.sh", *words, cwd=cwd)
 
 
 def filled(tables):

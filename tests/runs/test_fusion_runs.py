@@ -26,23 +26,15 @@ from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
 from mertool.runs.config import RunConfig, fingerprint
 from mertool.texture.classifier import Classifier
 from mertool.texture.features import features_of
-from tests.network.test_training import KilledError
-from tests.runs.test_texture_runs import (
-    CBP,
-    DAMAGED,
-    LBP,
-    ONE_DESIGN,
-    answer,
-    done_of,
-    edit_predictions,
-    flat,
-    page_of,
-    sign_again,
-    verdicts,
-    words_of,
-)
+from tests.support.audits import faults, findings, sign_again
 from tests.support.command import run
-from tests.support.noise import SMALL, call, files_of, in_this_process, make_pack, refusal
+from tests.support.damage import DAMAGED
+from tests.support.in_process import answer, call, in_this_process, refusal, words_of
+from tests.support.noise import SMALL, make_pack
+from tests.support.processes import KilledError
+from tests.support.reports import flat, page_of
+from tests.support.run_folders import done_of, edit_predictions, files_of
+from tests.support.texture_runs import CBP, LBP, ONE_DESIGN
 
 PEOPLE = {f"p{n}": ["fear", "joy", "rage", "fear"][: 3 + n % 2] for n in range(6)}
 FOLDS = ("--protocol", "group", "--folds", "3")
@@ -335,7 +327,7 @@ def test_a_fusion_outlives_its_runs(home):
         shutil.rmtree(home / name)
     assert call("report", "equal", cwd=home).stdout == report
     assert "fusion of lbp + cbp" in page_of(home, "equal")
-    found = verdicts(home / "equal")
+    found = findings(home / "equal")
     assert found["fusion"][0] == NOTE
     assert found["fusion"][1].startswith(f"not made once more: {home}/lbp: not a run folder")
     assert [name for name, (verdict, _) in found.items() if verdict == FAIL] == []
@@ -567,10 +559,10 @@ def test_people_whom_the_weights_of_a_run_have_seen_make_the_fusion_subject_depe
         assert "Subject-dependent by way of --init: its weights have seen 2 of 4 subjects" in text
         values = json.loads(call("report", name, "--format", "json", cwd=tmp_path).stdout)["runs"][0]
         assert (values["subject_independent"], values["n_subjects_seen_by_init"]) == (False, 2)
-        verdict, detail = verdicts(tmp_path / name)["initial weights"]
+        verdict, detail = findings(tmp_path / name)["initial weights"]
         assert (verdict, detail) == (FAIL, "a fused run has seen 2 people of this run, in other clips")
     assert "Subject-independent" in call("report", "clean", cwd=tmp_path).stdout
-    assert verdicts(tmp_path / "clean")["initial weights"][0] == PASS
+    assert findings(tmp_path / "clean")["initial weights"][0] == PASS
     text = flat(call("report", "clean", "fused", cwd=tmp_path).stdout)
     assert "Subject-dependent, so easier than the others: fused." in text
     values = json.loads((tmp_path / "fused/config.json").read_text())
@@ -679,17 +671,13 @@ def test_the_audit_of_a_sound_fusion_passes_and_has_a_line_a_run(made):
     assert "pass  fusion           what 2 runs predict, joined once more, is the same" in done.stdout
 
 
-def faults(folder):
-    return [check.name for check in audit_run(folder) if check.verdict == FAIL]
-
-
 @pytest.mark.parametrize("name", ["equal", "fitted"])
 def test_edited_predictions_are_found(home, name):
     edit_predictions(home / name / "fold_1/predictions.csv")
     assert faults(home / name) == ["files", "fusion"]
     sign_again(home / name)
     assert faults(home / name) == ["fusion"]
-    assert verdicts(home / name)["fusion"][1] == "its runs give other predictions or weights than those of fold 1"
+    assert findings(home / name)["fusion"][1] == "its runs give other predictions or weights than those of fold 1"
     assert call("report", "--audit", name, cwd=home, code=1).stderr == ""
 
 
@@ -713,14 +701,14 @@ def test_a_run_of_equal_settings_and_other_predictions_in_the_place_of_a_fused_o
     forge(home / "cbp", "predictions.csv")
     assert faults(home / "equal") == ["fusion", "fused run"]
     assert (
-        verdicts(home / "equal")["fusion"][1] == "its runs give other predictions or weights than those of fold 0, 1, 2"
+        findings(home / "equal")["fusion"][1] == "its runs give other predictions or weights than those of fold 0, 1, 2"
     )
 
 
 def test_another_run_in_the_place_of_a_fused_one_is_found(home):
     shutil.rmtree(home / "cbp")
     call("cv", "a.npz", *CBP, "--n-features", 25, "--cost", 10, *FOLDS, "-o", "cbp", cwd=home)
-    found = verdicts(home / "equal")
+    found = findings(home / "equal")
     assert found["fusion"][0] == FAIL
     assert f"{home}/cbp: is not the run that {home}/equal was begun with; fuse anew" in found["fusion"][1]
     assert "is not the run that" in refusal("predict", "equal", "a.npz", cwd=home, code=1)
@@ -761,24 +749,24 @@ def test_notes_on_a_fused_run_are_notes_on_the_fusion(home):
 
 def test_a_fused_run_without_a_file_is_one_line_and_not_the_end_of_the_audit(home):
     (home / "cbp/fold_1/done.json").unlink()
-    found = verdicts(home / "equal")
+    found = findings(home / "equal")
     assert found["fusion"] == (
         FAIL,
         f'not made once more: {home}/cbp: fold 1 is not done; run "mertool cv -o {home}/cbp --resume"',
     )
     assert "statistics" in found
     shutil.copy(home / "cbp/fold_0/done.json", home / "cbp/fold_1/done.json")
-    assert verdicts(home / "equal")["fusion"][0] == FAIL
+    assert findings(home / "equal")["fusion"][0] == FAIL
 
 
 def test_a_pack_that_changed_or_is_gone_is_said(home):
     pack = (home / "a.npz").read_bytes()
     (home / "a.npz").unlink()
-    found = verdicts(home / "equal")
+    found = findings(home / "equal")
     assert (found["pack"][0], found["fusion"][0], found["fused run"][0]) == (NOTE, PASS, NOTE)
     assert "notes on pack" in found["fused run"][1]
     (home / "a.npz").write_bytes(pack + b"\0")
-    found = verdicts(home / "equal")
+    found = findings(home / "equal")
     assert (found["pack"][0], found["fused run"][0]) == (FAIL, FAIL)
 
 

@@ -11,7 +11,9 @@ from mertool.report import load_run
 from mertool.runs.audit import FAIL, audit_run
 from mertool.runs.methods import METHODS, method_named
 from mertool.runs.methods.base import Method
-from tests.support.noise import call, in_this_process, make_pack, refusal, whole_run
+from tests.support.in_process import call, in_this_process, refusal
+from tests.support.noise import make_pack
+from tests.support.run_folders import whole_run
 
 PEOPLE = {f"s{k}": ["anger", "fear", "joy"] for k in range(4)}
 

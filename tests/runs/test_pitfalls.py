@@ -34,8 +34,9 @@ from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
 from mertool.runs.config import RunConfig, open_samples
 from mertool.runs.methods.network import inference_batches
 from mertool.settings import Settings
-from tests.report.test_report import make_run, render_latex, render_markdown
 from tests.support.command import ROOT, TINY
+from tests.support.reports import flat, render_latex, render_markdown
+from tests.support.run_folders import make_run
 
 REFERENCE = ROOT / "docs" / "evaluation.md"
 
@@ -172,10 +173,6 @@ def share(truth, answer):
     return sum(truth[name] == answer[name] for name in truth) / len(truth)
 
 
-def in_words(text):
-    return " ".join(text.split())
-
-
 # The epoch is chosen on the test fold
 
 
@@ -277,7 +274,7 @@ def test_who_knows_people_gains_only_where_they_are_on_both_sides(tmp_path):
         assert [set(part["subjects"]) for part in values["overlap"]] == on_both
         people = len(set.union(*on_both))
         assert values["n_subjects_shared"] == people == {"mixed": 20, "apart": 0}[name]
-        text = in_words(render_text([found]))
+        text = flat(render_text([found]))
         if name == "mixed":
             assert "Subject-dependent: 20 of 20 subjects have clips in both training and test parts" in text
             assert all(f" {len(both)}\n" in render_text([found]) for both in on_both)
@@ -312,9 +309,7 @@ def test_a_person_smuggled_into_the_training_part_fails_the_audit(call):
     after = load_run(run)
     assert after.metrics["confusion"] == before.metrics["confusion"]
     assert after.shared_subjects == (subject_key_of_id(moved),)
-    assert "Subject-dependent: 1 of 6 subjects has clips in both training and test parts" in in_words(
-        render_text([after])
-    )
+    assert "Subject-dependent: 1 of 6 subjects has clips in both training and test parts" in flat(render_text([after]))
     checks = {check.name: check for check in audit_run(run)}
     assert [checks[name].verdict for name in ("files", "subjects", "clips")] == [FAIL, FAIL, FAIL]
     assert checks["subjects"].detail.endswith(f"parts: {subject_key_of_id(moved)}; the protocol says group")
@@ -499,11 +494,11 @@ def test_oracle_key_frames_are_said_and_can_be_doubted(call, monkeypatch):
     }
     for run, ending in zip(runs, endings.values(), strict=True):
         for render_report in (render_text, render_markdown, render_latex, render_json):
-            assert in_words(render_report([run])).count(oracle + ending) == 1, render_report
+            assert flat(render_report([run])).count(oracle + ending) == 1, render_report
         assert (
             next(check for check in audit_run(Path(run.name)) if check.name == "key frames").detail == oracle + ending
         )
-    text = in_words(render_text(runs))
+    text = flat(render_text(runs))
     assert "Against plain, clip by clip: exact McNemar test" in text
     assert "Told apart from plain at 5 %: middle, moved." in text
 
@@ -520,7 +515,7 @@ def test_class_list_and_counts_stand_in_every_result(call):
     listed = ", ".join(f"{name} {counts[name]}" for name in ("anger", "surprise", "fear"))
     assert len(set(counts.values())) > 1
     for render_report in (render_text, render_markdown, render_latex):
-        assert in_words(render_report([three])).count(listed) == 1, render_report
+        assert flat(render_report([three])).count(listed) == 1, render_report
     (row,) = csv.DictReader(io.StringIO(render_csv([three])))
     assert row["class_counts"] == listed
     for values in (json.loads(render_json([three]))["runs"][0], json.loads(Path("three/results.json").read_text())):
@@ -529,7 +524,7 @@ def test_class_list_and_counts_stand_in_every_result(call):
             name: counts[name] for name in ("anger", "surprise", "fear")
         }
     # Runs of other class sets stand in one report, but never in one comparison.
-    text = in_words(render_text([four, three]))
+    text = flat(render_text([four, three]))
     assert "These runs test different clips or classes: their scores do not compare." in text
     assert "McNemar" not in text
 
@@ -551,7 +546,7 @@ def test_the_majority_stands_beside_every_accuracy(call, tmp_path):
     perfect = load_run(make_run(tmp_path / "perfect", one_sided(lambda _, truth: truth), CLASSES[:3]))
     assert constant.metrics["accuracy"] == constant.metrics["majority"] == 0.7
     for render_report in (render_text, render_markdown, render_latex):
-        text = in_words(render_report([constant])).replace("\\", "")
+        text = flat(render_report([constant])).replace("\\", "")
         assert "majority baseline" in text
         assert "70.00 %, always answering 'anger'" in text
         summary = render_report([constant, perfect]).splitlines()
@@ -583,7 +578,7 @@ def test_the_majority_stands_beside_every_accuracy(call, tmp_path):
 def test_an_imbalanced_accuracy_is_not_taken_for_skill(tmp_path, answer, hits, sentence):
     found = load_run(make_run(tmp_path / "run", one_sided(answer), CLASSES[:3]))
     assert found.metrics["hits"] == hits
-    assert sentence in in_words(render_text([found]))
+    assert sentence in flat(render_text([found]))
     if hits == 14:  # 70 % sound well; over the classes it is what it is
         assert found.metrics["uar"] == pytest.approx(1 / 3)
         assert found.metrics["per_class"]["fear"]["f1"] == 0.0
@@ -654,7 +649,7 @@ def test_few_clips_are_told_as_few(tmp_path):
 
     runs = [made("first", 76), made("better", 80)]
     assert runs[1].metrics["accuracy"] - runs[0].metrics["accuracy"] == pytest.approx(0.0331, abs=1e-4)
-    text = in_words(render_text(runs))
+    text = flat(render_text(runs))
     assert "76/121" in text
     assert "80/121" in text
     assert "62.81 %, 95 % interval 53.93 to 70.90 (Wilson" in text
@@ -665,7 +660,7 @@ def test_few_clips_are_told_as_few(tmp_path):
     assert "Fewer than 6 clips (here 5.0 points) it never finds." in text  # so one clip is 0.83 points
     # Two clips more, and all one way, would do.
     runs.append(made("best", 84))
-    assert "at 5 %: " in in_words(render_text(runs)).partition("Told apart from")[2]
+    assert "at 5 %: " in flat(render_text(runs)).partition("Told apart from")[2]
 
 
 def test_repeated_seeds_show_what_chance_makes(call):
@@ -776,7 +771,5 @@ def test_a_perfect_and_a_constant_predictor_under_every_protocol(call, monkeypat
         else:
             assert scores["uar"] == pytest.approx(1 / 4)
             assert scores["uf1"] == pytest.approx(2 * majority / (1 + majority) / 4)
-            assert "This accuracy is not distinguishable from always answering 'anger'" in in_words(
-                render_text([found])
-            )
+            assert "This accuracy is not distinguishable from always answering 'anger'" in flat(render_text([found]))
         assert bool(found.shared_subjects) == (protocol == "stratified")

@@ -33,11 +33,12 @@ from mertool.runs import create as new_run
 from mertool.runs import start as begin
 from mertool.runs.audit import PASS, audit_run
 from mertool.settings import Settings
-from tests.network.test_training import KilledError
-from tests.report.test_report import render_latex, render_markdown
-from tests.runs.test_execute import killed
 from tests.support.command import COMMAND
-from tests.support.noise import SMALL, call, in_this_process, make_pack, refusal, weights_of, whole_run
+from tests.support.in_process import call, in_this_process, refusal
+from tests.support.noise import SMALL, make_pack
+from tests.support.processes import KilledError, killed
+from tests.support.reports import render_latex, render_markdown
+from tests.support.run_folders import weights_of, whole_run
 
 PEOPLE = {f"p{n}": ["fear", "joy", "fear", "joy", "joy"][: 4 + n % 2] for n in range(6)}
 NETWORK = (*SMALL, "--epochs", "2", "--folds", "2")

@@ -16,21 +16,23 @@ import torch
 from mertool.errors import DataError, UsageError
 from mertool.evaluation.folds import Folds, inner_split, subject_key_of_id
 from mertool.evaluation.predictions import Predictions
-from mertool.files import write_json
 from mertool.network import training as engine
 from mertool.network.checkpoint import load_weights, save_checkpoint
 from mertool.network.training import Validation, predict
-from mertool.pack import file_sha256, load_pack
+from mertool.pack import load_pack
 from mertool.report import load_run, render_csv, render_json
 from mertool.runs.audit import FAIL, PASS, audit_run
-from mertool.runs.config import RunConfig, fingerprint, open_samples
+from mertool.runs.config import RunConfig, open_samples
 from mertool.runs.methods import network as crossval
 from mertool.settings import Settings
-from tests.network.test_training import CLASSES, STEPS, KilledError, log, made_up, same, stopping, tiny
-from tests.runs.test_execute import killed
+from tests.support.audits import findings, sign_again
 from tests.support.command import COMMAND
-from tests.support.folders import fit
-from tests.support.noise import SMALL, call, in_this_process, make_pack, refusal, timeless_log, weights_of, whole_run
+from tests.support.in_process import call, in_this_process, refusal
+from tests.support.noise import SMALL, make_pack
+from tests.support.processes import KilledError, killed
+from tests.support.reports import flat
+from tests.support.run_folders import timeless_log, weights_of, whole_run
+from tests.support.trainings import CLASSES, STEPS, fit, log, made_up, same, stopping, tiny
 
 PEOPLE = {f"p{n}": ["fear", "joy", "rage", "fear"][: 3 + n % 2] for n in range(6)}
 INNER = ("--select", "inner", *SMALL)
@@ -548,7 +550,7 @@ def test_the_rule_joins_and_resumes_as_every_setting_does(home, finished):
 
 def test_the_report_says_rule_and_epochs(finished):
     epochs = [load_weights(finished / f"fold_{fold}" / "final.pt").epoch for fold in range(2)]
-    text = " ".join(call("report", "finished", cwd=finished.parent).stdout.split())
+    text = flat(call("report", "finished", cwd=finished.parent).stdout)
     rule = "Epoch rule: in each fold the best on people kept out of its training part (about a fifth)"
     assert f"{rule}: {epochs[0]}, {epochs[1]} of 3; the test fold is never looked at during training." in text
     assert "last epoch" not in text
@@ -568,22 +570,8 @@ def copy(finished, tmp_path):
     return tmp_path / "run"
 
 
-def sign_again(folder, epoch=None):
-    for part in sorted(folder.glob("fold_*")):
-        done = json.loads((part / "done.json").read_text())
-        done["sha256"] = {name: file_sha256(part / name) for name in done["sha256"]}
-        done["run"] = fingerprint(folder)
-        if epoch is not None and part.name == "fold_0":
-            done["epoch"] = epoch
-        write_json(part / "done.json", done)
-
-
-def found_by(folder):
-    return {check.name: (check.verdict, check.detail) for check in audit_run(folder)}
-
-
 def test_the_audit_passes_and_says_the_epochs(copy):
-    found = found_by(copy)
+    found = findings(copy)
     assert [name for name, (verdict, _) in found.items() if verdict == FAIL] == []
     epochs = ", ".join(str(load_weights(copy / f"fold_{fold}" / "final.pt").epoch) for fold in range(2))
     assert found["epoch"][1] == (
@@ -605,18 +593,18 @@ def edited(path):
 
 def test_an_edited_inner_csv_is_found_by_its_hash_and_by_the_weights(copy):
     clip = edited(copy / "fold_0" / "inner.csv")
-    found = found_by(copy)
+    found = findings(copy)
     assert (found["files"][0], found["epoch"][0]) == (FAIL, FAIL)
     assert "fold_0/inner.csv" in found["files"][1]
     sign_again(copy)
-    found = found_by(copy)
+    found = findings(copy)
     assert found["files"][0] == PASS
     assert found["epoch"] == (FAIL, f"not what the final weights predict: 1 clips, {clip}")
 
 
 def test_an_inner_csv_that_is_gone_is_found(copy):
     (copy / "fold_1" / "inner.csv").unlink()
-    found = found_by(copy)
+    found = findings(copy)
     assert "fold_1/inner.csv (gone)" in found["files"][1]
     assert found["networks"][0] == FAIL
     assert "inner.csv: cannot be read" in found["networks"][1]
@@ -635,7 +623,7 @@ def test_other_clips_in_inner_csv_are_found(copy, how):
     model = restore(load_weights(copy / "fold_0" / "final.pt"))
     crossval._predict(model, samples, rows, config, copy / "fold_0" / "inner.csv", 0)
     sign_again(copy)
-    found = found_by(copy)
+    found = findings(copy)
     assert found["files"][0] == PASS
     assert found["epoch"][0] == FAIL
     assert "fold 0 chose its epoch on other clips than the inner part of its training part" in found["epoch"][1]
@@ -645,11 +633,11 @@ def test_inner_predictions_of_unknown_clips_or_classes_are_no_traceback(copy):
     path = copy / "fold_0" / "inner.csv"
     before = path.read_text()
     path.write_text(before.replace("noise/", "foreign/").replace(",noise,", ",foreign,"))
-    assert found_by(copy)["networks"][0] == FAIL
+    assert findings(copy)["networks"][0] == FAIL
     path.write_text(before.replace("p_rage", "p_calm").replace(",rage,", ",calm,").replace(",rage,", ",calm,"))
-    assert found_by(copy)["networks"][0] == FAIL
+    assert findings(copy)["networks"][0] == FAIL
     path.write_text(before.splitlines()[0] + "\n")
-    assert found_by(copy)["networks"][0] == FAIL
+    assert findings(copy)["networks"][0] == FAIL
 
 
 @pytest.fixture
@@ -694,12 +682,12 @@ def test_the_weights_of_another_epoch_are_found(copy, epochs_of_fold_0, honest):
     save_checkpoint(
         part / "final.pt", final.settings, final.classes, epochs_of_fold_0[other], {"epoch": said}, final.seen
     )
-    found = found_by(copy)
+    found = findings(copy)
     assert (found["files"][0], found["epoch"][0]) == (FAIL, FAIL)
     for name in ("predictions.csv", "inner.csv", "done.json"):
         (part / name).unlink()
     call("cv", "-o", copy, "--resume", cwd=copy.parent)  # final.pt is there: it predicts with it
-    found = found_by(copy)
+    found = findings(copy)
     assert found["files"][0] == PASS
     assert found["epoch"][0] == FAIL
     if honest:
@@ -711,9 +699,9 @@ def test_the_weights_of_another_epoch_are_found(copy, epochs_of_fold_0, honest):
 
 def test_another_epoch_in_done_json_is_found(copy):
     epoch = load_weights(copy / "fold_0" / "final.pt").epoch
-    sign_again(copy, epoch=epoch % 3 + 1)
+    sign_again(copy, fold=0, epoch=epoch % 3 + 1)
     assert (
-        f"fold 0: done.json says epoch {epoch % 3 + 1}, its weights are those of {epoch}" in found_by(copy)["epoch"][1]
+        f"fold 0: done.json says epoch {epoch % 3 + 1}, its weights are those of {epoch}" in findings(copy)["epoch"][1]
     )
 
 
@@ -735,19 +723,19 @@ def test_an_edited_log_is_found(copy, what):
         log_file.unlink()
     else:
         log_file.write_text("".join(",".join(row) + "\n" for row in rows))
-    assert found_by(copy)["epoch"][0] == FAIL
+    assert findings(copy)["epoch"][0] == FAIL
 
 
 def test_a_run_of_the_last_epoch_with_the_weights_of_another_is_found(home, tmp_path):
     shutil.copy(home / "a.npz", tmp_path)
     call("cv", "a.npz", *SMALL, "--folds", 2, "-o", "run", cwd=tmp_path)
     assert not list((tmp_path / "run").rglob("inner.csv"))
-    assert found_by(tmp_path / "run")["epoch"] == (PASS, "last of 3; the final weights predict the same once more")
+    assert findings(tmp_path / "run")["epoch"] == (PASS, "last of 3; the final weights predict the same once more")
     part = tmp_path / "run" / "fold_0"
     final = load_weights(part / "final.pt")
     save_checkpoint(part / "final.pt", final.settings, final.classes, final.weights, {"epoch": 2}, final.seen)
-    sign_again(tmp_path / "run", epoch=2)
-    found = found_by(tmp_path / "run")
+    sign_again(tmp_path / "run", fold=0, epoch=2)
+    found = findings(tmp_path / "run")
     assert (found["files"][0], found["epoch"]) == (
         PASS,
         (FAIL, "fold 0 has the weights of epoch 2, expected the last, 3"),

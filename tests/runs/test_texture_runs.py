@@ -40,23 +40,22 @@ from mertool.texture import features as texture
 from mertool.texture.classifier import Classifier, Design, train_classifier
 from mertool.texture.features import features_of
 from mertool.texture.model_selection import classify_fold, read_selection, train_fold
-from tests.network.test_training import KilledError
-from tests.runs.test_execute import descendants, zombie
+from tests.support.audits import faults, findings, sign_again
 from tests.support.command import COMMAND, run
-from tests.support.folders import texture_files
-from tests.support.noise import SMALL, call, files_of, in_this_process, make_pack, refusal
+from tests.support.damage import DAMAGED
+from tests.support.in_process import answer, call, in_this_process, refusal, words_of
+from tests.support.noise import SMALL, make_pack
+from tests.support.processes import KilledError, descendants, zombie
+from tests.support.reports import flat, page_of
+from tests.support.run_folders import done_of, edit_predictions, files_of
+from tests.support.texture_runs import CBP, LBP, ONE_DESIGN, SIZE, texture_files
 
 PEOPLE = {f"p{n}": ["fear", "joy", "rage", "fear"][: 3 + n % 2] for n in range(6)}
-SIZE = ("--face-size", "32", "--points", "4", "--grid", "2,2,1", "--length", "6")
-LBP = ("--method", "lbp-top", *SIZE)
-CBP = ("--method", "cbp-top", *SIZE)
-ONE_DESIGN = ("--n-features", "24", "--cost", "10")
 GROUP = ("--protocol", "group", "--folds", "2")
 FOLD = {".lock", "classifier.npz", "done.json", "inner.csv", "predictions.csv", "selection.csv"}
 COMMANDS = {parameter.name: parameter for parameter in main.commands["cv"].params}
 TEXTURE_FIELDS = sorted(GROUPS["texture"] | GROUPS["lbp-top"] | GROUPS["cbp-top"])
 NETWORK_FIELDS = sorted(GROUPS["network"])
-DAMAGED = (None, "x", [], {}, {"a": 1}, True, -1, 0, float("nan"), float("inf"), 10**400)
 
 
 pytestmark = pytest.mark.usefixtures("one_process")
@@ -95,14 +94,6 @@ def probabilities(path):
         return {
             row["clip"]: tuple(row[name] for name in row if name.startswith("p_")) for row in csv.DictReader(stream)
         }
-
-
-def done_of(folder, fold=0):
-    return json.loads((folder / f"fold_{fold}" / "done.json").read_text())
-
-
-def flat(text):
-    return " ".join(text.split())
 
 
 # The run folder
@@ -757,23 +748,6 @@ def test_the_pictures_of_the_test_clips_have_no_say_in_the_classifier(place):
 # Refusals
 
 
-def words_of(field):
-    """Every way to ask for a setting, also for its usual value."""
-    ways = []
-    for option in main.commands["cv"].params:
-        if option.name != field:
-            continue
-        if option.is_flag:
-            ways += [(name,) for name in (*option.opts, *option.secondary_opts)]
-        elif hasattr(option.type, "choices"):
-            ways += [(option.opts[0], choice) for choice in option.type.choices if choice != "auto"]
-        else:
-            usual = getattr(Settings(), field)
-            ways.append((option.opts[0], "1" if usual == "auto" else str(usual)))
-    assert ways, field
-    return ways
-
-
 def test_every_setting_is_of_networks_or_of_textures_or_of_all():
     shared = {"classes", "region", "tile", "face_size", "balance", "method", "protocol", "folds", "split_seed"}
     shared |= {"repeats", "new_splits", "threads"}
@@ -984,13 +958,6 @@ def test_predict_is_the_mean_of_the_classifiers(home, place):
     assert line == 'Error: lbp: not finished, no fold_0/classifier.npz; run "mertool cv -o lbp --resume"'
 
 
-def page_of(folder, *words):
-    """The words of a page, without pictures and markup."""
-    source = call("report", *words, "--format", "html", cwd=folder).stdout
-    source = re.sub(r"<style>.*?</style>", "", source, flags=re.DOTALL)
-    return flat(html.unescape(re.sub("<[^>]+>", " ", source)))
-
-
 @pytest.mark.parametrize("name", ["lbp", "cbp", "fixed"])
 def test_the_page_of_a_texture_run_shows_the_selection_and_nothing_of_networks(home, name):
     page = page_of(home, name)
@@ -1102,27 +1069,9 @@ def test_what_only_networks_have_is_one_line(home, place):
 # The audit
 
 
-def sign_again(folder, **more):
-    """What somebody would do who knows how the hashes are made."""
-    for part in sorted(folder.glob("fold_*")):
-        done = json.loads((part / "done.json").read_text())
-        done["sha256"] = {name: file_sha256(part / name) for name in done["sha256"]}
-        done["run"] = fingerprint(folder)
-        write_json(part / "done.json", {**done, **more})
-
-
-def verdicts(folder):
-    return {check.name: (check.verdict, check.detail) for check in audit_run(folder)}
-
-
-def faults(folder):
-    """The names of the checks that fail, without a word of the classifiers that did not change."""
-    return [name for name, (verdict, _) in verdicts(folder).items() if verdict == FAIL]
-
-
 @pytest.mark.parametrize("name", ["lbp", "cbp", "fixed"])
 def test_the_audit_of_an_honest_run_passes(home, name):
-    found = {check: verdict for check, (verdict, _) in verdicts(home / name).items()}
+    found = {check: verdict for check, (verdict, _) in findings(home / name).items()}
     assert found == {
         "files": PASS,
         "predictions": PASS,
@@ -1143,24 +1092,14 @@ def test_the_audit_of_an_honest_run_passes_whatever_its_cost(place, cost):
     assert faults(place / "run") == []
 
 
-def edit_predictions(path):
-    """Another answer of one clip, consistently."""
-    rows = list(csv.reader(path.read_text().splitlines()))
-    header, row = rows[0], rows[1]
-    values = [*row[7:], row[6]]
-    row[6:] = values
-    row[5] = header[6 + max(range(len(values)), key=lambda k: float(values[k]))][2:]
-    path.write_text("\n".join(",".join(cells) for cells in rows) + "\n")
-
-
 def test_edited_predictions_are_found(copies):
     edit_predictions(copies / "lbp/fold_1/predictions.csv")
     assert faults(copies / "lbp") == ["files", "classifiers"]
-    assert "fold_1/predictions.csv" in verdicts(copies / "lbp")["files"][1]
+    assert "fold_1/predictions.csv" in findings(copies / "lbp")["files"][1]
     assert "changed since it was made: fold_1/predictions.csv" in flat(call("report", "lbp", cwd=copies).stdout)
     sign_again(copies / "lbp")
-    assert verdicts(copies / "lbp")["files"][0] == PASS
-    verdict, detail = verdicts(copies / "lbp")["classifiers"]
+    assert findings(copies / "lbp")["files"][0] == PASS
+    verdict, detail = findings(copies / "lbp")["classifiers"]
     assert verdict == FAIL
     assert "fold 1: its classifier predicts something else than predictions.csv has" in detail
     assert "fold 0" not in detail
@@ -1203,7 +1142,7 @@ def test_a_classifier_trained_on_the_test_clips_too_is_found(copies, name, admit
     write_fold(folder, samples, features, tested, leaked)
     sign_again(folder)
     assert load_run(folder).metrics["hits"] > before
-    verdict, detail = verdicts(folder)["classifiers"]
+    verdict, detail = findings(folder)["classifiers"]
     assert verdict == FAIL
     assert "fold 0: a classifier trained once more on the training part predicts something else" in detail
     assert ("its classifier has seen clips that it was tested on" in detail) is admits
@@ -1226,7 +1165,7 @@ def test_a_classifier_of_another_design_is_found(copies):
     samples, features, tested, classifier = other_design(copies / "lbp")
     write_fold(copies / "lbp", samples, features, tested, classifier)
     sign_again(copies / "lbp")
-    verdict, detail = verdicts(copies / "lbp")["classifiers"]
+    verdict, detail = findings(copies / "lbp")["classifiers"]
     assert verdict == FAIL
     assert "fold 0: its design is not the best of its inner folds" in detail
 
@@ -1253,7 +1192,7 @@ def test_a_selection_in_which_another_design_was_best_is_found(copies):
     edit_selection(copies / "lbp/fold_0/selection.csv", classifier.design, "0.999999")
     assert faults(copies / "lbp") == ["files", "classifiers"]
     sign_again(copies / "lbp")
-    verdict, detail = verdicts(copies / "lbp")["classifiers"]
+    verdict, detail = findings(copies / "lbp")["classifiers"]
     assert verdict == FAIL
     assert "fold 0: its design is not the best of its inner folds" in detail
 
@@ -1263,7 +1202,7 @@ def test_a_selection_that_was_edited_together_with_its_classifier_is_found(copie
     write_fold(copies / "lbp", samples, features, tested, classifier)
     edit_selection(copies / "lbp/fold_0/selection.csv", classifier.design, "0.999999")
     sign_again(copies / "lbp")
-    verdict, detail = verdicts(copies / "lbp")["classifiers"]
+    verdict, detail = findings(copies / "lbp")["classifiers"]
     assert verdict == FAIL
     assert "fold 0: its inner predictions do not score as its selection.csv says" in detail
 
@@ -1314,7 +1253,7 @@ def test_edited_inner_predictions_are_found(copies):
     edit_predictions(copies / "lbp/fold_0/inner.csv")
     assert faults(copies / "lbp") == ["files", "classifiers"]
     sign_again(copies / "lbp")
-    verdict, detail = verdicts(copies / "lbp")["classifiers"]
+    verdict, detail = findings(copies / "lbp")["classifiers"]
     assert verdict == FAIL
     assert "fold 0: its inner predictions do not score as its selection.csv says" in detail
 
@@ -1325,18 +1264,18 @@ def test_inner_predictions_of_other_clips_are_found(copies):
     sign_again(copies / "lbp")
     assert (
         "fold 0: its inner predictions are of other clips than the training part"
-        in (verdicts(copies / "lbp")["classifiers"][1])
+        in (findings(copies / "lbp")["classifiers"][1])
     )
 
 
 @pytest.mark.parametrize("name", ["classifier.npz", "inner.csv", "selection.csv"])
 def test_a_file_that_is_gone_is_found(copies, name):
     (copies / "lbp/fold_1" / name).unlink()
-    assert f"fold_1/{name} (gone)" in verdicts(copies / "lbp")["files"][1]
+    assert f"fold_1/{name} (gone)" in findings(copies / "lbp")["files"][1]
     done = done_of(copies / "lbp", 1)
     del done["sha256"][name]
     write_json(copies / "lbp/fold_1/done.json", done)
-    found = verdicts(copies / "lbp")
+    found = findings(copies / "lbp")
     assert (found["files"][0], found["classifiers"][0]) == (PASS, FAIL)
 
 
@@ -1379,7 +1318,7 @@ def odd_members(classifier):
 def test_an_odd_classifier_fails_the_audit_and_predicts_nothing_wrong(copies, what):
     folder = copies / "lbp"
     planted(folder, **odd_members(Classifier.load(folder / "fold_0/classifier.npz"))[what])
-    found = verdicts(folder)
+    found = findings(folder)
     assert (found["files"][0], found["classifiers"][0]) == (PASS, FAIL)
     if what not in ("clips that it has not seen", "an infinite cost", "an infinite intercept"):
         assert refusal("predict", "lbp", "a.npz", cwd=copies, code=1).startswith("Error: ")
@@ -1391,7 +1330,7 @@ def test_a_damaged_classifier_is_one_line(copies, data):
     path.write_bytes(data)
     line = refusal("predict", "lbp", "a.npz", cwd=copies, code=1)
     assert line == "Error: lbp/fold_0/classifier.npz: damaged, not a classifier that mertool writes"
-    assert verdicts(copies / "lbp")["classifiers"][0] == FAIL
+    assert findings(copies / "lbp")["classifiers"][0] == FAIL
     gc.collect()  # a file that was left open is this test's
 
 
@@ -1400,7 +1339,7 @@ def test_a_damaged_classifier_is_one_line(copies, data):
 )
 def test_a_damaged_selection_is_one_line(copies, text):
     (copies / "lbp/fold_0/selection.csv").write_text(text)
-    assert verdicts(copies / "lbp")["classifiers"][0] == FAIL
+    assert findings(copies / "lbp")["classifiers"][0] == FAIL
 
 
 @pytest.mark.parametrize("key", ["features", "of", "cost", "places"])
@@ -1433,11 +1372,11 @@ def test_a_run_that_was_made_of_forged_features_fails_its_audit(place):
 
 def test_a_pack_that_changed_or_is_gone_is_said(copies):
     make_pack(copies / "a.npz", PEOPLE, seed=1, sequence=8)
-    found = verdicts(copies / "lbp")
+    found = findings(copies / "lbp")
     assert found["pack"][0] == FAIL
     assert "so pictures and classifiers were not checked" in found["pack"][1]
     (copies / "a.npz").unlink()
-    found = verdicts(copies / "lbp")
+    found = findings(copies / "lbp")
     assert found["pack"][0] == NOTE
     assert faults(copies / "lbp") == []
     assert "hits/N" in call("report", "lbp", cwd=copies).stdout
@@ -1457,23 +1396,6 @@ def test_settings_that_were_changed_afterwards_are_found(copies):
 
 
 # Damage
-
-
-def answer(*words, cwd):
-    """What a command says; a failure is a line, never a traceback."""
-    before = Path.cwd()
-    os.chdir(cwd)
-    try:
-        done = CliRunner().invoke(main, [str(word) for word in words])
-    finally:
-        os.chdir(before)
-    if done.exception is not None and not isinstance(done.exception, SystemExit):
-        raise done.exception
-    lines = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
-    assert done.exit_code in (0, 1, 2), done.output
-    assert len(lines) == bool(done.exit_code) or "--audit" in words
-    assert all(len(line) < 500 for line in lines)
-    return done
 
 
 READERS = (

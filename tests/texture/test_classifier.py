@@ -14,7 +14,6 @@ import zipfile
 
 import numpy as np
 import pytest
-import torch
 from sklearn.feature_selection import f_classif
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
@@ -30,16 +29,11 @@ from mertool.texture.classifier import (
     fit_one_vs_rest,
     train_classifier,
 )
+from tests.support.damage import Payload
 
 CLASSES = ("fear", "joy", "räge")
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def made_up(n, size, n_classes=3, seed=0, signal=0.5):
@@ -631,16 +625,6 @@ def test_members_that_do_not_fit_are_damage(saved, fault):
     members[name] = FAULTS[fault](members[name])
     write_members(path, members)
     assert refused(path) == DAMAGED
-
-
-class Payload:
-    """What an unpickled file could do."""
-
-    def __init__(self, place):
-        self.place = place
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.place),)
 
 
 @pytest.mark.parametrize("name", ["format", "kept", "weights", "classes", "seen"])

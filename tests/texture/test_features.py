@@ -6,8 +6,6 @@ import dataclasses
 import errno
 import hashlib
 import io
-import json
-import os
 import shutil
 import subprocess
 import sys
@@ -23,7 +21,7 @@ from skimage.feature import local_binary_pattern
 from mertool import _core
 from mertool.errors import DataError, UsageError
 from mertool.network.inputs import Samples
-from mertool.pack import load_pack, save_pack
+from mertool.pack import load_pack
 from mertool.regions import GRID, REGIONS, face_transforms, region_transforms
 from mertool.runs.methods import method_named
 from mertool.runs.methods.options import reject_irrelevant
@@ -38,18 +36,14 @@ from mertool.texture.features import (
     texture_volumes,
     uniform_labels,
 )
-from tests.core.test_texture import GOLDEN, golden_volume
-from tests.core.test_texture import uniform_labels as labels_by_definition
-from tests.support import reference
+from tests.support import golden, reference
+from tests.support.command import ROOT
+from tests.support.damage import Payload
+from tests.support.texture_packs import SMALL, make_pack, samples_of
 
 LBP = Settings(method="lbp-top")
-SMALL = Settings(method="lbp-top", face_size=32, tile=12, length=6, points=4, grid="2,2,1", radii="1,1,1")
 
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_disk(monkeypatch):
-    """Kept files are written by the hundred; that they are synced is for tests/test_files.py."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
+pytestmark = pytest.mark.usefixtures("no_waiting_for_the_disk")
 
 
 def changed(settings, **values):
@@ -205,7 +199,7 @@ def test_interpolation_does_not_write_to_its_frames_and_takes_strided_ones():
 def test_uniform_labels_are_their_definition(points, count):
     labels = uniform_labels(points)
     assert labels.shape == (2**points,)
-    np.testing.assert_array_equal(labels, labels_by_definition(points))
+    np.testing.assert_array_equal(labels, reference.uniform_labels(points))
     assert set(labels.tolist()) == set(range(count))
     assert (np.bincount(labels)[:-1] == 1).all()  # a bin for each uniform code, one for all others
 
@@ -245,7 +239,7 @@ def slow_histograms(volumes, settings):
                 bins = 2**settings.points
                 codes = reference.lbp_codes(volume, settings.points, radii, settings.sampling)
                 if settings.mapping == "u2":
-                    labels = labels_by_definition(settings.points)
+                    labels = reference.uniform_labels(settings.points)
                     codes, bins = labels[codes], labels.max() + 1
             counts = reference.texture_counts(codes, radii, volume.shape, (t, y, x), bins).astype(float)
             if settings.normalise:
@@ -298,18 +292,16 @@ def test_each_histogram_sums_to_one_or_is_empty(kind):
     assert not sums[:, :, [0, -1]].any()  # one frame, where no circle of radius 1 in time has its centre
 
 
-@pytest.mark.skipif(not GOLDEN.exists(), reason="the golden codes are not beside this checkout")
 def test_the_golden_histograms():
-    cases = json.loads(GOLDEN.read_text())["cases"]
-    assert sum("hist_u2" in case for case in cases) == 20
-    for case in cases:
+    assert sum("hist_u2" in case for case in golden.CASES) == 20
+    for case in golden.CASES:
         radii = ",".join([str(case["R"])] * 3)
         if "hist_u2" in case:
             settings = settings_of("lbp-top", points=case["P"], radii=radii, sampling=case["mode"], normalise=False)
         else:
             settings = settings_of("cbp-top", points=case["P"], radii=radii, threshold=case["C"], normalise=False)
         expected = np.array(case.get("hist_u2") or case["hist32"])
-        volumes = golden_volume(case["vol"])[None, None]
+        volumes = golden.golden_volume(case["vol"])[None, None]
         counts = compute_histograms(volumes, settings).reshape(3, -1)
         np.testing.assert_array_equal(counts, expected)
         shares = compute_histograms(volumes, changed(settings, normalise=True)).reshape(3, -1)
@@ -338,7 +330,7 @@ def mirrored_bins(settings):
     turned = sum((codes >> p & 1) << (half - p) % points for p in range(points))
     if settings.mapping == "full":
         return turned
-    labels = labels_by_definition(points)
+    labels = reference.uniform_labels(points)
     bins = np.empty(labels.max() + 1, int)
     bins[labels] = labels[turned]
     return bins
@@ -470,38 +462,6 @@ def test_what_happens_between_two_frames_shows_in_time_planes_only():
 
 
 # What is rendered.
-
-
-def face_points(rng, size):
-    points = size * (0.3 + 0.4 * rng.random((68, 2)))
-    for first, x in ((36, 0.35), (42, 0.65)):
-        points[first : first + 6] = size * (np.array([x, 0.4]) + 0.05 * rng.standard_normal((6, 2)))
-    return points.astype(np.float32)
-
-
-def make_pack(path, n=3, length=7, size=40, seed=0, landmarks=True, sequence=True, dataset="noise"):
-    rng = np.random.default_rng(seed)
-    arrays = {
-        "frames": rng.integers(0, 256, (n, 3, size, size), np.uint8),
-        "landmarks": np.full((n, 3, 68, 2), np.nan, np.float32),
-        "subject": np.array([f"p{k // 2}" for k in range(n)]),
-        "clip": np.array([f"c{k}" for k in range(n)]),
-        "emotion": np.array(["fear", "joy"] * n)[:n],
-        "dataset": np.array([dataset] * n),
-    }
-    if landmarks:
-        arrays["landmarks"] = np.stack([[face_points(rng, size)] * 3 for _ in range(n)])
-    if sequence:
-        arrays["sequence"] = rng.integers(0, 256, (n, length, size, size), np.uint8)
-    arrays |= {name: np.full(n, k, np.int64) for k, name in enumerate(("onset", "middle", "apex", "offset"))}
-    save_pack(path, arrays, {"settings": {}})
-    return load_pack(path)
-
-
-def samples_of(*packs):
-    place = np.array([(number, row) for number, pack in enumerate(packs) for row in range(len(pack.ids))])
-    ids = tuple(name for pack in packs for name in pack.ids)
-    return Samples(packs, place, ids, np.arange(len(ids)) % 2, ("fear", "joy"))
 
 
 @pytest.fixture
@@ -719,16 +679,6 @@ def kept_as(table, key, digest=None):
     return archive_of(key=key, sha256=digest, features=table)
 
 
-class Payload:
-    """What an unpickled file could do."""
-
-    def __init__(self, place):
-        self.place = place
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.place),)
-
-
 def spoilt(kind, right, key, place):
     """A kept file with a fault, made from the right features and their key."""
     digest = hashlib.sha256(right.tobytes()).hexdigest()
@@ -857,7 +807,7 @@ def test_two_processes_at_once_make_the_same_file(tmp_path):
         from pathlib import Path
         from mertool.pack import load_pack
         from mertool.texture.features import features_of
-        from tests.texture.test_features import SMALL, samples_of
+        from tests.support.texture_packs import SMALL, samples_of
         samples = samples_of(load_pack(Path(sys.argv[1])))
         print("ready", flush=True)
         sys.stdin.readline()
@@ -867,9 +817,8 @@ def test_two_processes_at_once_make_the_same_file(tmp_path):
                 path.unlink(missing_ok=True)
         features_of(samples, SMALL)
     """
-    root = Path(__file__).parents[2]
     words = [sys.executable, "-c", textwrap.dedent(code), str(pack.path)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": root}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
     processes = [subprocess.Popen(words, **pipes) for _ in range(2)]
     for process in processes:
         assert process.stdout.readline() == "ready\n"

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import os
 
 import numpy as np
 import pytest
-import torch
 
 from mertool.errors import DataError, FileError
 from mertool.evaluation.folds import inner_folds, loso_folds, subject_key_of_id
@@ -26,25 +24,13 @@ from mertool.texture.model_selection import (
     recheck_classifier,
     train_fold,
 )
-from tests.support.folders import texture_files
+from tests.support.texture_runs import texture_files
 
 CLASSES = ("fear", "joy", "rage")
 AUTO = Settings(method="lbp-top")
 FIXED = Settings(method="lbp-top", n_features="20", cost="10")
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_disk(monkeypatch):
-    """Each fold writes four files; that they are synced is for tests/test_files.py."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
+pytestmark = pytest.mark.usefixtures("one_thread", "no_waiting_for_the_disk")
 
 
 def made_up(people=8, clips=6, size=40, seed=0, signal=1.0, classes=CLASSES):
