@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from mertool.network.inputs import Samples
 from mertool.pack import load_pack, save_pack
 from mertool.settings import Settings
+from mertool.texture import features as texture
 
 SMALL = Settings(method="lbp-top", face_size=32, tile=12, length=6, points=4, grid="2,2,1", radii="1,1,1")
 
@@ -41,3 +44,18 @@ def samples_of(*packs):
     place = np.array([(number, row) for number, pack in enumerate(packs) for row in range(len(pack.ids))])
     ids = tuple(name for pack in packs for name in pack.ids)
     return Samples(packs, place, ids, np.arange(len(ids)) % 2, ("fear", "joy"))
+
+
+def changed(settings, **values):
+    return dataclasses.replace(settings, **values)
+
+
+def noise(*shape, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def only_reading(monkeypatch):
+    def fail(*_):
+        raise AssertionError("computed again")
+
+    monkeypatch.setattr(texture, "_compute", fail)
