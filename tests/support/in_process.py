@@ -78,3 +78,18 @@ def answer(*words, cwd):
     assert len(lines) == bool(done.exit_code) or "--audit" in words
     assert all(len(line) < 500 for line in lines)
     return done
+
+
+COMMANDS = {parameter.name: parameter for parameter in main.commands["cv"].params}
+
+
+def said(field):
+    """Words that ask for another value of a setting than the usual one."""
+    option, usual = COMMANDS[field], getattr(Settings(), field)
+    if field in ("radii", "grid", "n_features", "cost"):
+        return (option.opts[0], {"radii": "2,1,1", "grid": "1,2,1", "n_features": "12", "cost": "5"}[field])
+    if isinstance(usual, bool):
+        return (option.secondary_opts[0] if usual else option.opts[0],)
+    if hasattr(option.type, "choices"):
+        return (option.opts[0], next(c for c in option.type.choices if c not in (str(usual), "auto")))
+    return (option.opts[0], str(usual + 1 if isinstance(usual, int) else usual / 2))

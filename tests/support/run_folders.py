@@ -107,3 +107,11 @@ def edit_predictions(path):
     row[6:] = values
     row[5] = header[6 + max(range(len(values)), key=lambda k: float(values[k]))][2:]
     path.write_text("\n".join(",".join(cells) for cells in rows) + "\n")
+
+
+def probabilities(path):
+    """By clip the probabilities of a predictions.csv, as they stand there."""
+    with path.open(encoding="utf-8", newline="") as stream:
+        return {
+            row["clip"]: tuple(row[name] for name in row if name.startswith("p_")) for row in csv.DictReader(stream)
+        }
