@@ -138,3 +138,12 @@ def test_no_test_borrows_from_another():
                 names = [f"{node.module}.{alias.name}" for alias in node.names]
             borrowed = [name for name in names if re.search(r"^tests\.(.*\.)?(test_|conftest)", name)]
             assert not borrowed, f"{path.relative_to(ROOT)} imports {borrowed}"
+
+
+def test_hooks_before_a_commit_are_the_checks_of_the_script():
+    """Tools and their arguments, in one order, in .pre-commit-config.yaml and in tests/run.sh."""
+    script = (ROOT / "tests" / "run.sh").read_text(encoding="utf-8")
+    checks = re.findall(r'"\$bin/([\w-]+)"([^{\n]*)', script)
+    hooks = re.findall(r"entry: \.venv/bin/(.*)", (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    assert [f"{tool}{arguments}".rstrip() for tool, arguments in checks] == hooks
+    assert len(hooks) == 4

@@ -14,11 +14,11 @@ import os
 import time
 import warnings
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 import cv2
 import numpy as np
-import skimage
 from numpy.typing import NDArray
 from skimage import data
 from skimage.feature import local_binary_pattern
@@ -48,7 +48,7 @@ def make_clips(name: str, count: int) -> Array:
 class Task:
     """One workload and every rival's way to do it: (N, 1, 3, bins) counts."""
 
-    def __init__(self, clips: Array, pattern: str, points: int, radius: int) -> None:
+    def __init__(self, clips: Array, pattern: Any, points: int, radius: int) -> None:
         self.clips, self.pattern, self.points, self.radius = clips, pattern, points, radius
         self.bins = 2**points if pattern == "lbp" else 2 ** (points // 2 + 1)
         self.inside = slice(radius, -radius)
@@ -60,7 +60,7 @@ class Task:
         ]
 
     def ours(self, threads: int) -> Array:
-        kind = "nearest" if self.pattern == "cbp" else "bilinear"
+        kind: Any = "nearest" if self.pattern == "cbp" else "bilinear"
         return _core.texture_counts(self.clips, self.pattern, self.points, (self.radius,) * 3, kind, 3, threads=threads)
 
     def scikit_image(self, _threads: int) -> Array:
@@ -126,7 +126,7 @@ def main() -> None:
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # scikit-image's advice on float images does not concern these
     print(f"cores {os.cpu_count()} simd {_core.simd()} compiler {_core.compiler}")
-    print(f"numpy {np.__version__} scikit-image {skimage.__version__}")
+    print(f"numpy {np.__version__} scikit-image {version('scikit-image')}")
     golden.check_golden_codes()
     print("golden codes: equal")
     for name in ("face", "noise"):

@@ -77,7 +77,8 @@ def random_digest():
     seen = hashlib.sha256()
     for _ in range(300):
         size = rng.choice([2, 16, 33, 64, 65, 96, 200, 300], 2)
-        tile = tuple(int(side) for side in rng.choice([1, 5, 16, 17, 32, 33, 64, 129], 2))
+        height, width = (int(side) for side in rng.choice([1, 5, 16, 17, 32, 33, 64, 129], 2))
+        tile = (height, width)
         scale = rng.choice([0.3, 1.0, 1.5625, 1.99, min(size[0] / (tile[0] + 4), size[1] / (tile[1] + 4))])
         frames = noise(rng, 2, int(rng.integers(1, 6)), *size)
         tone = tones(rng, 2) * np.float32(rng.choice([-1, 0, 0.3, 1, 40, 1000]))

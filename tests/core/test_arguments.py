@@ -199,18 +199,18 @@ def test_an_error_inside_an_argument_is_not_hidden():
             raise KeyError("mine")
 
     with pytest.raises(KeyError, match="mine"):
-        _core.align(IMAGE, SIMILARITY, (Bad(), 1))
+        _core.align(IMAGE, SIMILARITY, (Bad(), 1))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=re.escape("in 1..16384, got tuple")):
-        _core.align(IMAGE, SIMILARITY, (0, Bad(), 1))
+        _core.align(IMAGE, SIMILARITY, (0, Bad(), 1))  # type: ignore[arg-type]
 
 
 def test_refusals_and_calls_keep_no_reference():
     for function, arguments in CALLS.items():
         held = [value for value in arguments.values() if isinstance(value, np.ndarray)]
-        before = [sys.getrefcount(value) for value in held]
+        counts = [sys.getrefcount(value) for value in held]
         for _ in range(10):
             getattr(_core, function)(**arguments)
-        assert [sys.getrefcount(value) for value in held] == before
+        assert [sys.getrefcount(value) for value in held] == counts
     for row in TABLE:
         value = row.value
         before = sys.getrefcount(value)

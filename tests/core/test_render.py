@@ -257,7 +257,7 @@ def test_concurrent_calls():
     expected = [render(*job) for job in jobs]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(5):
-            for out, right in zip(pool.map(lambda job: _core.render(*job, GRID, TILE, 2), jobs), expected, strict=True):
+            for out, right in zip(pool.map(lambda job: render(*job, threads=2), jobs), expected, strict=True):
                 np.testing.assert_array_equal(out, right)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -98,7 +99,8 @@ def test_scikit_image_bit_for_bit(points, radius):
 
 @pytest.mark.parametrize("blocks", [(1, 1, 1), (2, 3, 4), (1, 5, 5), (8, 1, 1), (3, 1, 7)])
 def test_counts_are_histograms_of_the_codes(blocks):
-    for pattern, interpolation, bins in (("lbp", "bilinear", 256), ("cbp", "nearest", 32)):
+    kinds: Any = (("lbp", "bilinear", 256), ("cbp", "nearest", 32))
+    for pattern, interpolation, bins in kinds:
         volume, radii = VOLUMES["steps"], (2, 1, 3)
         codes = _core.texture_codes(volume, pattern, 8, radii, interpolation, 1)
         expected = reference.texture_counts(codes, radii, volume.shape, blocks, bins)

@@ -23,6 +23,8 @@ from mertool.extraction.stabilise import Stabiliser
 from mertool.regions import FLIP68, compose, crop_transform, invert
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))  # as when the script runs
+from typing import Any
+
 from recordings import DEFAULT_LENGTHS, LAYOUTS, TITLES, Conditions, Move, Recording, plan_layout, write_empty, writing
 from recordings.movement import (
     ACTION_UNITS,
@@ -251,8 +253,8 @@ def test_action_units_pull_the_right_way_on_both_sides(finder, unit, landmark, o
         along, down = field[y, x]
         for wanted, got in ((outwards, -side * along), (upwards, -down)):
             assert got * wanted > 0.25 if wanted else abs(got) < 0.5 * np.hypot(along, down)
-    assert np.allclose(field[:, 1:], field[:, :0:-1] * np.float32([-1, 1]), atol=2e-3)  # mirror about x = 480
-    both = one_sided[:, 1:] + one_sided[:, :0:-1] * np.float32([-1, 1])
+    assert np.allclose(field[:, 1:], field[:, :0:-1] * np.array([-1, 1], np.float32), atol=2e-3)  # mirror about x = 480
+    both = one_sided[:, 1:] + one_sided[:, :0:-1] * np.array([-1, 1], np.float32)
     assert np.allclose(both, field[:, 1:], atol=2e-3)
     assert np.isfinite(field).all()
 
@@ -591,7 +593,7 @@ HEADERS = {
     "casme3": (0, ["Subject", "Filename", "Onset", "Apex", "Offset", "AU", "Objective class", "emotion"]),
     "4dme": (0, ["sub_ID'", "video emo'", "fold_name'", "Onset", "Apex", "Offset", "AUs", "Emotion", "eye blink"]),
 }
-ODD_CELLS = {
+ODD_CELLS: dict[str, list[Any]] = {
     "samm": ["006", "Other", "Contempt"],
     "samm-lv": [-1, 0, "Macro", "Micro - 1/2", "006"],
     "casme2": ["04", "EP12_01f", "/", "EP01_2", "EP06_02_01", "EP09f", "others"],

@@ -112,13 +112,14 @@ def test_weights_depend_on_the_seed_only() -> None:
 
 
 def test_initial_spread_is_kaiming_fan_out() -> None:
-    weight = build_model(Settings(), K, 0).stage4[0].conv1.weight  # 64 -> 128 channels
+    weight = build_model(Settings(), K, 0).state_dict()["stage4.0.conv1.weight"]  # 64 -> 128 channels
     assert weight.std().item() == pytest.approx((2 / (128 * 9)) ** 0.5, rel=0.02)
 
 
 @pytest.mark.parametrize("kernel", [3, 5, 7])
 def test_stem_is_the_3d_convolution(kernel: int) -> None:
     stem = build_model(tiny(stem_kernel=kernel), K, 0).stem[0]
+    assert isinstance(stem, nn.Conv2d)
     three = nn.Conv3d(1, 4, (3, kernel, kernel), (1, 2, 2), (0, kernel // 2, kernel // 2), bias=False)
     with torch.no_grad():
         three.weight.copy_(stem_as_3d(stem.weight))

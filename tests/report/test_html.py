@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -365,7 +366,7 @@ document.getElementById("page").addEventListener("load", event => {{
 </script>"""
 
 
-def browse(page: Path, width: int, *options: str) -> dict[str, object]:
+def browse(page: Path, width: int, *options: str) -> dict[str, Any]:
     """Open a page in a frame of this width; what the browser made of it."""
     wrapper = page.with_name(f"measure-{width}.html")
     wrapper.write_text(MEASURE.format(width=width, page=page.name), encoding="utf-8")

@@ -44,7 +44,11 @@ def fill(folder, right=range(26), config=None, parts=None, init=None, **settings
 
 
 def settings_of(cell):
-    network = {RESNET: {}, CKPLUS: {"init": f"../ckplus-{cell.frames}f/final.pt"}, ARCFACE: {"arcface": True}}
+    network: dict[str, dict[str, object]] = {
+        RESNET: {},
+        CKPLUS: {"init": f"../ckplus-{cell.frames}f/final.pt"},
+        ARCFACE: {"arcface": True},
+    }
     region = {5: "roi", 6: "face"}[cell.table]
     return {"region": region, "frames": cell.frames, "abn": cell.abn, **network[cell.network]}
 
@@ -454,7 +458,15 @@ def test_what_fails_ends_it_and_leaves_no_half_table(stub):
 @pytest.fixture(scope="module")
 def ckplus(tmp_path_factory):
     home = tmp_path_factory.mktemp("CK+ é")
-    make = [sys.executable, ROOT / "examples" / "make_recordings.py", "--layout", "ckplus", "--length", "8", "9"]
+    make: list[str | Path] = [
+        sys.executable,
+        ROOT / "examples" / "make_recordings.py",
+        "--layout",
+        "ckplus",
+        "--length",
+        "8",
+        "9",
+    ]
     subprocess.run([*make, "--subjects", "2", "--clips-per-subject", "4", home / "CK"], check=True, timeout=300)
     run("extract", "CK", "--size", 96, "-o", "CK plus.npz", cwd=home)
     return home / "CK plus.npz"

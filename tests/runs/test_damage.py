@@ -167,7 +167,12 @@ def test_changed_settings_are_said_once_and_read_once(home, monkeypatch):
     config["settings"]["lr"] = 0.5
     (folder / "config.json").write_text(json.dumps(config))
     calls = []
-    monkeypatch.setattr(audit, "fingerprint", lambda run: calls.append(run) or "another")
+
+    def another(run):
+        calls.append(run)
+        return "another"
+
+    monkeypatch.setattr(audit, "fingerprint", another)
     said = "changed since they were written: folds.json or config.json, since folds 0, 1, 2 were done"
     assert files_check(folder).detail == said
     assert len(calls) == 1

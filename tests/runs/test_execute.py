@@ -212,7 +212,7 @@ def test_train_predict_and_fine_tune(pack_path, finished_run, tmp_path):
     people = sorted(set(pack.subject))
     for name, chosen in (("a", people[:2]), ("b", people[2:])):
         rows = [k for k, subject in enumerate(pack.subject) if subject in chosen]
-        arrays = {"frames": pack.frames[rows], "landmarks": pack.landmarks[rows]}
+        arrays: dict[str, np.ndarray] = {"frames": pack.frames[rows], "landmarks": pack.landmarks[rows]}
         for field in ("clip", "dataset", "subject", "emotion"):
             arrays[field] = np.array([getattr(pack, field)[k] for k in rows])
         for field in ("onset", "middle", "apex", "offset"):

@@ -181,8 +181,8 @@ def test_planted_test_labels_change_no_weight(call, select):
     """The test clips are given the labels that the network of epoch 1 answers: choosing on them, it would win."""
     clips = barred_clips()
     write_folds(Path("folds.csv"), [name for name, _, _ in clips], lambda name: name.split("/")[1] in ("p0", "p1"))
-    training = ("--folds-file", "folds.csv", "--fold", 0, *NETWORK, "--schedule", "constant", "--warmup", 0)
-    training += ("--lr", 0.01, "--batch-size", 4)
+    training: tuple[object, ...] = ("--folds-file", "folds.csv", "--fold", 0, *NETWORK)
+    training += ("--schedule", "constant", "--warmup", 0, "--lr", 0.01, "--batch-size", 4)
     write_pack(Path("true.npz"), clips)
     call("cv", "true.npz", *training, "--epochs", 1, "-o", "first")
     first = answers(Path("first/fold_0"))

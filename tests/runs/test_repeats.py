@@ -502,7 +502,7 @@ def test_mean_deviation_and_ends_are_those_of_the_runs(home):
         ("uf1", "UF1", 1),
         ("uar", "UAR", 1),
     ):
-        values = np.array([one.metrics[name] for one in singles])
+        values = np.array([dict(one.metrics)[name] for one in singles])
         mean = values.sum() / 3
         expected = [mean, (((values - mean) ** 2).sum() / 2) ** 0.5, values.min(), values.max()]
         assert expected[1] == pytest.approx(np.std(values, ddof=1))

@@ -18,6 +18,7 @@ from mertool.evaluation.folds import Folds, inner_split, subject_key_of_id
 from mertool.evaluation.predictions import Predictions
 from mertool.network import training as engine
 from mertool.network.checkpoint import load_weights, save_checkpoint
+from mertool.network.inputs import sample_augmentation
 from mertool.network.training import Validation, predict
 from mertool.pack import load_pack
 from mertool.report import load_run, render_csv, render_json
@@ -130,7 +131,6 @@ def test_networks_train_on_the_inner_training_part_and_nothing_else(home, tmp_pa
         trained.extend(ids)
         return sample_augmentation(ids, copy, epoch, settings)
 
-    sample_augmentation = crossval.sample_augmentation
     monkeypatch.setattr(crossval, "sample_augmentation", draw)
     call("cv", *packs, *options, *INNER, "--epochs", 1, "-o", "run", "--fold", 0, cwd=tmp_path)
     folds = Folds.load(tmp_path / "run" / "folds.json")
@@ -169,8 +169,8 @@ def test_the_split_seed_and_not_the_seed_draws_the_inner_part(home, finished, tm
     assert Folds.load(tmp_path / "seed" / "folds.json") == folds
     assert Predictions.read(tmp_path / "seed" / "fold_0" / "inner.csv").clip == parts[0]
     (tmp_path / "own.csv").write_text("clip,fold\n" + "".join(f"{name},{k}\n" for name, k in folds.fold_of().items()))
-    words = ("cv", "a.npz", *INNER, "--epochs", 1, "--folds-file", "own.csv", "--fold", 0)
-    call(*words, "--split-seed", other, "-o", "split", cwd=tmp_path)
+    others = ("cv", "a.npz", *INNER, "--epochs", 1, "--folds-file", "own.csv", "--fold", 0)
+    call(*others, "--split-seed", other, "-o", "split", cwd=tmp_path)
     assert Predictions.read(tmp_path / "split" / "fold_0" / "inner.csv").clip == parts[other]
 
 
@@ -396,7 +396,7 @@ def test_weights_that_are_no_numbers_are_not_validated(tmp_path, monkeypatch):
 
 def test_rules_have_names():
     with pytest.raises(UsageError, match="--select: expected one of last, inner, got 'best'"):
-        Settings(select="best")
+        Settings(select="best")  # type: ignore[arg-type]
 
 
 # Whole runs

@@ -6,6 +6,7 @@ import os
 import shlex
 from pathlib import Path
 
+import click
 from click.testing import CliRunner
 
 from mertool.cli.main import main
@@ -55,10 +56,11 @@ def refusal(*words, cwd, code):
 
 def words_of(field):
     """Every way to ask for a setting, also for its usual value."""
-    ways = []
+    ways: list[tuple[str, ...]] = []
     for option in main.commands["cv"].params:
         if option.name != field:
             continue
+        assert isinstance(option, click.Option)
         if option.is_flag:
             ways += [(name,) for name in (*option.opts, *option.secondary_opts)]
         elif hasattr(option.type, "choices"):

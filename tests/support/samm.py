@@ -108,6 +108,7 @@ def full_table() -> Rows:
     """159 made-up rows with SAMM's subjects and counts by emotion."""
     emotions = [name.title() for name, count in samm.EXPECTED.emotions.items() for _ in range(count)]
     subjects = samm.EXPECTED.subjects
+    assert isinstance(subjects, tuple)
     return [
         row(f"{subjects[n % 29]}_{n // 29 + 1}_1", 10 * n, 10 * n + 1, 10 * n + 2, emotion)
         for n, emotion in enumerate(emotions)

@@ -311,7 +311,7 @@ def test_probabilities_are_those_of_scikit_learn(n, size, cost):
 def test_balance_weighs_every_class_the_same():
     rng = np.random.default_rng(10)
     labels = np.array([0] * 40 + [1] * 12 + [2] * 5)
-    features = rng.standard_normal((57, 8)).astype(np.float32) + labels[:, None].astype(np.float32) / 3
+    features = rng.standard_normal((57, 8)).astype(np.float32) + labels[:, None].astype(np.float32) / np.float32(3)
     balanced = Problem(features, labels, 4, balance=True)
     for label, count in enumerate((40, 12, 5)):
         np.testing.assert_allclose(balanced.importance[labels == label].sum(), 57 / 3)
@@ -424,7 +424,8 @@ def test_the_order_of_clips_and_classes_does_not_matter(size):
 
 def test_shares_are_right_where_every_class_is_all_but_impossible():
     """Logistic values of 1e-400 and less are no floats; their shares are."""
-    classifier = train_classifier(*made_up(20, 2), Design(2, 1.0), CLASSES, balance=False)
+    features, labels = made_up(20, 2)
+    classifier = train_classifier(features, labels, Design(2, 1.0), CLASSES, balance=False)
     far = dataclasses.replace(classifier, weights=np.zeros((2, 3)), intercept=np.array([-1000.0, -1001.0, -np.inf]))
     found = far.predict(np.zeros((1, 2), np.float32))
     np.testing.assert_allclose(found, [[np.e / (1 + np.e), 1 / (1 + np.e), 0]])
@@ -456,7 +457,8 @@ def test_another_process_trains_the_same_bytes(tmp_path):
     said = subprocess.run(words, capture_output=True, text=True, env=env, timeout=120).stdout.split()
     expected = []
     for size in (20, 700):
-        train_classifier(*made_up(60, size), Design(size, 100.0), CLASSES, balance=True).save(tmp_path / "here.npz")
+        features, labels = made_up(60, size)
+        train_classifier(features, labels, Design(size, 100.0), CLASSES, balance=True).save(tmp_path / "here.npz")
         expected.append(hashlib.sha256((tmp_path / "here.npz").read_bytes()).hexdigest())
     assert said == expected
 

@@ -320,8 +320,8 @@ def test_two_processes_at_once_make_the_same_file(tmp_path):
         features_of(samples, SMALL)
     """
     words = [sys.executable, "-c", textwrap.dedent(code), str(pack.path)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True, "cwd": ROOT}
-    processes = [subprocess.Popen(words, **pipes) for _ in range(2)]
+    pipe = subprocess.PIPE
+    processes = [subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True, cwd=ROOT) for _ in range(2)]
     for process in processes:
         assert process.stdout.readline() == "ready\n"
     for process in processes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
@@ -53,7 +54,7 @@ def settings_of(kind, **values):
 
 def slow_histograms(volumes, settings):
     """The definition, voxel by voxel: (B, features) float64, counts or shares."""
-    radii = tuple(map(int, settings.radii.split(",")))
+    radii: Any = tuple(map(int, settings.radii.split(",")))
     x, y, t = map(int, settings.grid.split(","))
     rows = []
     for clip in volumes:
@@ -226,8 +227,8 @@ def test_a_still_clip_has_one_bin_a_plane_and_a_moving_one_more():
 def test_a_layout_says_what_the_columns_are(settings, blocks, bins, size):
     layout = layout_of(settings)
     names = tuple(region.name for region in REGIONS) if settings.region == "roi" else ("face",)
-    assert layout == (names, blocks, bins)
     assert layout.size == size == np.prod(layout.shape)
+    assert layout == (names, blocks, bins)
     volumes = noise(1, len(names), 10, 20, 20)
     assert compute_histograms(volumes, settings).shape == (1, size)
 

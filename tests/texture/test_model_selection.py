@@ -527,8 +527,7 @@ def test_a_choice_without_a_record_is_found(fold):
     assert faults_of(samples, features, training, tested, folder, AUTO) == [
         "it has no selection.csv, so nothing says how its design was chosen"
     ]
-    for one in ("n_features", "cost"):
-        settings = dataclasses.replace(FIXED, **{one: "auto"})
+    for settings in (dataclasses.replace(FIXED, n_features="auto"), dataclasses.replace(FIXED, cost="auto")):
         assert len(faults_of(samples, features, training, tested, folder, settings)) == 1
     assert faults_of(samples, features, training, tested, folder, FIXED) == []
 

@@ -153,7 +153,7 @@ def tell_squared(grid: list[list[str]], edited: dict[str, Grid], suffix: str) ->
     for line, cells in enumerate(grid, 1):
         values: Values = dict(zip(POSITIONS, (*cells, *[""] * 8), strict=False))
         if any(values.values()):
-            values["folder"] = who.get(number(values["participant"]))  # type: ignore[arg-type]
+            values["folder"] = who.get(number(values["participant"]))
             rows.append((line, values))
     return Told(rows)
 

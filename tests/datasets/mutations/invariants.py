@@ -268,10 +268,10 @@ def violations(copy: Copy, found: Any, told: Told, codes: dict[str, int] | None)
     by_name = defaultdict(set)
     for line, _, name in identified:
         by_name["/".join(name).lower()].add(line)
-    for name, lines in by_name.items():
+    for spelling, lines in by_name.items():
         if len(lines - mentioned) > 1:
             wrong.append(
-                f"{name}: rows {sorted(lines)} name it, and only {sorted(lines & mentioned)} are refused by number"
+                f"{spelling}: rows {sorted(lines)} name it, and only {sorted(lines & mentioned)} are refused by number"
             )
 
     # Every clip that was usable is used as it was, or named.

@@ -20,6 +20,8 @@ from tests.datasets.mutations.names import (
     squared_id,
 )
 
+Roles = dict[str, tuple[str, ...]]
+
 
 @dataclass(frozen=True)
 class Spec:
@@ -43,7 +45,7 @@ class Spec:
     layout: str
     dataset: str
     table: str
-    roles: dict[str, tuple[str, ...]]
+    roles: Roles
     identify: Callable[[Values], Id | None]
     emotions: tuple[str, ...]
     home: Callable[[tuple[str, ...], str, str], bool]
@@ -72,8 +74,10 @@ SAMM_ROLES = {
     "emotion": ("estimatedemotion", "emotion"),
     "duration": ("duration",),
 }
-LONG_ROLES = {"subject": ("subject",), "clip": ("filename",), "type": ("type",)} | {
-    name: (name,) for name in ("onset", "apex", "offset")
+LONG_ROLES: Roles = {
+    "subject": ("subject",),
+    "clip": ("filename",),
+    **{name: (name,) for name in ("type", "onset", "apex", "offset")},
 }
 SMIC_ROLES = {
     "subject": ("subject",),
@@ -91,7 +95,7 @@ CASME_ROLES = {
     "offset": ("offsetf", "offsetframe"),
     "emotion": ("emotion", "estimatedemotion"),
 }
-CASME3_ROLES = {"subject": ("subject", "sub"), "clip": ("filename", "seq")} | {
+CASME3_ROLES: Roles = {"subject": ("subject", "sub"), "clip": ("filename", "seq")} | {
     name: (name,) for name in ("onset", "apex", "offset", "emotion")
 }
 FOURDME_ROLES = {
@@ -121,7 +125,12 @@ def smic_home(camera: str) -> Callable[[tuple[str, ...], str, str], bool]:
 SPECS = {
     "samm": Spec("samm", "samm", SAMM, SAMM_ROLES, samm_id, SAMM_EMOTIONS, last_two, ("duration",), reach=2),
     "samm-lv": Spec(
-        *("samm-lv", "samm-lv", LONG, LONG_ROLES, samm_lv_id, SAMM_EMOTIONS),
+        "samm-lv",
+        "samm-lv",
+        LONG,
+        LONG_ROLES,
+        samm_lv_id,
+        SAMM_EMOTIONS,
         home=lambda parts, _, clip: parts[-1] == clip.rpartition("_")[0],
         whole=True,
         reach=2,

@@ -163,8 +163,7 @@ def check_ckplus(tree: Tree, files: dict[Path, bytes], found: Any, _: list[Path]
     for name, content in files.items():
         parts = CK_LABEL.fullmatch(name.name)
         if parts:
-            says = content.decode("latin1").strip()
-            labels[f"S{int(parts[1]):03d}", parts[2]].append((int(parts[3]), says))
+            labels[f"S{int(parts[1]):03d}", parts[2]].append((int(parts[3]), content.decode("latin1").strip()))
         elif name.suffix.lower() == ".txt" and any("emotion" in part.lower() for part in name.parts[:-1]):
             odd.append(name)
     pictures = {(path.parent.parent.name, path.parent.name): path.parent for path in files if path.suffix == ".png"}
@@ -200,14 +199,14 @@ def check_ckplus(tree: Tree, files: dict[Path, bytes], found: Any, _: list[Path]
         if name.name not in notes:
             wrong.append(f"{name} is not read and named nowhere")
     labels_then = [name for name in tree.files if CK_LABEL.fullmatch(name.name)]
-    for (_, subject, name), before in tree.by_id.items():
+    for (_dataset, subject, clip), before in tree.by_id.items():
         folder = before.key_frames[0].parent.relative_to(tree.out)
-        own = {path: tree.files[path] for path in labels_then if path.name.startswith(f"{subject}_{name}_")}
-        now = {path: says for path, says in files.items() if path.name.startswith(f"{subject}_{name}_") and says}
-        now = {path: says for path, says in now.items() if CK_LABEL.fullmatch(path.name)}
+        own = {path: tree.files[path] for path in labels_then if path.name.startswith(f"{subject}_{clip}_")}
+        now = {path: text for path, text in files.items() if path.name.startswith(f"{subject}_{clip}_") and text}
+        now = {path: text for path, text in now.items() if CK_LABEL.fullmatch(path.name)}
         untouched = own == now and frames_in(files, folder) == frames_in(tree.files, folder)
-        if untouched and len(labels[subject, name]) == 1 and met[subject, name] != before:
-            wrong.append(f"{before.id}: its files are unchanged, the clip is not: {met[subject, name].detail}")
+        if untouched and len(labels[subject, clip]) == 1 and met[subject, clip] != before:
+            wrong.append(f"{before.id}: its files are unchanged, the clip is not: {met[subject, clip].detail}")
     return wrong
 
 
@@ -285,9 +284,9 @@ def change_folders(files: dict[Path, bytes], rng: random.Random) -> str:
                 f"image{at}.txt",
                 f"image{at + 1}.bmp",
             ]
-            new = name.with_name(rng.choice(called))
-            files[new] = files[name]
-            if rng.random() < 0.7 and new != name:
+            other_name = name.with_name(rng.choice(called))
+            files[other_name] = files[name]
+            if rng.random() < 0.7 and other_name != name:
                 del files[name]
     return f"{kind} {folder.name}"
 
@@ -310,7 +309,7 @@ def check_smic(tree: Tree, files: dict[Path, bytes], found: Any, empty: list[Pat
             any("not used" in note and f.parts[0] in note for note in found.notes) for f in own[1:]
         ):
             own = own[:1]
-        if len(own) != 1 or CODES[smic_name(clip.clip)[1]] != clip.emotion:  # type: ignore[index]
+        if len(own) != 1 or CODES[smic_name(clip.clip)[1]] != clip.emotion:
             wrong.append(f"{clip.id}: {clip.emotion}, but its folders are {[str(f) for f in match]}")
             continue
         there = frames_in(files, own[0])

@@ -45,8 +45,8 @@ def test_a_damaged_done_json_is_never_a_traceback(copies, place_in):
             (copies / f"lbp/fold_{fold}/done.json").write_text(json.dumps(done))
         for words in READERS[:3]:
             answer(*words, "lbp", cwd=copies)
-    for words in READERS[3:]:
-        answer(*words, "lbp", cwd=copies)
+    for more in READERS[3:]:
+        answer(*more, "lbp", cwd=copies)
 
 
 @pytest.mark.parametrize("field", sorted({*TEXTURE_FIELDS, "method", "fuse_weights", "threads", "region"}))
