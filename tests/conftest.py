@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: many small tests on few cores
 
 import pytest
 
-from tests.support.command import ROOT, TINY, run
+from tests.support.command import TINY, make_recordings, run
 
 
 @pytest.fixture(scope="session")
 def recordings(tmp_path_factory):
     """Four made-up people with six clips each of the six basic emotions, as SAMM lies on disk."""
     out = tmp_path_factory.mktemp("recordings") / "SAMM é"
-    size = ("--subjects", "4", "--clips-per-subject", "6", "--length", "8", "10")
-    subprocess.run([sys.executable, ROOT / "examples" / "make_recordings.py", *size, out], check=True, timeout=600)
+    make_recordings("--subjects", 4, "--clips-per-subject", 6, "--length", 8, 10, out)
     return out
 
 

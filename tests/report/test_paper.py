@@ -18,7 +18,7 @@ import pytest
 from mertool.errors import DataError, UsageError
 from mertool.report import load_run, render_paper
 from mertool.report.paper import ARCFACE, CELLS, CKPLUS, RESNET, fill_tables
-from tests.support.command import PATH, ROOT, TINY, run, script
+from tests.support.command import PATH, ROOT, TINY, make_recordings, run, script
 from tests.support.reports import flat
 from tests.support.run_folders import CLASSES, make_run
 
@@ -458,16 +458,8 @@ def test_what_fails_ends_it_and_leaves_no_half_table(stub):
 @pytest.fixture(scope="module")
 def ckplus(tmp_path_factory):
     home = tmp_path_factory.mktemp("CK+ é")
-    make: list[str | Path] = [
-        sys.executable,
-        ROOT / "examples" / "make_recordings.py",
-        "--layout",
-        "ckplus",
-        "--length",
-        "8",
-        "9",
-    ]
-    subprocess.run([*make, "--subjects", "2", "--clips-per-subject", "4", home / "CK"], check=True, timeout=300)
+    size = ("--length", 8, 9, "--subjects", 2, "--clips-per-subject", 4)
+    make_recordings("--layout", "ckplus", *size, home / "CK")
     run("extract", "CK", "--size", 96, "-o", "CK plus.npz", cwd=home)
     return home / "CK plus.npz"
 

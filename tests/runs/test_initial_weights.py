@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
-from tests.support.command import ROOT, TINY, run
+from tests.support.command import TINY, make_recordings, run
 from tests.support.reports import flat
 
 NETWORK = TINY[:-4]  # train makes no folds
@@ -16,8 +14,7 @@ SMALL = ("--face-size", "48")
 
 
 def make(layout, out, *options):
-    command = [sys.executable, ROOT / "examples" / "make_recordings.py", "--layout", layout, "--length", "8", "9"]
-    subprocess.run([*command, *map(str, options), out], check=True, timeout=300, capture_output=True)
+    make_recordings("--layout", layout, "--length", 8, 9, *options, out)
 
 
 @pytest.fixture(scope="module")

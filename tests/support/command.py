@@ -46,3 +46,13 @@ def script(name, *arguments, cwd, **environment):
         text=True,
         timeout=600,
     )
+
+
+def make_recordings(*arguments, check=True):
+    """Run examples/make_recordings.py; gives the finished process with its text."""
+    script = str(ROOT / "examples" / "make_recordings.py")
+    command = [sys.executable, script, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    if check:
+        assert done.returncode == 0, done.stderr
+    return done
