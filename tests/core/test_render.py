@@ -17,6 +17,7 @@ from skimage.data import astronaut
 
 import mertool
 from mertool import _core
+from tests.core.calls import misaligned
 from tests.core.renderings import CASES, GRID, TILE, digest, noise, tones, turned
 from tests.support import reference
 from tests.support.command import ROOT
@@ -384,10 +385,6 @@ def read_only(array):
     return array
 
 
-def misaligned(shape):
-    return np.zeros(4 * int(np.prod(shape)) + 1, np.uint8)[1:].view(np.float32).reshape(shape)
-
-
 SHAPE = (5, 3, 40, 84)
 
 
@@ -405,7 +402,7 @@ SHAPE = (5, 3, 40, 84)
         (np.zeros(SHAPE[1:], np.uint8), {}, r"render: out must be (5, 3, 40, 84) uint8, got (3, 40, 84) uint8"),
         (np.zeros((5, 3, 40, 85), np.uint8)[..., 1:], {}, "render: out must be C-contiguous"),
         (np.zeros(SHAPE, np.uint8)[::-1], {}, "render: out must be C-contiguous"),
-        (misaligned(SHAPE), {"dtype": "float32"}, "render: out must be aligned in memory"),
+        (misaligned(np.zeros(SHAPE, np.float32)), {"dtype": "float32"}, "render: out must be aligned in memory"),
         (read_only(np.zeros(SHAPE, np.uint8)), {}, "render: out must be writeable"),
     ],
 )

@@ -20,6 +20,7 @@ from mertool.network.training import LOG_COLUMNS, arc_margin, choose_device, lea
 from mertool.settings import Settings
 from tests.support.command import ROOT
 from tests.support.processes import KilledError
+from tests.support.run_folders import timeless_log
 from tests.support.trainings import CLASSES, STEPS, fit, log, made_up, same, stopping, tiny
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -66,11 +67,7 @@ def test_killed_and_continued_equals_undisturbed(tmp_path: Path, fields: dict[st
     continued = fit(settings, CLASSES, made_up, STEPS, broken)
     assert continued.epoch == settings.epochs
     assert same(undisturbed, continued.model)
-    timeless = [
-        [{k: v for k, v in row.items() if k not in ("seconds", "images_per_s")} for row in log(f)]
-        for f in (whole, broken)
-    ]
-    assert timeless[0] == timeless[1]
+    assert timeless_log(whole) == timeless_log(broken)
     one, two = (load_weights(folder / "last.pt").state["optimizer"]["state"] for folder in (whole, broken))
     assert one.keys() == two.keys()
     assert all(torch.equal(one[i][key], two[i][key]) for i in one for key in one[i])

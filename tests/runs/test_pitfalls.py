@@ -17,9 +17,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 
-from mertool.cli.main import main
 from mertool.datasets.labels import resolve_classes
 from mertool.errors import DataError
 from mertool.evaluation.folds import Folds, group_folds, stratified_folds, subject_key_of_id
@@ -34,9 +32,11 @@ from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
 from mertool.runs.config import RunConfig, open_samples
 from mertool.runs.methods.network import inference_batches
 from mertool.settings import Settings
+from tests.support import in_process
+from tests.support.audits import verdicts
 from tests.support.command import ROOT, TINY
 from tests.support.reports import flat, render_latex, render_markdown
-from tests.support.run_folders import make_run
+from tests.support.run_folders import make_run, timeless_log, weights_of
 
 REFERENCE = ROOT / "docs" / "evaluation.md"
 
@@ -98,17 +98,12 @@ EMOTIONS = ("anger", "fear", "happiness", "surprise")
 
 
 @pytest.fixture
-def call(tmp_path, monkeypatch):
+def call(tmp_path, monkeypatch, one_process):
     """The command in this process, its folds too, so that a test may watch them at work; gives what it prints."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(
-        "mertool.runs.execute.run_each", lambda work, arguments, *_: [work(*each) for each in arguments]
-    )
 
     def command(*words, exit_code=0):
-        done = CliRunner().invoke(main, [str(word) for word in words])
-        assert done.exit_code == exit_code, done.output
-        return done.output
+        return in_process.call(*words, cwd=Path(), code=exit_code).output
 
     return command
 
@@ -155,13 +150,7 @@ def write_folds(path, ids, is_test):
 
 
 def weights(fold):
-    return {name: tensor.numpy().tobytes() for name, tensor in load_weights(fold / "final.pt").weights.items()}
-
-
-def logged(fold):
-    """log.csv without what the clock decides."""
-    rows = csv.DictReader((fold / "log.csv").read_text().splitlines())
-    return [{name: cell for name, cell in row.items() if name not in ("seconds", "images_per_s")} for row in rows]
+    return weights_of(fold / "final.pt")
 
 
 def answers(fold):
@@ -195,7 +184,7 @@ def test_planted_test_labels_change_no_weight(call, select):
     chosen_on_test, honest = (share({name: planted[name] for name in first}, answer) for answer in (first, ours))
     assert chosen_on_test == 1.0 > honest
     assert weights(Path("of true/fold_0")) == weights(Path("of planted/fold_0"))
-    assert logged(Path("of true/fold_0")) == logged(Path("of planted/fold_0"))
+    assert timeless_log(Path("of true/fold_0")) == timeless_log(Path("of planted/fold_0"))
     assert answers(Path("of true/fold_0")) == ours
     # Labels of the training part do change them: the comparison is no empty one.
     taught = next(name for name, _, _ in clips if name not in first)
@@ -288,9 +277,9 @@ def test_a_person_smuggled_into_the_training_part_fails_the_audit(call):
     call("cv", "a.npz", *NETWORK, "--epochs", 1, "--folds", 3, "-o", "mixed")
     call("cv", "a.npz", *NETWORK, "--epochs", 1, "--folds", 3, "--protocol", "group", "-o", "run")
     run = Path("run")
-    verdicts = {check.name: check.verdict for check in audit_run(run)}
-    assert (verdicts["subjects"], verdicts["clips"]) == (PASS, PASS)
-    assert {check.name: check.verdict for check in audit_run(Path("mixed"))}["subjects"] == NOTE
+    found = verdicts(run)
+    assert (found["subjects"], found["clips"]) == (PASS, PASS)
+    assert verdicts(Path("mixed"))["subjects"] == NOTE
     before = load_run(run)
     assert not before.shared_subjects
 
@@ -373,7 +362,7 @@ def test_frames_passed_off_as_clips_are_found(call, change, verdict):
     # With the frames of a recording in one fold, there is nothing to find.
     write_folds(Path("folds.csv"), [name for name, _, _ in clips], lambda name: int(name[6]) < 4)
     call("cv", "a.npz", *NETWORK, "--epochs", 1, "--folds-file", "folds.csv", "-o", "apart")
-    assert {check.name: check.verdict for check in audit_run(Path("apart"))}["pictures"] == PASS
+    assert verdicts(Path("apart"))["pictures"] == PASS
 
 
 # F1 averaged over folds; a class absent from a fold silently skipped
@@ -621,7 +610,7 @@ def test_a_test_clip_teaches_nothing(call, option):
         arguments = ("--folds-file", "folds.csv", "--fold", 0, *NETWORK, *option, "--epochs", 2, "-o", f"run {name}")
         call("cv", f"{name}.npz", *arguments)
     assert weights(Path("run a/fold_0")) == weights(Path("run b/fold_0"))
-    assert logged(Path("run a/fold_0")) == logged(Path("run b/fold_0"))
+    assert timeless_log(Path("run a/fold_0")) == timeless_log(Path("run b/fold_0"))
     one, other = ((Path(f"run {name}") / "fold_0/predictions.csv").read_text().splitlines() for name in "ab")
     assert [line.split(",")[0] for line, twin in zip(one, other, strict=True) if line != twin] == [changed]
 
@@ -732,7 +721,7 @@ def test_a_missing_or_doubled_row_stops(perfect_run, call, fault):
     with pytest.raises(DataError, match=message):
         load_run(perfect_run)
     assert message in call("report", perfect_run, exit_code=1)
-    assert {check.name: check.verdict for check in audit_run(perfect_run)}["predictions"] == FAIL
+    assert verdicts(perfect_run)["predictions"] == FAIL
 
 
 PROTOCOLS = {

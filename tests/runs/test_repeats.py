@@ -33,6 +33,7 @@ from mertool.runs import create as new_run
 from mertool.runs import start as begin
 from mertool.runs.audit import PASS, audit_run
 from mertool.settings import Settings
+from tests.support.audits import faults, verdicts
 from tests.support.command import COMMAND
 from tests.support.in_process import call, in_this_process, refusal
 from tests.support.noise import SMALL, make_pack
@@ -188,7 +189,7 @@ def test_everything_else_is_as_in_the_run(home, place, how):
             for name in ("two", "two/repeat_1")
         ]
         assert (clips[0] == clips[1]) is not new
-    assert all(check.verdict != "fail" for check in audit_run(place / "two" / "repeat_1"))
+    assert faults(place / "two" / "repeat_1") == []
 
 
 # Divided, killed, continued
@@ -351,7 +352,7 @@ def test_a_pack_that_has_moved_is_named_once_for_all_repeats(home, place):
     for name in NAMES:
         (pack,) = json.loads((place / "three" / name / "config.json").read_text())["packs"]
         assert (pack["name"], (place / "three" / name / pack["path"]).resolve()) == ("b", place / "deep" / "b.npz")
-        assert {check.name: check.verdict for check in audit_run(place / "three" / name)}["files"] == PASS
+        assert verdicts(place / "three" / name)["files"] == PASS
     (place / "whole").mkdir()
     for name in ("three", "deep"):  # and all together
         shutil.move(place / name, place / "whole" / name)
@@ -670,7 +671,7 @@ def test_an_old_run_reports_audits_resumes_and_is_made_again(place):
     call("cv", "-o", "old", "--resume", cwd=place)  # its last.pt is complete, and of before
     assert (place / "old/fold_1/predictions.csv").read_bytes() == wanted["fold_1/predictions.csv"]
     assert weights_of(place / "old/fold_1/final.pt") == wanted["fold_1/final.pt"]
-    assert all(check.verdict != "fail" for check in audit_run(place / "old"))
+    assert faults(place / "old") == []
     line = refusal("cv", "a.npz", *NETWORK, "--seed", 7, "-o", "old", "--fold", 0, cwd=place, code=2)
     assert "its settings differ (split_seed: 0 here, 7 there)" in line  # other folds
     call("cv", "a.npz", *NETWORK, "--seed", 7, "--split-seed", 7, "-o", "old", "--fold", 0, cwd=place)
@@ -688,7 +689,7 @@ def test_an_old_run_whose_pack_moved_keeps_its_fingerprint(place):
     for key in ("path", "name"):
         del before["packs"][0][key]
     assert after == before
-    assert {check.name: check.verdict for check in audit_run(place / "old")}["files"] == PASS
+    assert verdicts(place / "old")["files"] == PASS
 
 
 @pytest.mark.parametrize("what", ["gone", "no clips", "a list", "packs without hash"])

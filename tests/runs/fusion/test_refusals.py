@@ -9,7 +9,7 @@ import pytest
 
 from mertool import settings as config
 from mertool.cli.main import main
-from mertool.runs.audit import FAIL, audit_run
+from tests.support.audits import faults
 from tests.support.fusions import FOLDS, NET
 from tests.support.in_process import call, refusal, words_of
 from tests.support.noise import make_pack
@@ -80,7 +80,7 @@ def test_the_folds_of_another_run_make_it_fit(home):
     call("cv", "--fuse", "lbp", "fits", "-o", "one", cwd=home)
     call("cv", "--fuse", "fits", "lbp", "-o", "two", cwd=home)
     for name in ("one", "two"):
-        assert [check for check in audit_run(home / name) if check.verdict == FAIL] == []
+        assert faults(home / name) == []
         words = shlex.split(call("report", "--command", name, cwd=home).stdout)
         call(*words[1:], cwd=home)
         assert files_of(home / f"{name}-again") == files_of(home / name)

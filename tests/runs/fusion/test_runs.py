@@ -19,7 +19,7 @@ from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
 from mertool.runs.config import RunConfig, fingerprint
 from mertool.texture.classifier import Classifier
 from mertool.texture.features import features_of
-from tests.support.audits import findings, sign_again
+from tests.support.audits import faults, findings, sign_again
 from tests.support.command import run
 from tests.support.fusions import FOLDS, MEMBERS, NET, check_fused, forge, shares, table, weights_in
 from tests.support.in_process import call, refusal
@@ -220,7 +220,7 @@ def test_a_fusion_moves_together_with_its_runs(home, tmp_path):
     before = table(moved / "fitted")
     call("cv", "-o", moved / "fitted", "--resume", cwd="/")
     assert table(moved / "fitted") == before
-    assert [check for check in audit_run(moved / "fitted") if check.verdict == FAIL] == []
+    assert faults(moved / "fitted") == []
     call("predict", moved / "fitted", moved / "a.npz", cwd="/")
 
 
@@ -234,7 +234,7 @@ def test_runs_that_moved_are_named_again(home):
     assert line.startswith(f"Error: {home}/lbp: not a run folder")
     call("cv", "--fuse", "away/lbp", "cbp", "-o", "equal", "--resume", cwd=home)
     assert table(home / "equal") == before
-    assert [check for check in audit_run(home / "equal") if check.verdict == FAIL] == []
+    assert faults(home / "equal") == []
 
 
 def test_a_fusion_outlives_its_runs(home):
@@ -332,7 +332,7 @@ def test_people_whom_the_weights_of_a_run_have_seen_make_the_fusion_subject_depe
     for member in values["members"]:
         member["people"] = []
     write_json(tmp_path / "fused/config.json", values)
-    assert [check.name for check in audit_run(tmp_path / "fused") if check.verdict == FAIL]  # nor can it be hidden
+    assert faults(tmp_path / "fused")  # nor can it be hidden
 
 
 def test_repeats_are_not_fused_and_it_is_said(home):
@@ -347,7 +347,7 @@ def test_repeats_are_not_fused_and_it_is_said(home):
     done = call("cv", "--fuse", "two/repeat_1", "one", "-o", "fused 1", cwd=home)
     assert done.stderr == ""
     check_fused(home / "fused 1", [home / "two/repeat_1", home / "one"], [[0.5, 0.5]] * 3)
-    assert [check for check in audit_run(home / "fused 1") if check.verdict == FAIL] == []
+    assert faults(home / "fused 1") == []
 
 
 def test_runs_of_several_packs_fuse(tmp_path):
@@ -359,7 +359,7 @@ def test_runs_of_several_packs_fuse(tmp_path):
     done = call("cv", "--fuse", "lbp", "cbp", "-o", "fused", cwd=tmp_path)
     assert "packs                    noise, other" in done.stdout
     assert "leave-dataset-out, 2 folds" in done.stdout
-    assert [check for check in audit_run(tmp_path / "fused") if check.verdict == FAIL] == []
+    assert faults(tmp_path / "fused") == []
     assert "Per data set" in done.stdout
 
 

@@ -11,9 +11,9 @@ from click.testing import CliRunner
 
 from mertool import settings as config
 from mertool.cli.main import main
-from mertool.runs.audit import FAIL, audit_run
 from mertool.settings import GROUPS, Settings
 from mertool.texture import features as texture
+from tests.support.audits import faults
 from tests.support.in_process import COMMANDS, call, refusal, said, words_of
 from tests.support.noise import SMALL, make_pack
 from tests.support.reports import flat
@@ -224,7 +224,7 @@ def test_a_training_part_of_one_person_leaves_nothing_to_choose_on_and_nothing_b
     assert not (tmp_path / "run").exists()  # as with --select inner
     call(*words, *ONE_DESIGN, cwd=tmp_path)
     assert {path.name for path in (tmp_path / "run/fold_0").iterdir()} == FOLD - {"inner.csv", "selection.csv"}
-    assert [check.name for check in audit_run(tmp_path / "run") if check.verdict == FAIL] == []
+    assert faults(tmp_path / "run") == []
     text = flat(call("report", "run", cwd=tmp_path).stdout)
     assert "Features of highest Fisher ratio and the classifier are of the training part alone (24, 24 of 180" in text
 

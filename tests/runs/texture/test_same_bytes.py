@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from mertool.pack import load_pack
-from mertool.runs.audit import FAIL, audit_run
+from tests.support.audits import faults
 from tests.support.command import COMMAND, run
 from tests.support.in_process import call, refusal
 from tests.support.noise import make_pack
@@ -162,7 +162,7 @@ def test_the_command_that_the_report_prints_makes_the_same_bytes(place, options)
     shutil.rmtree(place / "b ö.features")
     call(*words[1:], cwd=place)
     assert files_of(place / "runs/a run-again") == files_of(place / "runs/a run")
-    assert [check.name for check in audit_run(place / "runs/a run") if check.verdict == FAIL] == []
+    assert faults(place / "runs/a run") == []
 
 
 # Killed and continued
