@@ -7,7 +7,7 @@ import random
 import re
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ class Tree:
             for path in sorted(out.rglob("*"))
             if path.is_file()
         }
+        self.frames = frames_by_folder(self.files)
         self.base = read_clips(out, dataset=layout)
         self.by_id = {(c.dataset, c.subject, c.clip): c for c in self.base.clips if c.status == OK}
 
@@ -52,16 +53,16 @@ class Tree:
             (self.out / name).mkdir(parents=True, exist_ok=True)
 
 
-def frames_in(files: dict[Path, bytes], folder: Path) -> dict[int, list[str]]:
-    found: dict[int, list[str]] = defaultdict(list)
+def frames_by_folder(files: Iterable[Path]) -> dict[Path, dict[int, list[str]]]:
+    """The names of the pictures in each folder, by frame number."""
+    found: dict[Path, dict[int, list[str]]] = defaultdict(lambda: defaultdict(list))
     for name in files:
-        if name.parent == folder and name.suffix in (".png", ".bmp", ".jpg") and re.search("[0-9]", name.stem):
-            found[frame_of(name.name)].append(name.name)
+        if name.suffix in (".png", ".bmp", ".jpg") and re.search("[0-9]", name.stem):
+            found[name.parent][frame_of(name.name)].append(name.name)
     return found
 
 
-def check_pictures(clip: Any, tree: Tree, files: dict[Path, bytes], folder: Path) -> str:
-    there = frames_in(files, folder)
+def check_pictures(clip: Any, tree: Tree, folder: Path, there: dict[int, list[str]]) -> str:
     numbers = (clip.onset, clip.middle, clip.apex)
     if {path.parent for path in clip.key_frames} != {tree.out / folder}:
         return f"key frames outside {folder}"
@@ -167,6 +168,7 @@ def check_ckplus(tree: Tree, files: dict[Path, bytes], found: Any, _: list[Path]
         elif name.suffix.lower() == ".txt" and any("emotion" in part.lower() for part in name.parts[:-1]):
             odd.append(name)
     pictures = {(path.parent.parent.name, path.parent.name): path.parent for path in files if path.suffix == ".png"}
+    frames = frames_by_folder(files)
     notes = " ".join(found.notes)
     wrong = []
     met = {}
@@ -183,14 +185,14 @@ def check_ckplus(tree: Tree, files: dict[Path, bytes], found: Any, _: list[Path]
         if not re.fullmatch(r"\+?[0-9]+(\.0*)?(e\+?0*)?", text) or CK_EMOTIONS.get(int(float(text))) != clip.emotion:
             wrong.append(f"{clip.id}: {clip.emotion}, the label says {text!r}")
         folder = pictures[who]
-        there = frames_in(files, folder)
+        there = frames[folder]
         if clip.onset != min(there):
             wrong.append(f"{clip.id}: onset {clip.onset}, the first frame is {min(there)}")
         if clip.apex != peak and f"apex frame {peak} is not on disk, {clip.apex}" not in clip.detail:
             wrong.append(f"{clip.id}: apex {clip.apex}, the label says {peak}")
         if max(there) > peak and str(peak) not in clip.detail:
             wrong.append(f"{clip.id}: frames behind the peak {peak}, which detail does not say")
-        if trouble := check_pictures(clip, tree, files, folder):
+        if trouble := check_pictures(clip, tree, folder, there):
             wrong.append(f"{clip.id}: {trouble}")
     for who in labels:
         if who not in met and not any(f"{who[0]}_{who[1]}_" in note for note in found.notes):
@@ -204,7 +206,7 @@ def check_ckplus(tree: Tree, files: dict[Path, bytes], found: Any, _: list[Path]
         own = {path: tree.files[path] for path in labels_then if path.name.startswith(f"{subject}_{clip}_")}
         now = {path: text for path, text in files.items() if path.name.startswith(f"{subject}_{clip}_") and text}
         now = {path: text for path, text in now.items() if CK_LABEL.fullmatch(path.name)}
-        untouched = own == now and frames_in(files, folder) == frames_in(tree.files, folder)
+        untouched = own == now and frames[folder] == tree.frames[folder]
         if untouched and len(labels[subject, clip]) == 1 and met[subject, clip] != before:
             wrong.append(f"{before.id}: its files are unchanged, the clip is not: {met[subject, clip].detail}")
     return wrong
@@ -293,6 +295,7 @@ def change_folders(files: dict[Path, bytes], rng: random.Random) -> str:
 
 def check_smic(tree: Tree, files: dict[Path, bytes], found: Any, empty: list[Path]) -> list[str]:
     folders = {name.parent for name in files if name.suffix == ".bmp"} | set(empty)
+    frames = frames_by_folder(files)
     wrong = []
     met = set()
     for clip in found.clips:
@@ -312,7 +315,7 @@ def check_smic(tree: Tree, files: dict[Path, bytes], found: Any, empty: list[Pat
         if len(own) != 1 or CODES[smic_name(clip.clip)[1]] != clip.emotion:
             wrong.append(f"{clip.id}: {clip.emotion}, but its folders are {[str(f) for f in match]}")
             continue
-        there = frames_in(files, own[0])
+        there = frames[own[0]]
         if (clip.onset, clip.offset) != (min(there), max(there)):
             wrong.append(f"{clip.id}: {clip.onset}..{clip.offset} of {min(there)}..{max(there)}")
         middle = (min(there) + max(there) + 1) // 2
@@ -322,13 +325,13 @@ def check_smic(tree: Tree, files: dict[Path, bytes], found: Any, empty: list[Pat
             wrong.append(f"{clip.id}: used, though two files have one number")
         if clip.subject.removeprefix("s") not in [part.removeprefix("s").lstrip("0") for part in own[0].parts]:
             wrong.append(f"{clip.id}: lies in the folder of another subject, {own[0]}, which nothing says")
-        if trouble := check_pictures(clip, tree, files, own[0]):
+        if trouble := check_pictures(clip, tree, own[0], there):
             wrong.append(f"{clip.id}: {trouble}")
     now = {(clip.dataset, clip.subject, clip.clip): clip for clip in found.clips}
     for who, before in tree.by_id.items():
         folder = before.key_frames[0].parent.relative_to(tree.out)
         alone = [f for f in folders if smic_name(f.name) == smic_name(folder.name) and "HS" in f.parts] == [folder]
-        if alone and frames_in(files, folder) == frames_in(tree.files, folder) and now.get(who) != before:
+        if alone and frames[folder] == tree.frames[folder] and now.get(who) != before:
             wrong.append(f"{before.id}: its files are unchanged, the clip is not: {now.get(who)}")
     said = " ".join((*found.notes, *found.strays, *(clip.detail for clip in found.clips)))
     unread = "".join(f"{note}\n" for note in found.notes if note.startswith("folders with pictures that were not read"))
