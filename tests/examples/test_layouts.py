@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 from python_calamine import CalamineWorkbook
 from recordings import LAYOUTS, TITLES, write_empty, writing
-from recordings.movement import (
-    action_units,
-)
+from recordings.movement import action_units
 from recordings.tables import write_book
 
 from mertool.datasets.frames import frame_number, is_junk

@@ -10,14 +10,7 @@ import numpy as np
 import openpyxl
 import pytest
 import skimage.data
-from recordings.movement import (
-    ACTION_UNITS,
-    PROTOTYPES,
-    Expression,
-    draw_expression,
-    gaussian_field,
-    time_course,
-)
+from recordings.movement import ACTION_UNITS, PROTOTYPES, Expression, draw_expression, gaussian_field, time_course
 from recordings.plan import BASIC, deal
 
 from mertool.extraction.image_files import read_picture

@@ -8,10 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from recordings import Conditions, Move, Recording, write_empty
-from recordings.movement import (
-    Scene,
-    render,
-)
+from recordings.movement import Scene, render
 
 from mertool.extraction.image_files import read_picture
 from mertool.extraction.stabilise import Stabiliser

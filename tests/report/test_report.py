@@ -15,14 +15,7 @@ import pytest
 
 from mertool.errors import DataError, FileError, MertoolError
 from mertool.evaluation.metrics import evaluate
-from mertool.report import (
-    find_newest_run,
-    load_run,
-    render_csv,
-    render_json,
-    render_megc,
-    render_text,
-)
+from mertool.report import find_newest_run, load_run, render_csv, render_json, render_megc, render_text
 from mertool.settings import Settings
 from tests.support.reports import flat, render_latex, render_markdown
 from tests.support.run_folders import CLASSES, FOLD_0, FOLD_1, Clip, make_run

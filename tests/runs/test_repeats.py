@@ -21,13 +21,7 @@ from mertool.files import write_json
 from mertool.network import training as engine
 from mertool.network.checkpoint import save_checkpoint
 from mertool.pack import file_sha256
-from mertool.report import (
-    find_newest_run,
-    load_run,
-    render_csv,
-    render_json,
-    render_text,
-)
+from mertool.report import find_newest_run, load_run, render_csv, render_json, render_text
 from mertool.runs import config as runs
 from mertool.runs import create as new_run
 from mertool.runs import start as begin

@@ -82,12 +82,12 @@ def answer(*words, cwd):
     return done
 
 
-COMMANDS = {parameter.name: parameter for parameter in main.commands["cv"].params}
+CV_OPTIONS = {parameter.name: parameter for parameter in main.commands["cv"].params}
 
 
 def said(field):
     """Words that ask for another value of a setting than the usual one."""
-    option, usual = COMMANDS[field], getattr(Settings(), field)
+    option, usual = CV_OPTIONS[field], getattr(Settings(), field)
     if field in ("radii", "grid", "n_features", "cost"):
         return (option.opts[0], {"radii": "2,1,1", "grid": "1,2,1", "n_features": "12", "cost": "5"}[field])
     if isinstance(usual, bool):

@@ -5,10 +5,7 @@ from __future__ import annotations
 import html
 import re
 
-from mertool.report import (
-    BLOCK_FORMATS,
-    report_blocks,
-)
+from mertool.report import BLOCK_FORMATS, report_blocks
 from tests.support.in_process import call
 
 

@@ -12,9 +12,7 @@ from torch import Tensor
 
 from mertool.network import training
 from mertool.network.model import Network
-from mertool.network.training import (
-    Fitted,
-)
+from mertool.network.training import Fitted
 from mertool.runs.layout import FoldFolder
 from mertool.settings import Settings
 from tests.support.processes import KilledError

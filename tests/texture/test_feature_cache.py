@@ -20,10 +20,7 @@ from mertool.network.inputs import Samples
 from mertool.pack import load_pack
 from mertool.settings import Settings
 from mertool.texture import features as texture
-from mertool.texture.features import (
-    features_of,
-    layout_of,
-)
+from mertool.texture.features import features_of, layout_of
 from tests.support.command import ROOT
 from tests.support.damage import Payload
 from tests.support.texture_packs import SMALL, changed, make_pack, only_reading, samples_of

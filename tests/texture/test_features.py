@@ -10,12 +10,7 @@ import pytest
 from mertool import _core
 from mertool.errors import DataError, UsageError
 from mertool.regions import GRID, REGIONS, face_transforms, region_transforms
-from mertool.texture.features import (
-    check_packs,
-    features_of,
-    interpolate_frames,
-    texture_volumes,
-)
+from mertool.texture.features import check_packs, features_of, interpolate_frames, texture_volumes
 from tests.support.texture_packs import SMALL, changed, make_pack, only_reading, samples_of
 
 PLAIN = np.array([[1, 0]] * 3, np.float32)

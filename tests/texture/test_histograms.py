@@ -12,11 +12,7 @@ from skimage.feature import local_binary_pattern
 
 from mertool.regions import REGIONS
 from mertool.settings import Settings
-from mertool.texture.features import (
-    compute_histograms,
-    layout_of,
-    uniform_labels,
-)
+from mertool.texture.features import compute_histograms, layout_of, uniform_labels
 from tests.support import golden, reference
 from tests.support.texture_packs import changed, noise
 

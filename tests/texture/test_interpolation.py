@@ -6,9 +6,7 @@ import numpy as np
 import pytest
 
 from mertool.texture import features as texture
-from mertool.texture.features import (
-    interpolate_frames,
-)
+from mertool.texture.features import interpolate_frames
 from tests.support import reference
 from tests.support.texture_packs import noise
 

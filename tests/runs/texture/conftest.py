@@ -9,13 +9,7 @@ import torch
 
 from tests.support.in_process import call, in_this_process
 from tests.support.noise import make_pack
-from tests.support.texture_runs import (
-    CBP,
-    GROUP,
-    LBP,
-    ONE_DESIGN,
-    PEOPLE,
-)
+from tests.support.texture_runs import CBP, GROUP, LBP, ONE_DESIGN, PEOPLE
 
 
 @pytest.fixture(scope="session")

@@ -25,14 +25,7 @@ from tests.support.in_process import call, refusal
 from tests.support.noise import make_pack
 from tests.support.reports import flat, page_of
 from tests.support.run_folders import done_of, edit_predictions
-from tests.support.texture_runs import (
-    GROUP,
-    LBP,
-    ONE_DESIGN,
-    PEOPLE,
-    tampered,
-    texture_files,
-)
+from tests.support.texture_runs import GROUP, LBP, ONE_DESIGN, PEOPLE, tampered, texture_files
 
 pytestmark = pytest.mark.usefixtures("one_process")
 

@@ -10,9 +10,7 @@ from mertool import settings as config
 from mertool.files import write_json
 from tests.support.damage import DAMAGED
 from tests.support.in_process import answer, refusal
-from tests.support.texture_runs import (
-    TEXTURE_FIELDS,
-)
+from tests.support.texture_runs import TEXTURE_FIELDS
 
 pytestmark = pytest.mark.usefixtures("one_process")
 

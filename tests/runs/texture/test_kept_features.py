@@ -11,14 +11,7 @@ from mertool.settings import GROUPS
 from tests.support.in_process import call, said
 from tests.support.noise import make_pack
 from tests.support.run_folders import files_of
-from tests.support.texture_runs import (
-    GROUP,
-    LBP,
-    ONE_DESIGN,
-    PEOPLE,
-    TEXTURE_FIELDS,
-    tampered,
-)
+from tests.support.texture_runs import GROUP, LBP, ONE_DESIGN, PEOPLE, TEXTURE_FIELDS, tampered
 
 pytestmark = pytest.mark.usefixtures("one_process")
 

@@ -14,14 +14,7 @@ from tests.support.in_process import call
 from tests.support.noise import make_pack
 from tests.support.reports import flat
 from tests.support.run_folders import done_of, files_of, probabilities
-from tests.support.texture_runs import (
-    CBP,
-    GROUP,
-    LBP,
-    ONE_DESIGN,
-    PEOPLE,
-    SIZE,
-)
+from tests.support.texture_runs import CBP, GROUP, LBP, ONE_DESIGN, PEOPLE, SIZE
 
 pytestmark = pytest.mark.usefixtures("one_process")
 

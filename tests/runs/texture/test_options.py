@@ -14,18 +14,11 @@ from mertool.cli.main import main
 from mertool.settings import GROUPS, Settings
 from mertool.texture import features as texture
 from tests.support.audits import faults
-from tests.support.in_process import COMMANDS, call, refusal, said, words_of
+from tests.support.in_process import CV_OPTIONS, call, refusal, said, words_of
 from tests.support.noise import SMALL, make_pack
 from tests.support.reports import flat
 from tests.support.run_folders import files_of
-from tests.support.texture_runs import (
-    FOLD,
-    GROUP,
-    LBP,
-    ONE_DESIGN,
-    PEOPLE,
-    TEXTURE_FIELDS,
-)
+from tests.support.texture_runs import FOLD, GROUP, LBP, ONE_DESIGN, PEOPLE, TEXTURE_FIELDS
 
 pytestmark = pytest.mark.usefixtures("one_process")
 
@@ -69,7 +62,7 @@ def test_every_setting_is_of_networks_or_of_textures_or_of_all():
     fields = {field.name for field in dataclasses.fields(Settings)}
     assert fields == shared | {"fuse_weights"} | set(TEXTURE_FIELDS) | set(NETWORK_FIELDS)
     assert not set(TEXTURE_FIELDS) & set(NETWORK_FIELDS)
-    assert fields <= set(COMMANDS)
+    assert fields <= set(CV_OPTIONS)
 
 
 @pytest.mark.parametrize("resume", [(), ("--resume",)], ids=["begun", "begun with --resume"])

@@ -21,10 +21,7 @@ from tests.support.in_process import call, refusal
 from tests.support.noise import SMALL, make_pack
 from tests.support.reports import flat, page_of
 from tests.support.run_folders import done_of
-from tests.support.texture_runs import (
-    GROUP,
-    LBP,
-)
+from tests.support.texture_runs import GROUP, LBP
 
 pytestmark = pytest.mark.usefixtures("one_process")
 

@@ -20,13 +20,7 @@ from mertool.texture.model_selection import read_selection
 from tests.support.in_process import call, refusal
 from tests.support.noise import make_pack
 from tests.support.run_folders import done_of, files_of, probabilities
-from tests.support.texture_runs import (
-    FOLD,
-    GROUP,
-    LBP,
-    ONE_DESIGN,
-    PEOPLE,
-)
+from tests.support.texture_runs import FOLD, GROUP, LBP, ONE_DESIGN, PEOPLE
 
 pytestmark = pytest.mark.usefixtures("one_process")
 

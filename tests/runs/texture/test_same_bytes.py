@@ -22,13 +22,7 @@ from tests.support.in_process import call, refusal
 from tests.support.noise import make_pack
 from tests.support.processes import KilledError, descendants, zombie
 from tests.support.run_folders import files_of
-from tests.support.texture_runs import (
-    CBP,
-    GROUP,
-    LBP,
-    ONE_DESIGN,
-    PEOPLE,
-)
+from tests.support.texture_runs import CBP, GROUP, LBP, ONE_DESIGN, PEOPLE
 
 pytestmark = pytest.mark.usefixtures("one_process")
 
