@@ -13,6 +13,8 @@ from mertool.cli.main import main
 from mertool.runs import execute
 from mertool.settings import Settings
 
+CV_OPTIONS = {parameter.name: parameter for parameter in main.commands["cv"].params}
+
 
 def in_this_process(monkeypatch):
     """Let `cv` and `train` work on their folds in this process, one after the other."""
@@ -82,10 +84,7 @@ def answer(*words, cwd):
     return done
 
 
-CV_OPTIONS = {parameter.name: parameter for parameter in main.commands["cv"].params}
-
-
-def said(field):
+def other_words_for(field):
     """Words that ask for another value of a setting than the usual one."""
     option, usual = CV_OPTIONS[field], getattr(Settings(), field)
     if field in ("radii", "grid", "n_features", "cost"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mertool.settings import GROUPS
-from tests.support.in_process import call, said
+from tests.support.in_process import call, other_words_for
 from tests.support.noise import make_pack
 from tests.support.run_folders import files_of
 from tests.support.texture_runs import GROUP, LBP, ONE_DESIGN, PEOPLE, TEXTURE_FIELDS, tampered
@@ -51,7 +51,7 @@ def test_features_kept_for_one_setting_are_never_taken_for_another(place, kind):
     unfit = {"n_features", "cost"} | (GROUPS["cbp-top"] if kind == "lbp-top" else GROUPS["lbp-top"])
     base = ("--method", kind, "--face-size", 32, *GROUP, *ONE_DESIGN)
     fields = sorted(set(TEXTURE_FIELDS) - unfit)
-    variants = {"": (), "face_size": ("--face-size", 34), **{field: said(field) for field in fields}}
+    variants = {"": (), "face_size": ("--face-size", 34), **{field: other_words_for(field) for field in fields}}
     found = {}
     for field, words in variants.items():
         call("cv", "a.npz", *base, *words, "-o", f"with {field}", "--fold", 0, cwd=place)

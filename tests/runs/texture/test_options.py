@@ -14,7 +14,7 @@ from mertool.cli.main import main
 from mertool.settings import GROUPS, Settings
 from mertool.texture import features as texture
 from tests.support.audits import faults
-from tests.support.in_process import CV_OPTIONS, call, refusal, said, words_of
+from tests.support.in_process import CV_OPTIONS, call, other_words_for, refusal, words_of
 from tests.support.noise import SMALL, make_pack
 from tests.support.reports import flat
 from tests.support.run_folders import files_of
@@ -46,7 +46,7 @@ def test_each_option_makes_another_run_of_another_name(place):
     names = Counter()
     for kind, fields in (("lbp-top", GROUPS["cbp-top"]), ("cbp-top", GROUPS["lbp-top"])):
         for field in ("method", *sorted(set(TEXTURE_FIELDS) - fields)):
-            words = () if field == "method" else said(field)
+            words = () if field == "method" else other_words_for(field)
             done = call("cv", "a.npz", "--method", kind, "--face-size", 32, *words, "--plan", cwd=place)
             names[shlex.split(done.stdout.splitlines()[0])[3]] += 1
     assert len(names) == 2 * (1 + len(TEXTURE_FIELDS) - 2)
