@@ -18,12 +18,6 @@ from tests.support import reference
 from tests.support.scenes import error_px, fitted, make_scene
 
 
-@pytest.fixture(scope="module")
-def portrait(finder):
-    grey = np.ascontiguousarray(skimage.data.astronaut()[..., 1])
-    return grey, finder.find(grey).landmarks
-
-
 def measured(made, finder, k=12):
     onset = made.frame(0)
     return Stabiliser(onset, finder.find(onset).landmarks).motion(made.frame(k))
