@@ -69,6 +69,7 @@ def extract(
     *,
     jobs: int | None = None,
     landmarks: Path | None = None,
+    overwrite: bool = False,
     on_progress: Progress | None = None,
     **options: Any,
 ) -> Extraction:
@@ -79,22 +80,30 @@ def extract(
         output: The pack's path; ends in .npz.
         jobs: Clips at once; default: the cores that this process may use.
         landmarks: dlib's 68-point model; default: as `mertool extract` finds it.
+        overwrite: Make the pack again even if nothing changed.
         on_progress: Called with (clips done, clips in all).
-        options: size, align, aligned, sequence, apex, jitter, jitter_seed, overwrite: see
-            `mertool.extraction.extract.extract`.
+        options: Fields of `mertool.extraction.options.ExtractOptions`: size=256, align="stabilised", sequence=5, ...
 
     Returns:
-        The pack, one row per clip of the annotation, and whether it was made anew.
+        The pack, one row per clip of the annotation, and whether it was made again.
 
     Raises:
         MertoolError: No clip can be used, or the output cannot be written.
     """
     from .extraction.extract import extract as make_pack
     from .extraction.faces import find_landmark_model
+    from .extraction.options import ExtractOptions
 
-    model = None if options.get("aligned") else find_landmark_model(landmarks)
-    at_once = available_cores() if jobs is None else jobs
-    return make_pack(annotations, Path(output), landmarks=model, jobs=at_once, progress=on_progress, **options)
+    chosen = ExtractOptions(**options)
+    return make_pack(
+        annotations,
+        Path(output),
+        chosen,
+        landmarks=None if chosen.aligned else find_landmark_model(landmarks),
+        jobs=available_cores() if jobs is None else jobs,
+        overwrite=overwrite,
+        progress=on_progress,
+    )
 
 
 def open_pack(path: Path | str) -> Pack:

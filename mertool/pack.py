@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import DataError, FileError
+from .errors import FileError, PackError
 from .files import atomic_file
 from .text import os_error_text
 
@@ -45,7 +45,8 @@ _DAMAGE = (
     TypeError,
     ValueError,
 )
-_TEXT = ("clip", "dataset", "subject", "emotion")
+# Member -> attribute of `Pack`.
+_TEXT = {"clip": "clip_name", "dataset": "dataset", "subject": "subject", "emotion": "emotion"}
 _NUMBERS = ("onset", "middle", "apex", "offset")
 
 
@@ -56,17 +57,17 @@ class Pack:
     Attributes:
         path: The file it came from.
         frames: (N, 3, S, S) uint8.
-        landmarks: (N, 3, 68, 2) float32, NaN where there are none.
-        clip, dataset, subject, emotion: N texts each.
+        landmarks: (N, 3, 68, 2) float32, NaN if there are none.
+        clip_name, dataset, subject, emotion: N texts each.
         sequence: (N, L, S, S) uint8 or None.
-        head: (N, 3, 2, 3) float32: how the head's motion was taken out of each key frame; None where it was not.
+        head: (N, 3, 2, 3) float32: how the head's motion was taken out of each key frame; None if it was not.
         meta: Settings and versions of the extraction, and a row for every clip of the annotation.
     """
 
     path: Path
     frames: NDArray[np.uint8]
     landmarks: NDArray[np.float32]
-    clip: tuple[str, ...]
+    clip_name: tuple[str, ...]
     dataset: tuple[str, ...]
     subject: tuple[str, ...]
     emotion: tuple[str, ...]
@@ -76,8 +77,8 @@ class Pack:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """`dataset/subject/clip` of each row."""
-        return tuple("/".join(row) for row in zip(self.dataset, self.subject, self.clip, strict=True))
+        """`dataset/subject/name` of each row."""
+        return tuple("/".join(row) for row in zip(self.dataset, self.subject, self.clip_name, strict=True))
 
     @property
     def has_landmarks(self) -> bool:
@@ -86,11 +87,12 @@ class Pack:
 
     @property
     def alignment(self) -> str:
-        """How frames were aligned: "stabilised", "clip", "frame" (see `extract --align`), or "none" of aligned pictures
-        that were taken as they are.
+        """How frames were aligned: "stabilised", "clip", "frame" (see `extract --align`), or "none" for aligned
+        pictures that were taken as they are.
         """
         settings = self.meta.get("settings")
-        settings = settings if isinstance(settings, dict) else {}
+        if not isinstance(settings, dict):
+            settings = {}
         align = str(settings.get("align", "clip"))
         return "none" if settings.get("aligned") is True and align == "clip" else align
 
@@ -128,58 +130,42 @@ def load_pack(path: Path) -> Pack:
 
     Raises:
         FileError: It is missing or cannot be read.
-        DataError: It is not a pack, is damaged, or was written by a newer mertool.
+        PackError: It is not a pack, is damaged, or was written by a newer mertool.
     """
     again = 'make it again with "mertool extract"'
     try:
         with zipfile.ZipFile(path) as archive:
             names = {Path(name).stem for name in archive.namelist()}
             if "meta" not in names:
-                raise DataError(f"{path}: not a pack of mertool (no member 'meta'); {again}")
+                raise PackError(f"{path}: not a pack of mertool (no member 'meta'); {again}")
             meta = json.loads(str(_read(archive, "meta")))
             if not isinstance(meta, dict) or not isinstance(meta.get("format"), int):
-                raise DataError(f"{path}: not a pack of mertool (no format number); {again}")
+                raise PackError(f"{path}: not a pack of mertool (no format number); {again}")
             if meta["format"] > FORMAT:
-                raise DataError(
+                raise PackError(
                     f"{path}: pack format {meta['format']}, this mertool reads up to {FORMAT}; update mertool"
                 )
             missing = {"frames", "landmarks", *_TEXT, *_NUMBERS} - names
             if missing:
-                raise DataError(f"{path}: incomplete pack, no {', '.join(sorted(missing))}; {again}")
+                raise PackError(f"{path}: incomplete pack, no {', '.join(sorted(missing))}; {again}")
             frames = _map(archive, path, "frames")
             sequence = _map(archive, path, "sequence") if "sequence" in names else None
             head = _read(archive, "head") if "head" in names else None
             arrays = {name: _read(archive, name) for name in ("landmarks", *_TEXT, *_NUMBERS)}
     except _DAMAGE as error:
-        if isinstance(error, DataError):
+        if isinstance(error, PackError):
             raise
-        raise DataError(f"{path}: damaged or not a pack ({error}); {again}") from error
+        raise PackError(f"{path}: damaged or not a pack ({error}); {again}") from error
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
-    n = len(frames)
-    right = (
-        frames.ndim == 4
-        and frames.shape[1] == 3
-        and frames.shape[2] == frames.shape[3]
-        and frames.dtype == np.uint8
-        and arrays["landmarks"].shape == (n, 3, 68, 2)
-        and arrays["landmarks"].dtype == np.float32
-        and all(arrays[name].shape == (n,) and arrays[name].dtype.kind == "U" for name in _TEXT)
-        and all(arrays[name].shape == (n,) and arrays[name].dtype.kind == "i" for name in _NUMBERS)
-        and (
-            sequence is None
-            or (sequence.dtype == np.uint8 and sequence.ndim == 4 and sequence.shape[::2] == frames.shape[::2])
-        )
-        and (head is None or (head.shape == (n, 3, 2, 3) and head.dtype == np.float32))
-    )
-    if not right:
-        raise DataError(f"{path}: damaged pack, its members do not fit together; {again}")
-    texts = {name: tuple(arrays[name].tolist()) for name in _TEXT}
+    if not _fit_together({**arrays, "frames": frames}, sequence, head):
+        raise PackError(f"{path}: damaged pack, its members do not fit together; {again}")
+    texts = {attribute: tuple(arrays[member].tolist()) for member, attribute in _TEXT.items()}
     pack = Pack(
         path=path, frames=frames, landmarks=arrays["landmarks"], sequence=sequence, head=head, meta=meta, **texts
     )
-    if len(set(pack.ids)) != n:
-        raise DataError(f"{path}: damaged pack, a clip stands in it twice; {again}")
+    if len(set(pack.ids)) != len(frames):
+        raise PackError(f"{path}: damaged pack, a clip is in it twice; {again}")
     return pack
 
 
@@ -196,6 +182,24 @@ def file_sha256(path: Path) -> str:
         raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
 
 
+def _fit_together(arrays: Mapping[str, NDArray[Any]], sequence: NDArray[Any] | None, head: NDArray[Any] | None) -> bool:
+    """Whether the members of a pack have the shapes and types that the module's docstring says."""
+    frames, landmarks = arrays["frames"], arrays["landmarks"]
+    if frames.ndim != 4 or frames.shape[1] != 3 or frames.shape[2] != frames.shape[3] or frames.dtype != np.uint8:
+        return False
+    n = len(frames)
+    if landmarks.shape != (n, 3, 68, 2) or landmarks.dtype != np.float32:
+        return False
+    for kind, names in (("U", _TEXT), ("i", _NUMBERS)):
+        if any(arrays[name].shape != (n,) or arrays[name].dtype.kind != kind for name in names):
+            return False
+    if sequence is not None and not (
+        sequence.dtype == np.uint8 and sequence.ndim == 4 and sequence.shape[::2] == frames.shape[::2]
+    ):
+        return False
+    return head is None or (head.shape == (n, 3, 2, 3) and head.dtype == np.float32)
+
+
 def _read(archive: zipfile.ZipFile, name: str) -> NDArray[Any]:
     with archive.open(f"{name}.npy") as member:  # reading to the end checks the CRC
         array = np.lib.format.read_array(member, allow_pickle=False)
@@ -207,21 +211,21 @@ def _map(archive: zipfile.ZipFile, path: Path, name: str) -> NDArray[Any]:
     """Memory-map one stored member, after checking that the file is long enough to hold it."""
     entry = archive.getinfo(f"{name}.npy")
     if entry.compress_type != zipfile.ZIP_STORED:
-        raise DataError(f"{path}: member {name!r} is compressed; packs are written uncompressed")
+        raise PackError(f"{path}: member {name!r} is compressed; packs are written uncompressed")
     with path.open("rb") as stream:
         stream.seek(entry.header_offset)
         header = stream.read(30)
         if header[:4] != b"PK\x03\x04":
-            raise DataError(f"{path}: damaged pack, member {name!r} is not where the directory says")
+            raise PackError(f"{path}: damaged pack, member {name!r} is not where the directory says")
         stream.seek(int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little"), 1)
         start = stream.tell()
         version = np.lib.format.read_magic(stream)
         if version != (1, 0):
-            raise DataError(f"{path}: member {name!r} has array format {version}, expected (1, 0)")
+            raise PackError(f"{path}: member {name!r} has array format {version}, expected (1, 0)")
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
         offset = stream.tell()
     if fortran or dtype.hasobject or offset - start + int(np.prod(shape)) * dtype.itemsize != entry.file_size:
-        raise DataError(f"{path}: damaged pack, member {name!r} has another size than it says")
+        raise PackError(f"{path}: damaged pack, member {name!r} has another size than it says")
     if 0 in shape:
         return np.zeros(shape, dtype)
     return np.memmap(path, dtype, "r", offset, shape)

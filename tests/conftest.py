@@ -69,6 +69,6 @@ def finder():
 @pytest.fixture(scope="session")
 def person(finder):
     """One subject of the made-up recordings, from a public portrait."""
-    from recordings.people import load_portraits, make_subjects
+    from recordings.subjects import load_portraits, make_subjects
 
     return make_subjects(load_portraits(None, finder), 1, 0)[0]

@@ -73,7 +73,7 @@ def test_what_holds_for_single_files():
         "regions": set(),
         "settings": {"errors"},
         "extraction.apex": {"_core"},
-        "extraction.faces": {"errors"},
+        "extraction.faces": {"errors", "text"},
         "extraction.stabilise": {"_core", "regions"},
         "evaluation.statistics": set(),
         "evaluation.metrics": {"clips", "errors", "evaluation.predictions", "evaluation.statistics"},

@@ -105,7 +105,7 @@ def test_every_flipped_header_byte_is_an_error_or_harmless(tmp_path):
         ({"frames": np.zeros((4, 2, 16, 16), np.uint8)}, "do not fit together"),
         ({"landmarks": np.zeros((4, 3, 67, 2), np.float32)}, "do not fit together"),
         ({"sequence": np.zeros((4, 5, 8, 8), np.uint8)}, "do not fit together"),
-        ({name: np.array(["a"] * 4) for name in ("clip", "dataset", "subject")}, "a clip stands in it twice"),
+        ({name: np.array(["a"] * 4) for name in ("clip", "dataset", "subject")}, "a clip is in it twice"),
         ({"clip": np.arange(4)}, "do not fit together"),
     ],
 )

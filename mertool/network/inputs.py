@@ -108,7 +108,7 @@ def load_samples(packs: Sequence[Pack], class_set: ClassSet, settings: Settings)
                 "use --face, or extract without --aligned"
             )
         for row, name in enumerate(pack.ids):
-            label = class_set.class_of(pack.dataset[row], pack.emotion[row], pack.subject[row], pack.clip[row])
+            label = class_set.class_of(pack.dataset[row], pack.emotion[row], pack.subject[row], pack.clip_name[row])
             if label is not None:
                 place.append((number, row))
                 ids.append(name)

@@ -35,7 +35,7 @@ def predict_pack(run: Path, pack: Pack, device: str) -> tuple[Predictions, list[
     """
     config = RunConfig.read(run)
     class_set = ClassSet(config.settings.classes, config.classes)
-    places = zip(pack.dataset, pack.emotion, pack.subject, pack.clip, strict=True)
+    places = zip(pack.dataset, pack.emotion, pack.subject, pack.clip_name, strict=True)
     truth = tuple(class_set.class_of(*place) or "" for place in places)
     n = len(pack.ids)
     place = np.stack([np.zeros(n, np.int64), np.arange(n)], 1)

@@ -34,7 +34,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from recordings.movement import Scene
-from recordings.people import Subject, load_portraits, make_subjects
+from recordings.subjects import Subject, load_portraits, make_subjects
 
 from mertool import _core
 from mertool.extraction import stabilise

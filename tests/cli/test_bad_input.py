@@ -105,7 +105,7 @@ def test_some_bad_pictures_are_rows_and_only_strict_fails(tmp_path, portrait):
     ("content", "text"),
     [
         (b"", "an empty file"),
-        (b"hello, this is a text file", "no dlib shape predictor"),
+        (b"hello, this is a text file", "not a dlib shape predictor"),
         (None, "no landmark model at"),
     ],
 )

@@ -221,7 +221,7 @@ def turned(a, b, c, d):
     return np.array([[a, b, 0.0], [c, d, 0.0]])
 
 
-SCALE = "align: transform must take between 1/64 and 64 input pixels an output pixel"
+SCALE = "align: transform must take between 1/64 and 64 input pixels per output pixel"
 SHAPE = "align: transform must be a similarity: turn, scale, shift and mirror only"
 PAIRS = "mirror_points: order must swap pairs of 0..67 (mirroring twice changes nothing), got "
 EMPTY = "render: frames must not be empty in T, H or W, got "

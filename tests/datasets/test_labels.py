@@ -212,7 +212,7 @@ def test_resolve_classes() -> None:
         ("nothing", "--classes: unknown class set 'nothing'; expected one of basic6, "),
         ("anger,hapiness", "--classes: unknown emotion 'hapiness', did you mean 'happiness'?; the clips have anger, "),
         ("anger,tense", "--classes: unknown emotion 'tense'; the clips have anger, contempt, "),
-        ("sad,anger,sadness", "--classes: 'sadness' stands there 2 times; name each class once"),
+        ("sad,anger,sadness", "--classes: 'sadness' is there 2 times; name each class once"),
         ("anger", "--classes: expected at least two classes, got 'anger'"),
         (",", "--classes: expected at least two classes, got ','"),
         ("", "--classes: unknown class set ''; expected one of"),

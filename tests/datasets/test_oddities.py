@@ -63,14 +63,14 @@ def no_junk(copy: Made, line: str) -> None:
         used = [path.name for clip in found.clips for path in clip.key_frames] + [path.name for path in found.tables]
         assert not any(map(is_junk, used))
         assert not any(word in note for note in found.notes for word in ("~$", "Thumbs", ".DS_Store", ".lnk"))
-        assert not any(is_junk(Path(stray).name) for stray in found.strays)
+        assert not any(is_junk(Path(stray).name) for stray in found.unannotated)
 
 
 def strays_named(copy: Made, line: str) -> None:
     """Each clip folder that no row names is a stray or named by a note."""
-    said = " ".join([*copy.notes(), *(stray for found in copy.found.values() for stray in found.strays)])
-    assert copy.plan.strays
-    for stray in copy.plan.strays:
+    said = " ".join([*copy.notes(), *(stray for found in copy.found.values() for stray in found.unannotated)])
+    assert copy.plan.unannotated
+    for stray in copy.plan.unannotated:
         assert stray in line
         assert stray in said, f"{stray} is named nowhere"
 
@@ -79,8 +79,11 @@ def unlabelled_counted(copy: Made, line: str) -> None:
     """CK+: sequences without a label are no fault; a note says how many there are."""
     found = copy.found["ckplus"]
     n = len({truth_id(truth) for truth in copy.plan.truths})
-    assert any(f"{n} of {n + len(copy.plan.strays)} sequences" in note for note in found.notes), (line, found.notes)
-    assert not any(clip.clip in ("005", "006") for clip in found.clips)
+    assert any(f"{n} of {n + len(copy.plan.unannotated)} sequences" in note for note in found.notes), (
+        line,
+        found.notes,
+    )
+    assert not any(clip.name in ("005", "006") for clip in found.clips)
 
 
 def gone(*words: str) -> Callable[[Made, str], None]:
@@ -108,8 +111,8 @@ def several_share_a_folder(copy: Made, line: str) -> None:
 
 def same_name_for_every_subject(copy: Made, line: str) -> None:
     name = line.partition(" ")[0]
-    subjects = {clip.subject for clip in copy.clips().values() if clip.clip == name and clip.status == OK}
-    assert subjects == set(copy.plan.people)
+    subjects = {clip.subject for clip in copy.clips().values() if clip.name == name and clip.status == OK}
+    assert subjects == set(copy.plan.subjects)
 
 
 def folder_is_repression(copy: Made, line: str) -> None:
@@ -131,12 +134,12 @@ def macro_are_stills(copy: Made, line: str) -> None:
     stills = [clip for clip in copy.found["mmew-macro"].clips if clip.status == OK]
     assert stills
     assert all(len(set(clip.key_frames)) == 1 for clip in stills)
-    assert {clip.clip for clip in stills} & {clip.clip for clip in copy.found["mmew"].clips}
+    assert {clip.name for clip in stills} & {clip.name for clip in copy.found["mmew"].clips}
 
 
 def both_kinds(copy: Made, line: str) -> None:
     micro, macro = copy.found["casme-squared"], copy.found["casme-squared-macro"]
-    assert not {clip.clip + clip.subject for clip in micro.clips} & {clip.clip + clip.subject for clip in macro.clips}
+    assert not {clip.name + clip.subject for clip in micro.clips} & {clip.name + clip.subject for clip in macro.clips}
     assert any(f"{len(macro.clips)} rows are macro" in note for note in micro.notes)
     assert any(f"{len(micro.clips)} rows are micro" in note for note in macro.notes)
 
@@ -148,7 +151,7 @@ def beyond_four_digits(copy: Made, line: str) -> None:
 
 def cameras_apart(copy: Made, line: str) -> None:
     subjects = {part: {clip.subject for clip in found.clips} for part, found in copy.found.items()}
-    assert subjects["smic"] == set(copy.plan.people)
+    assert subjects["smic"] == set(copy.plan.subjects)
     assert subjects["smic-vis"] == subjects["smic-nir"] == {"s18", "s20"}
     for part, found in copy.found.items():
         camera = "HS" if part == "smic" else part[-3:].upper()

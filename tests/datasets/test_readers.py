@@ -58,7 +58,7 @@ def test_verify_accounts_for_every_clip_and_names_every_odd_one(made, layout, pa
         if not truth.usable:
             assert any("folder" in line or "table" in line for line in own)
     named = " ".join([*lines, *said["notes"]])
-    for stray in copy.plan.strays:
+    for stray in copy.plan.unannotated:
         if PARTS[layout][part] == wanted[0].dataset and part == layout and layout != "ckplus":
             assert stray.removesuffix("/color") in named, f"{stray} is named nowhere"
 
@@ -199,17 +199,17 @@ def test_a_clip_that_casme_lacks_is_not_taken_from_casme2(made, tmp_path):
 
 @pytest.mark.parametrize(("layout", "part"), EVERY_PART)
 def test_given_the_folder_above_a_data_set_is_still_whole(made, layout, part, tmp_path):
-    """As unzipped into a folder of one's own: `--layout` promises any depth."""
+    """As unzipped into a folder of one's own: `--describe` promises any depth."""
     shutil.copytree(made(layout).out, tmp_path / "unzipped" / made(layout).out.name)
     found = read_clips(tmp_path / "unzipped", dataset=part)
     assert [(c.id, c.status) for c in found.clips] == [(c.id, c.status) for c in made(layout).found[part].clips]
 
 
-# --layout
+# --describe
 
 
 def example_paths(text):
-    """Pictures of the tree that `--layout` shows, by indentation, as paths below its top folder."""
+    """Pictures of the tree that `--describe` shows, by indentation, as paths below its top folder."""
     paths, above = [], []
     for line in text.split("\n\n")[1].splitlines():
         name = re.split("  +", line.strip())[0]
@@ -237,7 +237,7 @@ def shape(path):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_layout_shown_is_the_one_that_the_made_up_copies_have(made, layout, tmp_path):
-    text = run("extract", "--layout", layout, cwd=tmp_path).stdout
+    text = run("extract", "--describe", layout, cwd=tmp_path).stdout
     assert text.splitlines()[0].endswith(f"(--dataset {layout})")
     examples = example_paths(text)
     assert examples, text
@@ -261,12 +261,12 @@ def test_the_layout_shown_is_the_one_that_the_made_up_copies_have(made, layout, 
 
 @pytest.mark.parametrize("name", [*(part for reader in READERS.values() for part in reader.parts), "manifest"])
 def test_layouts_of_parts_and_of_the_manifest_are_shown_too(name, tmp_path):
-    text = run("extract", "--layout", name, cwd=tmp_path).stdout
+    text = run("extract", "--describe", name, cwd=tmp_path).stdout
     assert f"--dataset {name}" in text
 
 
 def test_an_unknown_layout_is_one_line(tmp_path):
-    done = run("extract", "--layout", "casme4", cwd=tmp_path, check=False)
+    done = run("extract", "--describe", "casme4", cwd=tmp_path, check=False)
     fails(done, 2, "'casme4'", "did you mean 'casme", "smic-e", "manifest")
 
 
@@ -355,7 +355,7 @@ def write_spotting(out, rows, videos):
 
 @pytest.mark.parametrize("video", ["s1_ne_01", "s01_01"])
 def test_smic_e_long_is_read_by_its_table_for_spotting(tmp_path, video):
-    """Where videos are named as clips are, as --layout smic-e shows it, and where they are not: a video may hold
+    """Where videos are named as clips are, as --describe smic-e shows it, and where they are not: a video may hold
     expressions of several emotions, so its name can hardly tell one."""
     write_spotting(tmp_path / "long", [[1, 1, video, 1, 1, 59, "negative", 10, 20]], [f"s01/{video}"])
     for part in (None, "smic-e"):

@@ -147,11 +147,11 @@ def test_moves_are_the_truths(written):
         assert move.macro == (truth.dataset.endswith("-macro") or truth.dataset == "ckplus")
 
 
-def test_strays_are_there_and_junk_is_junk(written):
+def test_unannotated_folders_are_there_and_junk_is_junk(written):
     plan, out = written
-    assert bool(plan.strays) == (plan.layout not in ("samm", "smic"))
+    assert bool(plan.unannotated) == (plan.layout not in ("samm", "smic"))
     known = {folder for truth in plan.truths for folder in folders_of(plan, truth, out)}
-    for stray in plan.strays:
+    for stray in plan.unannotated:
         folder = out / stray / "color" if plan.layout == "casme3" else out / stray
         assert numbers_in(folder)
         assert folder not in known
@@ -173,7 +173,7 @@ def test_readme_lists_the_oddities(written):
     assert all(
         any(truth.clip in line and truth.odd in line for line in plan.oddities) for truth in plan.truths if truth.odd
     )
-    assert [line.split()[0] for line in text.splitlines()[-len(plan.people) :]] == list(plan.people)
+    assert [line.split()[0] for line in text.splitlines()[-len(plan.subjects) :]] == list(plan.subjects)
 
 
 def test_tables_say_what_the_cells_say(written):
@@ -214,7 +214,7 @@ def test_any_number_of_subjects_and_clips_can_be_planned(layout, subjects, clips
     files = [name for recording in plan.recordings for name in recording.files]
     assert len({name.lower() for name in files}) == len(files)
     assert len({(truth.dataset, truth.subject, truth.clip) for truth in plan.truths}) == len(plan.truths)
-    assert len(plan.people) == len(set(plan.people)) == subjects
+    assert len(plan.subjects) == len(set(plan.subjects)) == subjects
     assert {recording.subject for recording in plan.recordings} == set(range(subjects))
     assert sum(truth.usable for truth in plan.truths) >= subjects * clips
     assert all(len(texts) == len(r.moves) for r in plan.recordings for texts in [action_units(r)])
@@ -343,7 +343,7 @@ def test_ckplus_labels(tmp_path):
         assert re.fullmatch(r"   [1-7]\.0000000e\+00\n", text)
         words = ["anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise"]
         assert words[int(float(text)) - 1] == truth.emotion
-    unlabelled = [emotions / Path(stray).relative_to(Path(stray).parents[1]) for stray in plan.strays]
+    unlabelled = [emotions / Path(stray).relative_to(Path(stray).parents[1]) for stray in plan.unannotated]
     assert {tuple(path.name for path in f.iterdir()) if f.is_dir() else None for f in unlabelled} == {
         *((".DS_Store",), (), None)
     }

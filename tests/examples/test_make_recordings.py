@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import skimage.data
 from recordings import DEFAULT_LENGTHS, LAYOUTS, TITLES
-from recordings.people import load_portraits, make_subjects, portrait_files
+from recordings.subjects import load_portraits, make_subjects, portrait_files
 
 from mertool.extraction.image_files import write_png
 from tests.support.command import make_recordings

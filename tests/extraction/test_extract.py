@@ -16,6 +16,7 @@ from mertool.datasets import read_clips
 from mertool.errors import DataError
 from mertool.extraction.extract import extract
 from mertool.extraction.faces import find_landmark_model
+from mertool.extraction.options import ExtractOptions
 from mertool.pack import load_pack
 from tests.support.command import run
 
@@ -52,8 +53,11 @@ def manifest(tmp_path, colour_portrait):
     return path
 
 
-def extracted(manifest, output, **options):
-    return extract(read_clips(manifest), output, landmarks=find_landmark_model(), **options)
+def extracted(manifest, output, jobs=1, overwrite=False, **options):
+    chosen = ExtractOptions(**options)
+    return extract(
+        read_clips(manifest), output, chosen, landmarks=find_landmark_model(), jobs=jobs, overwrite=overwrite
+    )
 
 
 def shift_in_crop(frames):
@@ -130,7 +134,7 @@ def test_the_row_tells_the_head_s_motion_and_the_remark_what_is_much(tmp_path, c
         "the head's motion could not be measured in the apex frame: aligned as the onset is"
         in rows["covered"]["detail"]
     )
-    np.testing.assert_allclose(done.pack.head[done.pack.clip.index("covered"), 2], np.eye(2, 3), atol=1e-6)
+    np.testing.assert_allclose(done.pack.head[done.pack.clip_name.index("covered"), 2], np.eye(2, 3), atol=1e-6)
     plain = extracted(tmp_path / "m.csv", tmp_path / "b.npz", size=96, align="clip")
     assert plain.pack.head is None
     assert {row["head_shift_px"] for row in plain.rows} == {""}
@@ -145,7 +149,11 @@ def test_aligned_pictures_are_stabilised_where_asked_for(tmp_path, colour_portra
         "clip,subject,emotion,onset_image,middle_image,apex_image\na,s,anger,0.png,1.png,2.png\n"
     )
     plain, stabilised = (
-        extract(read_clips(tmp_path / "m.csv"), tmp_path / f"{align}.npz", size=128, aligned=True, align=align).pack
+        extract(
+            read_clips(tmp_path / "m.csv"),
+            tmp_path / f"{align}.npz",
+            ExtractOptions(size=128, aligned=True, align=align),
+        ).pack
         for align in (None, "stabilised")
     )
     assert (plain.alignment, stabilised.alignment) == ("none", "stabilised")
@@ -172,9 +180,8 @@ def test_apex_difference_and_sequences_follow_the_head(tmp_path, colour_portrait
         cv2.imwrite(str(tmp_path / f"img{k}.png"), np.clip(shown, 0, 255).astype(np.uint8))
     (tmp_path / "m.csv").write_text("clip,subject,emotion,frames,onset,apex,offset\na,1,anger,.,0,20,24\n")
     annotations = read_clips(tmp_path / "m.csv", apex="difference")
-    done = extract(
-        annotations, tmp_path / "a.npz", size=128, apex="difference", sequence=5, landmarks=find_landmark_model()
-    )
+    options = ExtractOptions(size=128, apex="difference", sequence=5)
+    done = extract(annotations, tmp_path / "a.npz", options, landmarks=find_landmark_model())
     assert abs(int(done.rows[0]["apex"]) - 10) <= 2
     frames = done.pack.sequence[0].astype(float)
     assert (
@@ -229,7 +236,7 @@ def test_every_clip_has_a_row_and_failures_have_a_reason(manifest, tmp_path):
             stream.write(f"bad_{name[:-4]},s2,fear,still0.png,still0.png,{name}\n")
         stream.write("bad_all,s2,fear,noise.png,noise.png,noise.png\n")
     done = extracted(manifest, tmp_path / "a.npz", size=128)
-    assert done.pack.clip == ("still", "right", "tilted")
+    assert done.pack.clip_name == ("still", "right", "tilted")
     table = (tmp_path / "a.clips.csv").read_text(encoding="utf-8")
     rows = {row["clip"]: row for row in csv.DictReader(table.splitlines())}
     assert len(rows) == 9
@@ -255,7 +262,7 @@ def test_no_usable_clip_keeps_the_old_pack(manifest, tmp_path):
     before = out.read_bytes()
     for picture in manifest.parent.glob("*.png"):
         picture.write_text("gone")
-    with pytest.raises(DataError, match=r"none of 3 clips could be used \(still: .*each clip's reason stands in"):
+    with pytest.raises(DataError, match=r"none of 3 clips could be used \(still: .*each clip's reason is in"):
         extracted(manifest, out, size=128)
     assert out.read_bytes() == before
 
@@ -267,7 +274,7 @@ def test_a_picture_of_three_channels_is_red_green_blue(tmp_path, colour_portrait
     cv2.imwrite(str(tmp_path / "grey.png"), grey)
     manifest = tmp_path / "m.csv"
     manifest.write_text("clip,subject,emotion,image\na,1,x,stack.png\nb,1,y,grey.png\n")
-    done = extract(read_clips(manifest), tmp_path / "a.npz", size=512, aligned=True)
+    done = extract(read_clips(manifest), tmp_path / "a.npz", ExtractOptions(size=512, aligned=True))
     np.testing.assert_array_equal(done.pack.frames[0], np.stack([onset, middle, apex]))
     assert not done.pack.has_landmarks
     assert done.rows[1]["status"] == "unreadable"
@@ -276,7 +283,8 @@ def test_a_picture_of_three_channels_is_red_green_blue(tmp_path, colour_portrait
 
 def test_sequences_are_evenly_spaced_and_hold_onset_and_offset(recordings, tmp_path):
     annotations = read_clips(recordings)
-    pack = extract(annotations, tmp_path / "a.npz", size=128, sequence=4, landmarks=find_landmark_model(), jobs=2).pack
+    options = ExtractOptions(size=128, sequence=4)
+    pack = extract(annotations, tmp_path / "a.npz", options, landmarks=find_landmark_model(), jobs=2).pack
     assert pack.sequence.shape == (len(pack.ids), 4, 128, 128)
     np.testing.assert_array_equal(pack.sequence[:, 0], pack.frames[:, 0])
     last = cv2.imread(str(list(annotations.clips[0].sequence)[-1][1]), cv2.IMREAD_GRAYSCALE)
@@ -288,7 +296,8 @@ def test_a_sequence_without_offset_ends_at_the_last_frame_known(tmp_path, colour
     for number in range(10, 21):
         cv2.imwrite(str(tmp_path / f"img{number}.png"), np.full((80, 80), number, np.uint8))
     (tmp_path / "m.csv").write_text("clip,subject,emotion,frames,onset,apex\na,1,x,.,10,20\n")
-    pack = extract(read_clips(tmp_path / "m.csv"), tmp_path / "a.npz", size=64, aligned=True, sequence=3).pack
+    options = ExtractOptions(size=64, aligned=True, sequence=3)
+    pack = extract(read_clips(tmp_path / "m.csv"), tmp_path / "a.npz", options).pack
     assert pack.sequence[0, :, 0, 0].tolist() == [10, 15, 20]
 
 
@@ -297,7 +306,7 @@ def test_the_pack_of_a_copied_folder_is_the_same_file(recordings, tmp_path):
     folder = tmp_path / "elsewhere" / recordings.name
     shutil.copytree(recordings, folder)
     for place, out in ((recordings, "a.npz"), (folder, "b.npz")):
-        extract(read_clips(place), tmp_path / out, size=96, landmarks=find_landmark_model(), jobs=2)
+        extract(read_clips(place), tmp_path / out, ExtractOptions(size=96), landmarks=find_landmark_model(), jobs=2)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     assert str(tmp_path) not in json.dumps(load_pack(tmp_path / "a.npz").meta)
 

@@ -115,7 +115,7 @@ def test_classes_are_those_of_the_composite(folder):
     counts = Counter()
     for name in PACKS:
         pack = load_pack(folder / name)
-        counts.update(map(CLASS_SETS["megc3"].class_of, pack.dataset, pack.emotion, pack.subject, pack.clip))
+        counts.update(map(CLASS_SETS["megc3"].class_of, pack.dataset, pack.emotion, pack.subject, pack.clip_name))
     assert (counts["negative"], counts["positive"], counts["surprise"]) == (250, 109, 83)
 
 

@@ -213,8 +213,9 @@ def test_train_predict_and_fine_tune(pack_path, finished_run, tmp_path):
     for name, chosen in (("a", people[:2]), ("b", people[2:])):
         rows = [k for k, subject in enumerate(pack.subject) if subject in chosen]
         arrays: dict[str, np.ndarray] = {"frames": pack.frames[rows], "landmarks": pack.landmarks[rows]}
-        for field in ("clip", "dataset", "subject", "emotion"):
-            arrays[field] = np.array([getattr(pack, field)[k] for k in rows])
+        labels = {"clip": pack.clip_name, "dataset": pack.dataset, "subject": pack.subject, "emotion": pack.emotion}
+        for field, values in labels.items():
+            arrays[field] = np.array([values[k] for k in rows])
         for field in ("onset", "middle", "apex", "offset"):
             arrays[field] = np.zeros(len(rows), np.int64)
         save_pack(tmp_path / f"{name}.npz", arrays, {})

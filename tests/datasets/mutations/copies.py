@@ -81,7 +81,7 @@ class Copy:
         if spec.layout == "casme-squared":
             self.write_rules(self.rules())
         self.base = read_clips(out, dataset=spec.dataset)
-        self.by_id = {(c.dataset, c.subject, c.clip): c for c in self.base.clips if c.status == OK}
+        self.by_id = {(c.dataset, c.subject, c.name): c for c in self.base.clips if c.status == OK}
         self.told = self.tell({})
 
     def main(self, name: str) -> Grid:

@@ -44,7 +44,7 @@ def check_label(clip: Any, v: Values, spec: Spec) -> str:
         return ""
     dataset = "smic" if spec.layout == "smic-e" else clip.dataset
     for entry in CORRECTIONS:
-        known = entry[:3] == (dataset, clip.subject, clip.clip) and "motion" in entry.column
+        known = entry[:3] == (dataset, clip.subject, clip.name) and "motion" in entry.column
         if known and says == entry.published and clip.emotion == entry.used and repr(says) in clip.detail:
             return ""
     return f"emotion {clip.emotion!r}, the row says {v['emotion']!r}"
@@ -66,7 +66,7 @@ def check_moments(clip: Any, v: Values, spec: Spec, before: Any) -> str:
     corrected = {
         entry.column.lower().split("frame")[0].strip(): entry
         for entry in CORRECTIONS
-        if entry[:3] == (dataset, clip.subject, clip.clip) and "rame" in entry.column
+        if entry[:3] == (dataset, clip.subject, clip.name) and "rame" in entry.column
     }
     if "apex" in corrected and v["apex"].lower() == corrected["apex"].published:
         if repr(corrected["apex"].published) not in clip.detail:
@@ -122,9 +122,9 @@ def check_interval(clip: Any, v: Values, before: Any, reach: int) -> str:
     mother = smic_name(v["clip"])
     assert mother is not None
     name = f"s{mother[0]}_{mother[1]}_{mother[2]:02d}"
-    further = clip.clip != name
+    further = clip.name != name
     if further:
-        place = MORE_NAMES[name].index(clip.clip) if clip.clip in MORE_NAMES.get(name, ()) else None
+        place = MORE_NAMES[name].index(clip.name) if clip.name in MORE_NAMES.get(name, ()) else None
         pairs = [(number(v[f"onset{n}f"]), number(v[f"offset{n}f"])) for n in (2, 3)]
         if place is not None:
             onset, offset = pairs[place]
@@ -161,9 +161,9 @@ def check_frames(clip: Any, copy: Copy, codes: dict[str, int] | None) -> str:
     if len(folders) != 1:
         return "key frames from several folders"
     folder = folders.pop()
-    if not copy.spec.home(folder.parts, clip.subject, clip.clip):
+    if not copy.spec.home(folder.parts, clip.subject, clip.name):
         return f"key frames from {folder}"
-    if codes is not None and f"_{codes.get(clip.clip.rpartition('_')[0], -1):04d}" not in folder.name:
+    if codes is not None and f"_{codes.get(clip.name.rpartition('_')[0], -1):04d}" not in folder.name:
         return f"key frames from {folder}, another video"
     if copy.spec.layout == "mmew":
         lies_in = emotion_word(folder.parent.name)
@@ -206,12 +206,12 @@ def violations(copy: Copy, found: Any, told: Told, codes: dict[str, int] | None)
 
     # Every usable clip says what a row with its name says.
     for clip in found.clips:
-        who = (clip.dataset, clip.subject, clip.clip)
+        who = (clip.dataset, clip.subject, clip.name)
         if clip.status != OK:
             if clip.status not in STATUSES or not clip.detail or clip.key_frames or "\n" in clip.detail:
                 wrong.append(f"{clip.id}: {clip.status} with detail {clip.detail!r}")
             continue
-        mother = (clip.dataset, clip.subject, MOTHERS.get(clip.clip, clip.clip).partition("+")[0])
+        mother = (clip.dataset, clip.subject, MOTHERS.get(clip.name, clip.name).partition("+")[0])
         own = [values for _, values, name in identified if same_name(name, who)]
         if spec.layout == "smic-e" and not own:
             own = [values for _, values, name in identified if name == mother]
@@ -230,7 +230,7 @@ def violations(copy: Copy, found: Any, told: Told, codes: dict[str, int] | None)
     # A row that was not edited gives what it gave.
     before = {name: values for _, values, name in rows_of(copy.told, spec)}
     shared = Counter("/".join(name).lower() for name in (claim(values, spec) for _, values in told.rows) if name)
-    now = {(clip.dataset, clip.subject, clip.clip): clip for clip in usable}
+    now = {(clip.dataset, clip.subject, clip.name): clip for clip in usable}
     furthers = {name[2] for _, _, name in identified}
     for _, values, name in identified:
         if before.get(name) != values or shared["/".join(name).lower()] > 1:
@@ -255,7 +255,7 @@ def violations(copy: Copy, found: Any, told: Told, codes: dict[str, int] | None)
             mentioned |= {int(n) for n in re.findall(r"[0-9]+", note)}
             if "more" in note:
                 mentioned |= {line for line, _ in told.rows}
-    met = {(clip.dataset, clip.subject.lower(), clip.clip.lower()) for clip in found.clips}
+    met = {(clip.dataset, clip.subject.lower(), clip.name.lower()) for clip in found.clips}
     for line, values in told.rows:
         name = spec.identify(values)
         if line in mentioned or (name and (name[0], name[1].lower(), name[2].lower()) in met):
@@ -279,10 +279,10 @@ def violations(copy: Copy, found: Any, told: Told, codes: dict[str, int] | None)
     for who, clip in copy.by_id.items():
         if who in now:
             continue
-        if any(same_name((c.dataset, c.subject, c.clip), who) for c in found.clips):
+        if any(same_name((c.dataset, c.subject, c.name), who) for c in found.clips):
             continue
         folder = clip.key_frames[0].parent.relative_to(copy.out)
-        if any(stray.endswith(folder.as_posix()) for stray in found.strays):
+        if any(stray.endswith(folder.as_posix()) for stray in found.unannotated):
             continue
         if spec.whole and not any(name == who for _, _, name in identified):
             continue  # its row is gone or speaks of another clip, which was accounted for above
@@ -297,9 +297,9 @@ def violations(copy: Copy, found: Any, told: Told, codes: dict[str, int] | None)
             place = MORE_NAMES[mother[2]].index(who[2]) + 2
             if rows and not any(values[f"onset{place}f"] + values[f"offset{place}f"] for values in rows):
                 continue  # the table holds no such interval
-            if any(c.status != OK and (c.dataset, c.subject, c.clip) == mother for c in found.clips):
+            if any(c.status != OK and (c.dataset, c.subject, c.name) == mother for c in found.clips):
                 continue
-            if any(stray.endswith(folder.as_posix()) for stray in found.strays):
+            if any(stray.endswith(folder.as_posix()) for stray in found.unannotated):
                 continue
         if f"/{folder.name}" in notes:
             continue

@@ -36,7 +36,7 @@ class Tree:
         }
         self.frames = frames_by_folder(self.files)
         self.base = read_clips(out, dataset=layout)
-        self.by_id = {(c.dataset, c.subject, c.clip): c for c in self.base.clips if c.status == OK}
+        self.by_id = {(c.dataset, c.subject, c.name): c for c in self.base.clips if c.status == OK}
 
     def lay(self, files: dict[Path, bytes], before: dict[Path, bytes], folders: list[Path]) -> None:
         """Change the folder from `before` to `files`; `folders` are empty ones to make."""
@@ -100,9 +100,11 @@ def run_tree_edits(
             trouble = check(tree, files, found, empty)
             trouble += [f"{n}: usable {k} times" for n, k in Counter(c.id for c in usable_of(found)).items() if k > 1]
             trouble += [f"{c.id}: {c.status} without detail" for c in found.clips if c.status != OK and not c.detail]
-            same = found.clips == tree.base.clips and found.strays == tree.base.strays
+            same = found.clips == tree.base.clips and found.unannotated == tree.base.unannotated
             named = any(c.status != OK or c.detail for c in found.clips if c not in tree.base.clips)
-            ends["equal" if same else "named" if named or found.strays != tree.base.strays else "different"] += 1
+            ends[
+                "equal" if same else "named" if named or found.unannotated != tree.base.unannotated else "different"
+            ] += 1
         wrong += [f"{layout} seed {seed}: {'; '.join(done)}: {text}" for text in trouble]
         for folder in empty:
             shutil.rmtree(tree.out / folder, ignore_errors=True)
@@ -173,7 +175,7 @@ def check_ckplus(tree: Tree, files: dict[Path, bytes], found: Any, _: list[Path]
     wrong = []
     met = {}
     for clip in found.clips:
-        who = (clip.subject, clip.clip)
+        who = (clip.subject, clip.name)
         met[who] = clip
         if clip.status != OK:
             continue
@@ -302,7 +304,7 @@ def check_smic(tree: Tree, files: dict[Path, bytes], found: Any, empty: list[Pat
         match = [
             folder
             for folder in folders
-            if smic_name(folder.name) == smic_name(clip.clip) and clip.dataset[5:].upper() in folder.parts
+            if smic_name(folder.name) == smic_name(clip.name) and clip.dataset[5:].upper() in folder.parts
         ]
         met |= set(match)
         if clip.status != OK:
@@ -312,7 +314,7 @@ def check_smic(tree: Tree, files: dict[Path, bytes], found: Any, empty: list[Pat
             any("not used" in note and f.parts[0] in note for note in found.notes) for f in own[1:]
         ):
             own = own[:1]
-        if len(own) != 1 or CODES[smic_name(clip.clip)[1]] != clip.emotion:
+        if len(own) != 1 or CODES[smic_name(clip.name)[1]] != clip.emotion:
             wrong.append(f"{clip.id}: {clip.emotion}, but its folders are {[str(f) for f in match]}")
             continue
         there = frames[own[0]]
@@ -327,13 +329,13 @@ def check_smic(tree: Tree, files: dict[Path, bytes], found: Any, empty: list[Pat
             wrong.append(f"{clip.id}: lies in the folder of another subject, {own[0]}, which nothing says")
         if trouble := check_pictures(clip, tree, own[0], there):
             wrong.append(f"{clip.id}: {trouble}")
-    now = {(clip.dataset, clip.subject, clip.clip): clip for clip in found.clips}
+    now = {(clip.dataset, clip.subject, clip.name): clip for clip in found.clips}
     for who, before in tree.by_id.items():
         folder = before.key_frames[0].parent.relative_to(tree.out)
         alone = [f for f in folders if smic_name(f.name) == smic_name(folder.name) and "HS" in f.parts] == [folder]
         if alone and frames[folder] == tree.frames[folder] and now.get(who) != before:
             wrong.append(f"{before.id}: its files are unchanged, the clip is not: {now.get(who)}")
-    said = " ".join((*found.notes, *found.strays, *(clip.detail for clip in found.clips)))
+    said = " ".join((*found.notes, *found.unannotated, *(clip.detail for clip in found.clips)))
     unread = "".join(f"{note}\n" for note in found.notes if note.startswith("folders with pictures that were not read"))
     for folder in folders:
         if "HS" not in folder.parts or any("non" in part for part in folder.parts) or folder in met:

@@ -64,7 +64,7 @@ def run_edits(copy: Copy, seeds: range) -> tuple[Counter[str], list[str]]:
         else:
             trouble = violations(copy, found, told, codes)
             named = any(c.status != OK or c.detail for c in found.clips if c not in copy.base.clips)
-            named = named or found.strays != copy.base.strays
+            named = named or found.unannotated != copy.base.unannotated
             same = found.clips == copy.base.clips
             ends["equal" if same else "named" if named else "different"] += 1
         wrong += [f"{context}: {text}" for text in trouble]
