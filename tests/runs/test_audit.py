@@ -10,8 +10,7 @@ import cv2
 import numpy as np
 import pytest
 
-from mertool.files import write_json
-from mertool.pack import file_sha256
+from mertool.files import file_sha256, write_json
 from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
 from mertool.runs.config import RunConfig, fingerprint
 from mertool.runs.layout import RunFolder

@@ -18,14 +18,14 @@ import torch
 from mertool import settings as config
 from mertool.cli.main import main
 from mertool.errors import DataError
-from mertool.files import write_json
-from mertool.network.inputs import Samples
-from mertool.pack import file_sha256, load_pack
-from mertool.report import load_run
+from mertool.files import file_sha256, write_json
+from mertool.inputs.samples import Samples
+from mertool.pack import load_pack
 from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
 from mertool.runs.config import RunConfig, fingerprint
+from mertool.runs.finished import load_run
+from mertool.texture.cache import features_of
 from mertool.texture.classifier import Classifier
-from mertool.texture.features import features_of
 from tests.network.test_training import KilledError
 from tests.runs.test_texture_runs import (
     CBP,
@@ -564,7 +564,10 @@ def test_people_whom_the_weights_of_a_run_have_seen_make_the_fusion_subject_depe
     call("cv", "--fuse", "even", "lbp", "-o", "clean", cwd=tmp_path)
     for name in ("fused", "twice"):
         text = flat(call("report", name, cwd=tmp_path).stdout)
-        assert "Subject-dependent by way of --init: its weights have seen 2 of 4 subjects" in text
+        assert (
+            "Subject-dependent through --init: the initial weights were trained on other clips of 2 of 4 subjects"
+            in text
+        )
         values = json.loads(call("report", name, "--format", "json", cwd=tmp_path).stdout)["runs"][0]
         assert (values["subject_independent"], values["n_subjects_seen_by_init"]) == (False, 2)
         verdict, detail = verdicts(tmp_path / name)["initial weights"]
@@ -572,7 +575,7 @@ def test_people_whom_the_weights_of_a_run_have_seen_make_the_fusion_subject_depe
     assert "Subject-independent" in call("report", "clean", cwd=tmp_path).stdout
     assert verdicts(tmp_path / "clean")["initial weights"][0] == PASS
     text = flat(call("report", "clean", "fused", cwd=tmp_path).stdout)
-    assert "Subject-dependent, so easier than the others: fused." in text
+    assert "Subject-dependent and therefore easier than the others: fused." in text
     values = json.loads((tmp_path / "fused/config.json").read_text())
     for member in values["members"]:
         member["people"] = []
@@ -826,14 +829,14 @@ def test_the_page_of_a_fusion_has_nothing_of_networks(made):
     page = page_of(made, "fitted")
     assert "fusion of lbp + net + cbp, fitted weights" in page
     assert "pass fusion what 3 runs predict, joined once more, is the same" in page
-    assert "The surest and the least sure answers" in page
+    assert "Most and least confident predictions" in page
     for word in ("Learning curves", "None", "nan", "recipe", "epoch", "log.csv", "Selected", "No attention maps"):
         assert not re.search(rf"\b{word}\b", page), word
 
 
 def test_a_fusion_compares_with_its_runs(made):
     text = call("report", "net", "lbp", "fitted", cwd=made).stdout
-    assert "Against net, clip by clip: exact McNemar test" in text
+    assert "Compared with net clip by clip: exact McNemar test" in text
     rows = [line.split() for line in text.splitlines() if re.match(r"(lbp|fitted) +\d", line)]
     hits = {name: load_run(made / name).metrics["hits"] for name in ("net", "lbp", "fitted")}
     assert [(row[0], int(row[1]) - int(row[2])) for row in rows] == [
@@ -859,9 +862,11 @@ def test_a_fusion_has_no_region_of_its_own(home):
 
 
 def test_the_papers_tables_leave_fusions_out_by_name(made):
-    done = call("report", "plain", "equal", "--layout", "paper", "--format", "csv", cwd=made)
-    assert done.stderr == "mertool: equal: left out, fusion is no network, of which the tables are\n"
-    assert "equal (fusion is no network" in flat(call("report", "plain", "equal", "--layout", "paper", cwd=made).stdout)
+    done = call("report", "plain", "equal", "--tables", "paper", "--format", "csv", cwd=made)
+    assert done.stderr == "mertool: equal: left out, the tables are about networks, not fusion\n"
+    assert "equal (the tables are about networks, not fusion" in flat(
+        call("report", "plain", "equal", "--tables", "paper", cwd=made).stdout
+    )
 
 
 # Damage

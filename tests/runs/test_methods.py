@@ -7,8 +7,8 @@ import pytest
 
 from mertool.cli.main import main
 from mertool.errors import UsageError
-from mertool.report import load_run
 from mertool.runs.audit import FAIL, audit_run
+from mertool.runs.finished import load_run
 from mertool.runs.methods import METHODS, method_named
 from mertool.runs.methods.base import Method
 from tests.support.noise import call, in_this_process, make_pack, refusal, whole_run

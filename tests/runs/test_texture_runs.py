@@ -29,16 +29,16 @@ from click.testing import CliRunner
 from mertool import settings as config
 from mertool.cli.main import main
 from mertool.evaluation.predictions import Predictions
-from mertool.files import write_json
-from mertool.network.inputs import Samples
-from mertool.pack import file_sha256, load_pack, save_pack
-from mertool.report import load_run
+from mertool.files import file_sha256, write_json
+from mertool.inputs.samples import Samples
+from mertool.pack import load_pack, save_pack
 from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
 from mertool.runs.config import RunConfig, fingerprint, open_samples
+from mertool.runs.finished import load_run
 from mertool.settings import GROUPS, Settings
 from mertool.texture import features as texture
-from mertool.texture.classifier import Classifier, Design, train_classifier
-from mertool.texture.features import features_of
+from mertool.texture.cache import features_of
+from mertool.texture.classifier import Classifier, Hyperparameters, train_classifier
 from mertool.texture.model_selection import classify_fold, read_selection, train_fold
 from tests.network.test_training import KilledError
 from tests.runs.test_execute import descendants, zombie
@@ -175,13 +175,13 @@ def test_the_design_that_was_asked_for_is_the_one(home, place):
         assert (design["features"], design["of"], design["cost"]) == (24, 180, 10.0)
         assert sum(sum(planes.values()) for planes in design["places"].values()) == 24
         classifier = Classifier.load(home / "fixed" / f"fold_{fold}" / "classifier.npz")
-        assert (classifier.design, len(classifier.kept)) == (Design(24, 10.0), 24)
+        assert (classifier.hyperparameters, len(classifier.selected)) == (Hyperparameters(24, 10.0), 24)
     call("cv", "a.npz", *LBP, "--n-features", "all", *GROUP, "-o", "all", cwd=place)
-    assert {row.count for row in read_selection(place / "all/fold_0/selection.csv")} == {180}
+    assert {row.n_features for row in read_selection(place / "all/fold_0/selection.csv")} == {180}
     call("cv", "a.npz", *LBP, "--cost", 7, *GROUP, "-o", "seven", cwd=place)
     found = read_selection(place / "seven/fold_0/selection.csv")
     assert {row.cost for row in found} == {7.0}
-    assert len({row.count for row in found}) > 2
+    assert len({row.n_features for row in found}) > 2
 
 
 def test_features_are_kept_beside_the_pack_and_are_those_of_another_way_of_counting(home):
@@ -606,7 +606,7 @@ def test_regions_are_looked_at_as_regions(tmp_path):
     words = ("cv", "a.npz", "--method", "lbp-top", "--points", 4, "--tile", 12, *GROUP)
     done = call(*words, "--roi", "--n-features", 40, "--cost", 10, "-o", "roi", cwd=tmp_path)
     assert done_of(tmp_path / "roi")["design"]["of"] == 15 * 2 * 3 * 15
-    table = done.stdout[done.stdout.index("Selected of each region's features, mean of folds, %") :].splitlines()
+    table = done.stdout[done.stdout.index("Selected features of each region, mean of folds, %") :].splitlines()
     assert [row.split()[0] for row in table[3:18]][:3] == ["R_brow_outer", "R_brow_inner", "M_nose"]
     assert len(table) == 18
     shares = np.array([[float(cell) for cell in row.split()[1:]] for row in table[3:]])
@@ -624,7 +624,7 @@ def test_regions_are_looked_at_as_regions(tmp_path):
 def test_repeats_with_new_splits_are_the_runs_of_the_split_seeds(place):
     words = ("cv", "a.npz", *LBP, *ONE_DESIGN, *GROUP)
     done = call(*words, "--repeats", 3, "--new-splits", "-o", "three", cwd=place)
-    assert "Over 3 seeds, each with folds of its own" in done.stdout
+    assert "Over 3 seeds, each with its own folds" in done.stdout
     for number, name in enumerate(("", "repeat_1", "repeat_2")):
         call(*words, "--split-seed", number, "-o", f"alone {number}", cwd=place)
         ours = files_of(place / "three" / name)
@@ -655,7 +655,7 @@ def test_a_moving_texture_that_tells_the_classes_apart_is_recognised_on_other_pe
     found = load_run(tmp_path / "run")
     assert found.metrics["majority"] == 0.25
     assert found.metrics["accuracy"] > 0.9
-    assert "Better than always answering" in call("report", "run", cwd=tmp_path).stdout
+    assert "Better than always predicting" in call("report", "run", cwd=tmp_path).stdout
     for fold in range(2):  # it shows in the planes of time
         counts = Counter()
         for planes in done_of(tmp_path / "run", fold)["design"]["places"].values():
@@ -704,9 +704,9 @@ def test_labels_that_are_pure_chance_are_not_recognised(tmp_path, kind):
     make_pack(tmp_path / "a.npz", people, sequence=8)
     call("cv", "a.npz", "--method", kind, *SIZE, "--protocol", "group", "-o", "run", cwd=tmp_path)
     found = load_run(tmp_path / "run")
-    low, high = found.interval
+    low, high = found.wilson_ci
     assert low <= found.metrics["majority"] <= high
-    assert "not distinguishable from always answering" in flat(call("report", "run", cwd=tmp_path).stdout)
+    assert "not distinguishable from always predicting" in flat(call("report", "run", cwd=tmp_path).stdout)
 
 
 @pytest.mark.parametrize("options", [(), ONE_DESIGN, ("--balance", "--cost", "10")], ids=["auto", "fixed", "balanced"])
@@ -835,8 +835,12 @@ REFUSED = [
     (("--radii", "1.5,1,1"), 2, "--radii: expected three numbers of 1 to 64"),
     (("--radii", "²,1,1"), 2, "--radii: expected three numbers of 1 to 64"),
     (("--radii", ""), 2, "--radii: expected three numbers of 1 to 64"),
-    (("--radii", "16,1,1"), 2, "--radii: circles of radius 16 find no place in 32 px; choose smaller ones or a larger"),
-    (("--radii", "1,16,1"), 2, "--radii: circles of radius 16 find no place in 32 px"),
+    (
+        ("--radii", "16,1,1"),
+        2,
+        "--radii: a radius of 16 px does not fit into a picture of 32 px; choose a smaller one or a larger",
+    ),
+    (("--radii", "1,16,1"), 2, "--radii: a radius of 16 px does not fit into a picture of 32 px"),
     (("--radii", "1,1,3"), 2, "--length: 6 frames hold no circle of radius 3; expected at least 7, or a smaller third"),
     (("--length", "4"), 2, "--length: 4 frames hold no circle of radius 2; expected at least 5"),
     (("--length", "-1"), 2, "--length: expected 0 to 1000, got -1"),
@@ -845,7 +849,7 @@ REFUSED = [
     (("--grid", "2,2"), 2, "--grid: expected three numbers of 1 to 64 for x,y,t, got '2,2'"),
     (("--grid", "0,1,1"), 2, "--grid: expected three numbers of 1 to 64"),
     (("--grid", "all"), 2, "--grid: expected three numbers of 1 to 64"),
-    (("--grid", "33,1,1"), 2, "--grid: more blocks than there are frames or pixels: 6 frames of 32 x 32 px"),
+    (("--grid", "33,1,1"), 2, "--grid: more blocks than frames or pixels: clips have 6 frames of 32 x 32 px"),
     (("--grid", "1,33,1"), 2, "--grid: more blocks than there are frames or pixels"),
     (("--grid", "1,1,7"), 2, "--grid: more blocks than there are frames or pixels"),
     (("--n-features", "0"), 2, "--n-features: expected a number from 1, all or auto, got '0'"),
@@ -890,8 +894,7 @@ def test_packs_without_frames_between_onset_and_offset_are_refused(place):
     make_pack(place / "b.npz", PEOPLE, "other")
     line = refusal("cv", "a.npz", "b.npz", *LBP, "-o", "new", cwd=place, code=1)
     assert line == (
-        "Error: b.npz: has no sequence of frames, of which texture features are made; extract it again with "
-        "--sequence 20"
+        "Error: b.npz: has no sequence of frames, which texture features need; extract it again with --sequence 20"
     )
     make_pack(place / "b.npz", PEOPLE, "other", sequence=3)
     line = refusal("cv", "a.npz", "b.npz", *LBP, "--length", 0, "-o", "new", cwd=place, code=1)
@@ -903,13 +906,13 @@ def test_packs_without_frames_between_onset_and_offset_are_refused(place):
 
 
 def test_features_that_do_not_fit_into_memory_are_refused_before_they_are_computed(place, monkeypatch):
-    monkeypatch.setattr(texture, "_MOST_BYTES", 21 * 180 * 4)
+    monkeypatch.setattr(texture, "_MAX_BYTES", 21 * 180 * 4)
     call("cv", "a.npz", *LBP, "-o", "fits", "--plan", cwd=place)
-    monkeypatch.setattr(texture, "_MOST_BYTES", 21 * 180 * 4 - 1)
+    monkeypatch.setattr(texture, "_MAX_BYTES", 21 * 180 * 4 - 1)
     line = refusal("cv", "a.npz", *LBP, "-o", "new", cwd=place, code=1)
     assert line == (
-        "Error: a.npz: 180 features of each of 21 clips do not fit into memory; choose fewer --points, --mapping u2 or "
-        "a smaller --grid"
+        "Error: a.npz: 180 features per clip for 21 clips do not fit into memory; choose fewer --points, --mapping u2 "
+        "or a smaller --grid"
     )
     assert not (place / "new").exists()
 
@@ -970,7 +973,7 @@ def test_predict_is_the_mean_of_the_classifiers(home, place):
         assert {row["fold"] for row in rows} == {""}
         pack = load_pack(place / "new ü.npz")
         samples = Samples((pack,), np.array([(0, k) for k in range(4)]), pack.ids, np.zeros(4, int), ())
-        features = features_of(samples, RunConfig.read(home / name).settings, kept=False)
+        features = features_of(samples, RunConfig.read(home / name).settings, use_cache=False)
         parts = [Classifier.load(home / name / f"fold_{k}/classifier.npz").predict(features) for k in range(2)]
         found = np.array([[float(row[f"p_{kind}"]) for kind in ("fear", "joy", "rage")] for row in rows])
         np.testing.assert_allclose(found, np.mean(parts, 0), atol=1e-6)
@@ -997,8 +1000,8 @@ def test_the_page_of_a_texture_run_shows_the_selection_and_nothing_of_networks(h
     page = page_of(home, name)
     selected = bool(load_run(home / name).selected_shares())  # a fold may have chosen all features
     assert selected or name == "cbp"
-    assert ("Selected of each block's features, mean of folds, %" in page) == selected
-    assert ("Where the selected features lie" in page) == selected
+    assert ("Selected features of each block, mean of folds, %" in page) == selected
+    assert ("Where the selected features are" in page) == selected
     assert ("block 2,2" in page) == selected
     assert f"face, {'CBP' if name == 'cbp' else 'LBP'}-TOP, P 4, R 1,1,2, 6 frames (tim)" in page
     assert "pass classifiers no classifier has seen a clip of its test part" in page
@@ -1015,13 +1018,13 @@ def test_all_features_need_no_table_of_the_selected_ones(place):
     done = call("cv", "a.npz", *LBP, "--n-features", "all", "--cost", 10, *GROUP, "-o", "all", cwd=place)
     assert "Selected" not in done.stdout
     assert "all features" in done.stdout
-    assert "Where the selected features lie" not in page_of(place, "all")
+    assert "Where the selected features are" not in page_of(place, "all")
 
 
 def test_networks_and_textures_compare_clip_by_clip(copies):
     call("cv", "a.npz", *SMALL, "--epochs", 1, *GROUP, "-o", "net", cwd=copies)
     text = call("report", "net", "lbp", "cbp", cwd=copies).stdout
-    assert "Against net, clip by clip: exact McNemar test" in text
+    assert "Compared with net clip by clip: exact McNemar test" in text
     rows = [line for line in text.splitlines() if re.match(r"(net|lbp|cbp) ", line)]
     assert [row.split()[0] for row in rows] == ["net", "lbp", "cbp", "lbp", "cbp"]
     assert "group, face, 3 frames, modern" in rows[0]
@@ -1031,10 +1034,10 @@ def test_networks_and_textures_compare_clip_by_clip(copies):
     assert only - other == hits["lbp"] - hits["net"]
     assert "different folds" not in text
     page = page_of(copies, "net", "lbp", "cbp")
-    for word in ("Learning curves", "Settings that differ", "Selected of each block's features"):
+    for word in ("Learning curves", "Settings that differ", "Selected features of each block"):
         assert word in page
     assert page.count("Learning curves") == 1
-    assert "None of these runs can be told apart" in page or "Told apart from" in page
+    assert "None of these runs differs significantly" in page or "Significantly different from" in page
 
 
 def test_settings_that_differ_are_those_that_a_run_has(copies):
@@ -1085,11 +1088,11 @@ def test_every_format_of_the_report(home, tmp_path, name, style):
 
 def test_the_papers_tables_leave_texture_runs_out_by_name(copies):
     call("cv", "a.npz", *SMALL, "--epochs", 1, *GROUP, "-o", "net", cwd=copies)
-    done = call("report", "net", "lbp", "--layout", "paper", cwd=copies)
-    assert "lbp (lbp-top is no network, of which the tables are)" in flat(done.stdout)
+    done = call("report", "net", "lbp", "--tables", "paper", cwd=copies)
+    assert "lbp (the tables are about networks, not lbp-top)" in flat(done.stdout)
     for style in ("csv", "json"):
-        done = call("report", "net", "lbp", "--layout", "paper", "--format", style, cwd=copies)
-        assert done.stderr == "mertool: lbp: left out, lbp-top is no network, of which the tables are\n"
+        done = call("report", "net", "lbp", "--tables", "paper", "--format", style, cwd=copies)
+        assert done.stderr == "mertool: lbp: left out, the tables are about networks, not lbp-top\n"
 
 
 def test_what_only_networks_have_is_one_line(home, place):
@@ -1171,7 +1174,7 @@ def of_run(folder):
     """Samples, features, training and test ids of fold 0."""
     run_config = RunConfig.read(folder)
     samples = open_samples(folder, run_config)
-    features = features_of(samples, run_config.settings, kept=False)
+    features = features_of(samples, run_config.settings, use_cache=False)
     tests = json.loads((folder / "folds.json").read_text())["tests"]
     return samples, features, sorted(tests[1]), sorted(tests[0])
 
@@ -1194,20 +1197,20 @@ def test_a_classifier_trained_on_the_test_clips_too_is_found(copies, name, admit
     leaked = train_classifier(
         features[rows],
         samples.labels[rows],
-        Design(honest.design.count, 1000.0 if name == "lbp" else 10.0),
+        Hyperparameters(honest.hyperparameters.n_features, 1000.0 if name == "lbp" else 10.0),
         samples.classes,
         balance=False,
         seen=tuple(everyone if admits else training),
     )
-    leaked = dataclasses.replace(leaked, design=honest.design)
+    leaked = dataclasses.replace(leaked, hyperparameters=honest.hyperparameters)
     before = load_run(folder).metrics["hits"]
     write_fold(folder, samples, features, tested, leaked)
     sign_again(folder)
     assert load_run(folder).metrics["hits"] > before
     verdict, detail = verdicts(folder)["classifiers"]
     assert verdict == FAIL
-    assert "fold 0: a classifier trained once more on the training part predicts something else" in detail
-    assert ("its classifier has seen clips that it was tested on" in detail) is admits
+    assert "fold 0: a classifier trained again on the training part predicts something else" in detail
+    assert ("its classifier was trained or chosen on clips that it was tested on" in detail) is admits
     done = call("report", "--audit", name, cwd=copies, code=1)
     assert done.stderr == ""
 
@@ -1215,9 +1218,9 @@ def test_a_classifier_trained_on_the_test_clips_too_is_found(copies, name, admit
 def other_design(folder):
     """A design of fold 0's selection.csv that was not chosen, and its classifier."""
     samples, features, training, tested = of_run(folder)
-    chosen = Classifier.load(folder / "fold_0/classifier.npz").design
+    chosen = Classifier.load(folder / "fold_0/classifier.npz").hyperparameters
     scores = read_selection(folder / "fold_0/selection.csv")
-    other = next(design for design in scores if design.count != chosen.count and design.cost != chosen.cost)
+    other = next(design for design in scores if design.n_features != chosen.n_features and design.cost != chosen.cost)
     rows = samples.rows_of(training)
     args = (features[rows], samples.labels[rows], other, samples.classes)
     return samples, features, tested, train_classifier(*args, balance=False, seen=tuple(training))
@@ -1229,7 +1232,7 @@ def test_a_classifier_of_another_design_is_found(copies):
     sign_again(copies / "lbp")
     verdict, detail = verdicts(copies / "lbp")["classifiers"]
     assert verdict == FAIL
-    assert "fold 0: its design is not the best of its inner folds" in detail
+    assert "fold 0: its hyperparameters are not the best over its inner folds" in detail
 
 
 def edit_selection(path, best, to=None):
@@ -1237,7 +1240,7 @@ def edit_selection(path, best, to=None):
     with path.open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     for row in rows:
-        mine = (int(row["features"]), float(row["cost"])) == (best.count, best.cost)
+        mine = (int(row["features"]), float(row["cost"])) == (best.n_features, best.cost)
         if to is not None and mine:
             row["uf1_validation"] = to
         elif to is None and not mine:
@@ -1251,22 +1254,22 @@ def edit_selection(path, best, to=None):
 
 def test_a_selection_in_which_another_design_was_best_is_found(copies):
     *_, classifier = other_design(copies / "lbp")
-    edit_selection(copies / "lbp/fold_0/selection.csv", classifier.design, "0.999999")
+    edit_selection(copies / "lbp/fold_0/selection.csv", classifier.hyperparameters, "0.999999")
     assert faults(copies / "lbp") == ["files", "classifiers"]
     sign_again(copies / "lbp")
     verdict, detail = verdicts(copies / "lbp")["classifiers"]
     assert verdict == FAIL
-    assert "fold 0: its design is not the best of its inner folds" in detail
+    assert "fold 0: its hyperparameters are not the best over its inner folds" in detail
 
 
 def test_a_selection_that_was_edited_together_with_its_classifier_is_found(copies):
     samples, features, tested, classifier = other_design(copies / "lbp")
     write_fold(copies / "lbp", samples, features, tested, classifier)
-    edit_selection(copies / "lbp/fold_0/selection.csv", classifier.design, "0.999999")
+    edit_selection(copies / "lbp/fold_0/selection.csv", classifier.hyperparameters, "0.999999")
     sign_again(copies / "lbp")
     verdict, detail = verdicts(copies / "lbp")["classifiers"]
     assert verdict == FAIL
-    assert "fold 0: its inner predictions do not score as its selection.csv says" in detail
+    assert "fold 0: its inner predictions do not give the scores in its selection.csv" in detail
 
 
 def forged_choice(folder):
@@ -1276,13 +1279,13 @@ def forged_choice(folder):
     write_fold(folder, samples, features, tested, classifier)
     settings = dataclasses.replace(
         RunConfig.read(folder).settings,
-        n_features=str(classifier.design.count),
-        cost=str(classifier.design.cost),
+        n_features=str(classifier.hyperparameters.n_features),
+        cost=str(classifier.hyperparameters.cost),
     )
     training = list(classifier.seen)
     inner = train_fold(samples, features, training, settings).inner
     samples.predictions(samples.rows_of(training), inner, 0).write(part / "inner.csv")
-    edit_selection(part / "selection.csv", classifier.design)
+    edit_selection(part / "selection.csv", classifier.hyperparameters)
 
 
 def test_worse_scores_of_the_designs_that_lost_are_found(copies):
@@ -1317,7 +1320,7 @@ def test_edited_inner_predictions_are_found(copies):
     sign_again(copies / "lbp")
     verdict, detail = verdicts(copies / "lbp")["classifiers"]
     assert verdict == FAIL
-    assert "fold 0: its inner predictions do not score as its selection.csv says" in detail
+    assert "fold 0: its inner predictions do not give the scores in its selection.csv" in detail
 
 
 def test_inner_predictions_of_other_clips_are_found(copies):
@@ -1325,7 +1328,7 @@ def test_inner_predictions_of_other_clips_are_found(copies):
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
     sign_again(copies / "lbp")
     assert (
-        "fold 0: its inner predictions are of other clips than the training part"
+        "fold 0: its inner predictions are for other clips than the training part"
         in (verdicts(copies / "lbp")["classifiers"][1])
     )
 
@@ -1354,7 +1357,7 @@ def planted(folder, **members):
 
 
 def odd_members(classifier):
-    last = classifier.kept.copy()
+    last = classifier.selected.copy()
     last[-1] = 10**6
     two = {"weights": classifier.weights[:, :2], "intercept": classifier.intercept[:2]}
     return {
@@ -1376,7 +1379,7 @@ def odd_members(classifier):
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered")
-@pytest.mark.parametrize("what", odd_members(Classifier(Design(1, 1), *[np.zeros((3, 3))] * 5, ())))
+@pytest.mark.parametrize("what", odd_members(Classifier(Hyperparameters(1, 1), *[np.zeros((3, 3))] * 5, ())))
 def test_an_odd_classifier_fails_the_audit_and_predicts_nothing_wrong(copies, what):
     folder = copies / "lbp"
     planted(folder, **odd_members(Classifier.load(folder / "fold_0/classifier.npz"))[what])
@@ -1391,7 +1394,7 @@ def test_a_damaged_classifier_is_one_line(copies, data):
     path = copies / "lbp/fold_0/classifier.npz"
     path.write_bytes(data)
     line = refusal("predict", "lbp", "a.npz", cwd=copies, code=1)
-    assert line == "Error: lbp/fold_0/classifier.npz: damaged, not a classifier that mertool writes"
+    assert line == "Error: lbp/fold_0/classifier.npz: damaged; expected a texture classifier of mertool"
     assert verdicts(copies / "lbp")["classifiers"][0] == FAIL
     gc.collect()  # a file that was left open is this test's
 

@@ -6,16 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from mertool.network import training
-from mertool.network.training import Fitted
+from mertool.network.training import FitResult, TrainingBatches
 from mertool.runs.layout import FoldFolder
 from mertool.texture.model_selection import FoldFiles
 
 __all__ = ["fit", "texture_files"]
 
 
-def fit(settings: Any, classes: Any, batches: Any, steps: int, folder: Path, *rest: Any, **options: Any) -> Fitted:
+def fit(settings: Any, classes: Any, batches: Any, steps: int, folder: Path, *rest: Any, **options: Any) -> FitResult:
     """`mertool.network.training.fit` with the files of a folder."""
-    return training.fit(settings, classes, batches, steps, FoldFolder(folder).training_files, *rest, **options)
+    given = TrainingBatches(batches, steps)
+    return training.fit(settings, classes, given, FoldFolder(folder).training_files, *rest, **options)
 
 
 def texture_files(folder: Path) -> FoldFiles:

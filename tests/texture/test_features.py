@@ -22,17 +22,18 @@ from skimage.feature import local_binary_pattern
 
 from mertool import _core
 from mertool.errors import DataError, UsageError
-from mertool.network.inputs import Samples
+from mertool.inputs.samples import Samples
 from mertool.pack import load_pack, save_pack
 from mertool.regions import GRID, REGIONS, face_transforms, region_transforms
 from mertool.runs.methods import method_named
 from mertool.runs.methods.options import reject_irrelevant
 from mertool.settings import Settings
+from mertool.texture import cache
 from mertool.texture import features as texture
+from mertool.texture.cache import features_of
 from mertool.texture.features import (
     check_packs,
     compute_histograms,
-    features_of,
     interpolate_frames,
     layout_of,
     texture_volumes,
@@ -120,7 +121,7 @@ def test_linear_interpolation_is_that_of_numpy(n, length):
 @pytest.mark.parametrize(("n", "length"), TIMES)
 def test_the_shares_of_the_frames_sum_to_one(n, length):
     """So brightness added to all frames is added to the result; without it a still clip would flicker."""
-    for shares in (texture._tim_shares(n, length), texture._linear_shares(n, length)):
+    for shares in (texture._tim_weights(n, length), texture._linear_weights(n, length)):
         assert shares.shape == (length, n)
         np.testing.assert_allclose(shares.sum(1), 1, rtol=0, atol=1e-12)
     frames = noise(n, 6, 7, seed=2) // 4 + 80
@@ -417,20 +418,20 @@ def test_columns_are_counted_where_they_belong():
     """A change in one region, seen in its columns and no others, gives the columns of that region."""
     settings = Settings(method="lbp-top", region="roi", points=4)
     layout = layout_of(settings)
-    every = layout.count_places(np.arange(layout.size))
+    every = layout.count_by_region(np.arange(layout.size))
     assert list(every) == [region.name for region in REGIONS]  # row by row of the mosaic
     assert all(counts == {"XY": 30, "XT": 30, "YT": 30} for counts in every.values())
     chosen = np.random.default_rng(0).permutation(layout.size)[:200]
-    counts = layout.count_places(chosen)
+    counts = layout.count_by_region(chosen)
     assert sum(sum(planes.values()) for planes in counts.values()) == 200
-    assert sum(sum(planes.values()) for planes in layout.count_places(chosen[:0]).values()) == 0
+    assert sum(sum(planes.values()) for planes in layout.count_by_region(chosen[:0]).values()) == 0
     before = noise(1, 15, 10, 12, 12)
     for place in (0, 7, 14):
         after = before.copy()
         after[0, place] = noise(10, 12, 12, seed=9)
         moved = np.flatnonzero(compute_histograms(before, settings)[0] != compute_histograms(after, settings)[0])
         assert len(moved) > 10
-        counts = layout.count_places(moved)
+        counts = layout.count_by_region(moved)
         assert sum(counts[REGIONS[place].name].values()) == len(moved)
         in_plane = np.unravel_index(moved, layout.shape)[2]
         assert list(counts[REGIONS[place].name].values()) == np.bincount(in_plane, minlength=3).tolist()
@@ -441,7 +442,7 @@ def test_columns_of_the_face_are_counted_block_by_block():
     settings = settings_of("lbp-top", grid="3,2,2")
     layout = layout_of(settings)
     names = [f"block {row},{column}" for row in (1, 2) for column in (1, 2, 3)]
-    every = layout.count_places(np.arange(layout.size))
+    every = layout.count_by_region(np.arange(layout.size))
     assert every == {name: {"XY": 118, "XT": 118, "YT": 118} for name in names}
     assert layout.map_shape == (2, 3)
     assert layout_of(changed(settings, region="roi")).map_shape == (3, 5)
@@ -452,7 +453,7 @@ def test_columns_of_the_face_are_counted_block_by_block():
         after[..., 10 * row + 2 : 10 * row + 8, 10 * column + 2 : 10 * column + 8] //= 2
         moved = np.flatnonzero(compute_histograms(before, settings)[0] != compute_histograms(after, settings)[0])
         assert len(moved) > 10
-        assert sum(layout.count_places(moved)[name].values()) == len(moved)
+        assert sum(layout.count_by_region(moved)[name].values()) == len(moved)
 
 
 def test_what_happens_between_two_frames_shows_in_time_planes_only():
@@ -462,7 +463,7 @@ def test_what_happens_between_two_frames_shows_in_time_planes_only():
     layout = layout_of(settings)
     other = clip[:, :, [0, 5, 2, 3, 4, 1, 6, 7, 8]]
     moved = np.flatnonzero(compute_histograms(clip, settings)[0] != compute_histograms(other, settings)[0])
-    counts = layout.count_places(moved)["block 1,1"]
+    counts = layout.count_by_region(moved)["block 1,1"]
     assert sum(counts.values()) == len(moved)
     assert counts["XY"] == 0
     assert counts["XT"] > 5
@@ -597,14 +598,14 @@ def kept_files(pack):
 
 
 def computed(samples, settings):
-    return features_of(samples, settings, kept=False).tobytes()
+    return features_of(samples, settings, use_cache=False).tobytes()
 
 
 def only_reading(monkeypatch):
     def fail(*_):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(texture, "_compute", fail)
+    monkeypatch.setattr(cache, "_compute", fail)
 
 
 @pytest.fixture(scope="module")
@@ -629,7 +630,7 @@ def test_settings_that_change_features_and_no_others_change_the_kept_file(shared
     samples = samples_of(shared_pack)
     same = computed(samples, settings) == computed(samples, other)
     assert same == (name not in MATTER_OF[base])
-    before, after = (texture._place(shared_pack, chosen) for chosen in (settings, other))
+    before, after = (cache._cache_path(shared_pack, chosen) for chosen in (settings, other))
     assert (before == after) == same
     assert (before[0] == after[0]) == same
 
@@ -648,13 +649,13 @@ def test_features_are_made_once_and_then_read(pack, monkeypatch):
     assert again.tobytes() == first.tobytes()
     assert told == [(3, 3)]
     with pytest.raises(AssertionError, match="computed again"):
-        features_of(samples, SMALL, kept=False)
+        features_of(samples, SMALL, use_cache=False)
     with pytest.raises(AssertionError, match="computed again"):
         features_of(samples, changed(SMALL, points=8))
 
 
 def test_features_that_are_not_to_be_kept_are_not(pack):
-    features_of(samples_of(pack), SMALL, kept=False)
+    features_of(samples_of(pack), SMALL, use_cache=False)
     assert not pack.path.with_suffix(".features").exists()
 
 
@@ -685,7 +686,7 @@ def test_features_follow_the_order_of_the_samples_and_stay_with_their_pack(tmp_p
     np.testing.assert_array_equal(features_of(both, SMALL), np.concatenate(alone))
     chosen = np.array([4, 0, 5])  # classes leave clips out; order is that of the samples
     some = Samples(
-        both.packs, both.place[chosen], tuple(both.ids[k] for k in chosen), both.labels[chosen], both.classes
+        both.packs, both.pack_row[chosen], tuple(both.ids[k] for k in chosen), both.labels[chosen], both.classes
     )
     np.testing.assert_array_equal(features_of(some, SMALL), np.concatenate(alone)[chosen])
     assert len(kept_files(one)) == len(kept_files(two)) == 1
@@ -695,9 +696,9 @@ def test_the_size_of_a_batch_does_not_show(tmp_path, monkeypatch):
     samples = samples_of(make_pack(tmp_path / "a.npz", n=9))
     expected = computed(samples, SMALL)
     for batch in (1, 4, 9):
-        monkeypatch.setattr(texture, "_BATCH", batch)
+        monkeypatch.setattr(cache, "_BATCH", batch)
         dones = []
-        found = features_of(samples, SMALL, lambda *progress, dones=dones: dones.append(progress), kept=False)
+        found = features_of(samples, SMALL, lambda *progress, dones=dones: dones.append(progress), use_cache=False)
         assert found.tobytes() == expected
         assert [done for done, _ in dones] == [*range(batch, 9, batch), 9, 9]
         assert {total for _, total in dones} == {9}
@@ -772,7 +773,7 @@ def test_a_kept_file_with_a_fault_is_made_again(pack, tmp_path, kind):
     expected = features_of(samples, SMALL)
     (path,) = kept_files(pack)
     good = path.read_bytes()
-    place, key = texture._place(pack, SMALL)
+    place, key = cache._cache_path(pack, SMALL)
     assert place == path
     marker = tmp_path / "unpickled"
     path.write_bytes(spoilt(kind, expected, key, marker))
@@ -789,7 +790,7 @@ def test_the_payload_of_these_tests_would_have_shown(tmp_path):
         assert archive["features"].shape == (1,)
     assert (tmp_path / "made").exists()
     pack = make_pack(tmp_path / "a.npz")
-    path, key = texture._place(pack, SMALL)
+    path, key = cache._cache_path(pack, SMALL)
     path.parent.mkdir()
     planted = np.full((3, layout_of(SMALL).size), 0.5, np.float32)
     path.write_bytes(kept_as(planted, key))
@@ -824,7 +825,7 @@ def test_where_nothing_can_be_kept_features_are_still_made(pack):
 
 
 def test_a_folder_in_the_place_of_the_kept_file_does_not_matter(pack):
-    path, _ = texture._place(pack, SMALL)
+    path, _ = cache._cache_path(pack, SMALL)
     path.mkdir(parents=True)
     samples = samples_of(pack)
     assert features_of(samples, SMALL).tobytes() == computed(samples, SMALL)
@@ -856,7 +857,7 @@ def test_two_processes_at_once_make_the_same_file(tmp_path):
         import hashlib
         from pathlib import Path
         from mertool.pack import load_pack
-        from mertool.texture.features import features_of
+        from mertool.texture.cache import features_of
         from tests.texture.test_features import SMALL, samples_of
         samples = samples_of(load_pack(Path(sys.argv[1])))
         print("ready", flush=True)
@@ -899,13 +900,14 @@ def no_sequence(pack):
             {"radii": "16,1,1", "face_size": 32},
             7,
             UsageError,
-            "--radii: circles of radius 16 find no place in 32 px; choose smaller ones or a larger --face-size",
+            "--radii: a radius of 16 px does not fit into a picture of 32 px; choose a smaller one or a larger "
+            "--face-size",
         ),
         (
             {"radii": "1,7,1", "region": "roi", "tile": 14},
             7,
             UsageError,
-            "--radii: circles of radius 7 find no place in 14 px; choose smaller ones or a larger --tile",
+            "--radii: a radius of 7 px does not fit into a picture of 14 px; choose a smaller one or a larger --tile",
         ),
         (
             {"n_features": "181"},
@@ -917,44 +919,44 @@ def no_sequence(pack):
             {},
             None,
             DataError,
-            "PACK: has no sequence of frames, of which texture features are made; extract it again with --sequence 20",
+            "PACK: has no sequence of frames, which texture features need; extract it again with --sequence 20",
         ),
         (
             {"length": 0, "radii": "1,1,3"},
             6,
             DataError,
-            "PACK: its sequence of 6 frames holds no circle of radius 3 in time; choose a --length of at least 7, or "
-            "extract it with a longer --sequence",
+            "PACK: its sequence of 6 frames is too short for a radius of 3 in time; choose a --length of at least 7, "
+            "or extract it with a longer --sequence",
         ),
         (
             {"grid": "33,1,1"},
             7,
             UsageError,
-            "--grid: more blocks than there are frames or pixels: 6 frames of 32 x 32 px",
+            "--grid: more blocks than frames or pixels: clips have 6 frames of 32 x 32 px",
         ),
         (
             {"grid": "1,33,1"},
             7,
             UsageError,
-            "--grid: more blocks than there are frames or pixels: 6 frames of 32 x 32 px",
+            "--grid: more blocks than frames or pixels: clips have 6 frames of 32 x 32 px",
         ),
         (
             {"grid": "1,1,8", "length": 0},
             7,
             UsageError,
-            "--grid: more blocks than there are frames or pixels: 7 frames of 32 x 32 px",
+            "--grid: more blocks than frames or pixels: clips have 7 frames of 32 x 32 px",
         ),
         (
             {"grid": "1,13,1", "region": "roi"},
             7,
             UsageError,
-            "--grid: more blocks than there are frames or pixels: 6 frames of 12 x 12 px",
+            "--grid: more blocks than frames or pixels: clips have 6 frames of 12 x 12 px",
         ),
         (
             {"points": 16, "mapping": "full", "grid": "32,32,1"},
             7,
             DataError,
-            "PACK: 201326592 features of each of 3 clips do not fit into memory; choose fewer --points, --mapping u2 "
+            "PACK: 201326592 features per clip for 3 clips do not fit into memory; choose fewer --points, --mapping u2 "
             "or a smaller --grid",
         ),
     ],
