@@ -49,7 +49,7 @@ def test_imports_form_no_circle():
         done |= ready
 
 
-FOLDERS = ("datasets", "extraction", "evaluation", "network", "texture", "runs", "report", "cli")
+FOLDERS = ("datasets", "extraction", "evaluation", "inputs", "network", "texture", "runs", "report", "cli")
 
 
 def test_imports_run_one_way_between_folders():

@@ -82,8 +82,9 @@ def cv(
     if show_input is not None and not fusing:
         _draw_input(packs, show_input, quiet, given)
         return
-    from ..report import load_run, render_text
+    from ..report.formats import render_text
     from ..runs.execute import cross_validate, is_complete
+    from ..runs.finished import load_run
     from ..runs.start import begin, start_repeats
     from ..workers import available_cores
 
@@ -141,8 +142,9 @@ def cv(
 def _fuse(
     runs: tuple[Path, ...], output: Path | None, given: dict[str, Any], unfit: Sequence[str], resume: bool, quiet: bool
 ) -> None:
-    from ..report import load_run, render_text
+    from ..report.formats import render_text
     from ..runs.execute import cross_validate
+    from ..runs.finished import load_run
     from ..runs.methods import method_named
     from ..runs.methods.fusion import begin_fusion, default_fusion
     from ..runs.methods.options import reject_irrelevant
@@ -162,7 +164,7 @@ def _fuse(
 
 
 def _draw_input(packs: tuple[Path, ...], path: Path, quiet: bool, given: dict[str, Any]) -> None:
-    from ..network.inputs import load_samples
+    from ..inputs.samples import load_samples
     from ..pack import load_pack
     from ..report.drawing import input_sheet
     from ..runs.config import class_set_of

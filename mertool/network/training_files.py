@@ -1,4 +1,4 @@
-"""Where a training keeps what it writes: whoever owns the folder says so."""
+"""Paths that a training writes to; they are chosen by whoever owns the folder."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, FileError, MertoolError
 from ..evaluation.folds import Folds
-from ..network.inputs import Samples
-from ..pack import file_sha256
+from ..files import file_sha256
+from ..inputs.samples import Samples
 from ..text import few
 from .checks import FAIL, NOTE, PASS, Check
 from .config import RunConfig, fingerprint, open_samples
@@ -131,8 +131,8 @@ def _pictures(samples: Samples, folds: Folds) -> Check:
     fold_of = folds.fold_of()
     by_content: dict[bytes, list[int]] = defaultdict(list)
     reduced = np.empty((len(samples.ids), 3 * _SIDE * _SIDE), np.float32)
-    for row, (pack, place) in enumerate(samples.place):
-        frames = samples.packs[pack].frames[place]
+    for row, (pack, row_in_pack) in enumerate(samples.pack_row):
+        frames = samples.packs[pack].frames[row_in_pack]
         by_content[hashlib.sha256(np.ascontiguousarray(frames).tobytes()).digest()].append(row)
         reduced[row] = _reduce(frames)
     equal = [(rows[0], other) for rows in by_content.values() for other in rows[1:]]

@@ -21,9 +21,9 @@ from ..errors import DataError, FileError, UsageError
 from ..evaluation.folds import (
     Folds,
 )
-from ..files import read_json, write_json
-from ..network.inputs import Samples, load_samples
-from ..pack import Pack, file_sha256, load_pack
+from ..files import file_sha256, read_json, write_json
+from ..inputs.samples import Samples, load_samples
+from ..pack import Pack, load_pack
 from ..settings import Settings, option_name
 from ..text import abbreviate
 from .layout import RunFolder

@@ -26,9 +26,9 @@ from ..evaluation.folds import (
     split_id,
     stratified_folds,
 )
-from ..files import make_folder, write_json
-from ..network.inputs import Samples, load_samples
-from ..pack import Pack, file_sha256
+from ..files import file_sha256, make_folder, write_json
+from ..inputs.samples import Samples, load_samples
+from ..pack import Pack
 from ..settings import Settings
 from .config import RunConfig, class_set_of, relative_to_run, update_pack_paths
 from .environment import describe_environment

@@ -15,8 +15,7 @@ from ..evaluation.folds import Folds, Overlap, subject_overlap
 from ..evaluation.metrics import Metrics, confusions_by_person, evaluate
 from ..evaluation.predictions import Predictions
 from ..evaluation.statistics import bootstrap_intervals, wilson
-from ..files import read_json
-from ..pack import file_sha256
+from ..files import file_sha256, read_json
 from ..settings import Settings
 from ..text import plural
 from .layout import FoldFolder, FoldRecord, RunFolder
@@ -59,8 +58,8 @@ class Run:
         folds: Which clips were tested in which fold.
         predictions: One row for each of those clips.
         metrics: `mertool.evaluation.metrics.evaluate(predictions)`.
-        interval: 95 % Wilson interval of the pooled accuracy, 0..1.
-        by_people: 95 % intervals of "accuracy", "uf1" and "uar" over resampled people.
+        wilson_ci: 95 % Wilson interval of the pooled accuracy, 0..1.
+        bootstrap_ci: 95 % intervals of "accuracy", "uf1" and "uar" over resampled subjects, 0..1.
         overlap: `mertool.evaluation.folds.subject_overlap(folds)`.
         epochs: The epoch of each fold's weights, from 1; empty where unknown.
         repeats: The same run with other seeds (`--repeats`), this one excluded.
@@ -87,8 +86,8 @@ class Run:
     folds: Folds
     predictions: Predictions
     metrics: Metrics
-    interval: tuple[float, float]
-    by_people: dict[str, tuple[float, float]]
+    wilson_ci: tuple[float, float]
+    bootstrap_ci: dict[str, tuple[float, float]]
     overlap: tuple[Overlap, ...]
     epochs: tuple[int, ...]
     repeats: tuple[Run, ...]
@@ -236,8 +235,8 @@ def load_run(folder: Path) -> Run:
         folds=folds,
         predictions=predictions,
         metrics=metrics,
-        interval=wilson(metrics["hits"], metrics["n"]),
-        by_people=bootstrap_intervals(confusions_by_person(predictions), _BOOTSTRAP_SEED),
+        wilson_ci=wilson(metrics["hits"], metrics["n"]),
+        bootstrap_ci=bootstrap_intervals(confusions_by_person(predictions), _BOOTSTRAP_SEED),
         overlap=tuple(subject_overlap(folds)),
         epochs=_epochs(records),
         repeats=tuple(_repeat(folder, number, settings, predictions, where) for number in range(1, settings.repeats)),

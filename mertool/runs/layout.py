@@ -28,9 +28,8 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, FileError
 from ..evaluation.folds import Folds
-from ..files import atomic_file, file_lock, make_folder, read_json, write_json
+from ..files import atomic_file, file_lock, file_sha256, make_folder, read_json, write_json
 from ..network.training_files import TrainingFiles
-from ..pack import file_sha256
 from ..text import abbreviate, os_error_text
 
 __all__ = ["FoldFolder", "FoldRecord", "RunFolder", "is_repeat_name"]

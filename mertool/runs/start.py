@@ -9,7 +9,7 @@ from typing import Any
 
 from ..datasets.labels import default_classes
 from ..errors import DataError, UsageError
-from ..network.training import choose_device
+from ..network.device import choose_device
 from ..pack import Pack, load_pack
 from ..settings import Settings
 from .config import RunConfig, initial_weights, open_packs, resolve_in_run, update_pack_paths

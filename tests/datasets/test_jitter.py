@@ -21,7 +21,8 @@ from mertool.errors import DataError
 from mertool.extraction.extract import extract
 from mertool.extraction.options import ExtractOptions
 from mertool.pack import load_pack, save_pack
-from mertool.report import load_run, render_text
+from mertool.report.formats import render_text
+from mertool.runs.finished import load_run
 from tests.support.command import TINY, run
 from tests.support.reports import flat
 from tests.support.run_folders import make_run
@@ -347,7 +348,7 @@ def test_the_command_makes_a_pack_beside_the_plain_one_and_the_report_compares(
     config = json.loads((tmp_path / "moved" / "config.json").read_text())
     assert [pack["jitter"] for pack in config["packs"]] == [2]
     text = run("report", "plain", "moved", cwd=tmp_path).stdout
-    assert "Against plain, clip by clip: exact McNemar test" in text
+    assert "Compared with plain clip by clip: exact McNemar test" in text
     assert flat(text).count("; onset and apex moved at random by up to 2 frames.") == 1
 
 

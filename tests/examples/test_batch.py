@@ -122,7 +122,7 @@ def test_the_array_runs_the_lines_of_the_plan(tmp_path):
     assert "repeat_1: fold 0 has no predictions.csv" in report_text
     again = script(*submit, cwd=home, PATH=path, LOST="")
     assert (again.returncode, again.stderr) == (0, done.stderr)
-    assert "Over 2 seeds, over the same folds" in (slurm_folder / "report.txt").read_text()
+    assert "Over 2 seeds, with the same folds" in (slurm_folder / "report.txt").read_text()
     assert (slurm_folder / "report.txt").read_text().count("pass  epoch") == 2
     run("cv", "noise.npz", *network, "-o", "at once", cwd=home)
     assert len(predictions(home / "at once")) == 4

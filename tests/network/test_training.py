@@ -15,8 +15,10 @@ from torch import Tensor
 from mertool.errors import DataError, UsageError
 from mertool.network import training as engine
 from mertool.network.checkpoint import load_weights
+from mertool.network.device import choose_device
 from mertool.network.model import build_model
-from mertool.network.training import LOG_COLUMNS, arc_margin, choose_device, learning_rate, make_optimizer, predict
+from mertool.network.prediction import predict
+from mertool.network.training import LOG_COLUMNS, arc_margin, learning_rate, make_optimizer
 from mertool.settings import Settings
 from tests.support.command import ROOT
 from tests.support.processes import KilledError

@@ -311,7 +311,7 @@ def test_names_that_the_terminal_cannot_print_are_escaped(home, encoding):
         assert done.returncode == 0, done.stderr
         assert done.stderr == b""
         assert b"runs" in done.stdout
-    done = shell_run("report", name, "--layout", "paper", "-o", name + b".d", cwd=home, env=env)
+    done = shell_run("report", name, "--tables", "paper", "-o", name + b".d", cwd=home, env=env)
     assert done.returncode == 0, done.stderr
     assert b"mertool: report: runs" in done.stderr
     done = shell_run("cv", "-o", name + b"x", "--resume", "nothing.npz", cwd=home, env=env)
@@ -330,8 +330,8 @@ def test_an_audit_of_several_passes_over_what_is_no_run_and_goes_on_after_errors
     heads = [line for line in done.stdout.splitlines() if not line.startswith(" ")]
     assert heads == ["run é", "twice", "twice/repeat_1"]
     lines = done.stderr.splitlines()
-    assert "mertool: notes.txt: left out, a file is no run" in lines
-    assert "mertool: taught: left out, 'mertool train' tests nothing" in lines
+    assert "mertool: notes.txt: left out, a file is not a run" in lines
+    assert "mertool: taught: left out, made by 'mertool train', which tests nothing" in lines
     errors = [line for line in lines if line.startswith("Error: ")]
     assert [line.split(":")[1] for line in errors] == [" broken/config.json", " nothing"]
     done = call("report", "--audit", *words, "--format", "json", cwd=home, code=1)
@@ -339,7 +339,7 @@ def test_an_audit_of_several_passes_over_what_is_no_run_and_goes_on_after_errors
     done = call("report", "--audit", "run é", "taught", "notes.txt", cwd=home)
     assert [line for line in done.stdout.splitlines() if not line.startswith(" ")] == ["run é"]
     line = refusal("report", "--audit", "taught", "notes.txt", cwd=home, code=1)
-    assert line.startswith("Error: report: no run of 'mertool cv' among these")
+    assert line.startswith("Error: report: none of these is a run of 'mertool cv'")
 
 
 def test_commands_of_several_pass_over_what_is_no_run_and_go_on_after_errors(home):
@@ -347,8 +347,8 @@ def test_commands_of_several_pass_over_what_is_no_run_and_go_on_after_errors(hom
     done = call("report", "--command", "nothing", "notes.txt", "run é", "taught", "twice", cwd=home, code=1)
     assert [shlex.split(line)[-1] for line in done.stdout.splitlines()] == ["run é-again", "twice-again"]
     assert done.stderr.splitlines() == [
-        "mertool: notes.txt: left out, a file is no run",
-        "mertool: taught: left out, 'mertool train' tests nothing",
+        "mertool: notes.txt: left out, a file is not a run",
+        "mertool: taught: left out, made by 'mertool train', which tests nothing",
         'Error: nothing: not a run folder (no config.json); make one with "mertool cv" or "mertool train"',
     ]
     (line,) = call("report", "--command", "taught", cwd=home).stdout.splitlines()  # alone it is wanted
@@ -399,7 +399,7 @@ def test_folders_of_reports_are_passed_over(home):
     ],
 )
 def test_the_name_of_a_report_says_what_it_is(home, style, layout, name):
-    words = ("--layout", "paper") if layout else ()
+    words = ("--tables", "paper") if layout else ()
     done = call("report", "run é", "--format", style, *words, "-o", "a/b", cwd=home)
     assert done.stderr == f"mertool: report: a/b/{name}\n"
     assert [path.name for path in (home / "a/b").iterdir()] == [name]
@@ -422,10 +422,10 @@ def test_places_that_cannot_be_written_are_found_before_the_work(home, monkeypat
 @pytest.mark.parametrize("style", ["csv", "json"])
 def test_runs_that_fit_no_cell_are_said_where_the_format_has_no_notes(home, style):
     call("cv", "a.npz", "--arcface", "--face", "--folds", 2, *NETWORK, "-o", "arc", cwd=home)
-    done = call("report", "run é", "arc", "--layout", "paper", "--format", style, cwd=home)
+    done = call("report", "run é", "arc", "--tables", "paper", "--format", style, cwd=home)
     assert done.stderr == "mertool: arc: left out, Table 6, full face, has no row w/ ArcFace\n"
-    assert call("report", "run é", "arc", "--layout", "paper", cwd=home).stderr == ""
-    assert call("report", "run é", "arc", "--layout", "paper", "--format", style, "-q", cwd=home).stderr == ""
+    assert call("report", "run é", "arc", "--tables", "paper", cwd=home).stderr == ""
+    assert call("report", "run é", "arc", "--tables", "paper", "--format", style, "-q", cwd=home).stderr == ""
 
 
 # Seeds and epochs

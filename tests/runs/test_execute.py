@@ -15,7 +15,7 @@ import torch
 from mertool.evaluation.folds import Folds
 from mertool.evaluation.predictions import Predictions
 from mertool.network.checkpoint import load_weights
-from mertool.report import load_run
+from mertool.runs.finished import load_run
 from tests.support.command import COMMAND, TINY, run
 from tests.support.processes import killed
 

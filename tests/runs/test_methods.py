@@ -7,7 +7,7 @@ import pytest
 
 from mertool.cli.main import main
 from mertool.errors import UsageError
-from mertool.report import load_run
+from mertool.runs.finished import load_run
 from mertool.runs.methods import METHODS, method_named
 from mertool.runs.methods.base import Method
 from tests.support.audits import faults

@@ -23,13 +23,16 @@ from mertool.errors import DataError
 from mertool.evaluation.folds import Folds, group_folds, stratified_folds, subject_key_of_id
 from mertool.evaluation.metrics import evaluate
 from mertool.evaluation.predictions import Predictions
+from mertool.inputs.rendering import render
+from mertool.inputs.samples import load_samples
 from mertool.network import training as engine
+from mertool.network.batches import sample_augmentation
 from mertool.network.checkpoint import load_weights
-from mertool.network.inputs import load_samples, render, sample_augmentation
 from mertool.pack import load_pack, save_pack
-from mertool.report import load_run, render_csv, render_json, render_text
+from mertool.report.formats import render_csv, render_json, render_text
 from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
 from mertool.runs.config import RunConfig, open_samples
+from mertool.runs.finished import load_run
 from mertool.runs.methods.network import inference_batches
 from mertool.settings import Settings
 from tests.support import in_process
@@ -305,7 +308,7 @@ def test_a_person_smuggled_into_the_training_part_fails_the_audit(call):
     assert moved in checks["clips"].detail  # the network of fold 1 was trained on it
 
 
-# Copies or several frames of a clip on both sides
+# Augmentations or several frames of a clip on both sides
 
 
 def nearest_share(pictures, labels, test):
@@ -429,7 +432,7 @@ def test_a_class_absent_from_a_fold_still_counts(by_hand):
     text = render_text([found])
     assert "truth  anger  fear  joy  rage  all" in text
     assert re.search(r"\nrage +- +- +- +0\n", text)
-    assert "Without a clip, so left out of UF1 and UAR: rage." in text
+    assert "Classes without a clip, left out of UF1 and UAR: rage." in text
     # Of each fold as well: the list is the run's, not the fold's.
     for fold, part in enumerate(PEOPLE):
         of_fold = evaluate(Predictions.read(by_hand / f"fold_{fold}" / "predictions.csv"))
@@ -463,7 +466,7 @@ def test_oracle_key_frames_are_said_and_can_be_doubted(call, monkeypatch):
             cv2.imwrite(str(folder / f"{number}.png"), grey)
         rows.append(f"c{k},p{k % 8},{EMOTIONS[k % 4]},{folder},5,17,25")
     Path("made.csv").write_text("\n".join(rows) + "\n")
-    monkeypatch.setattr("mertool.network.training.predict", see_bars)
+    monkeypatch.setattr("mertool.network.prediction.predict", see_bars)
     packs = {"plain": (), "middle": ("--apex", "middle"), "moved": ("--jitter", 2)}
     for name, options in packs.items():
         call("extract", "made.csv", "--aligned", "--size", 64, "-j", 1, "-o", f"{name}.npz", *options)
@@ -488,8 +491,8 @@ def test_oracle_key_frames_are_said_and_can_be_doubted(call, monkeypatch):
             next(check for check in audit_run(Path(run.name)) if check.name == "key frames").detail == oracle + ending
         )
     text = flat(render_text(runs))
-    assert "Against plain, clip by clip: exact McNemar test" in text
-    assert "Told apart from plain at 5 %: middle, moved." in text
+    assert "Compared with plain clip by clip: exact McNemar test" in text
+    assert "Significantly different from plain at the 5 % level: middle, moved." in text
 
 
 # Class set not stated
@@ -514,7 +517,7 @@ def test_class_list_and_counts_stand_in_every_result(call):
         }
     # Runs of other class sets stand in one report, but never in one comparison.
     text = flat(render_text([four, three]))
-    assert "These runs test different clips or classes: their scores do not compare." in text
+    assert "These runs test different clips or classes, so their scores are not comparable." in text
     assert "McNemar" not in text
 
 
@@ -537,7 +540,7 @@ def test_the_majority_stands_beside_every_accuracy(call, tmp_path):
     for render_report in (render_text, render_markdown, render_latex):
         text = flat(render_report([constant])).replace("\\", "")
         assert "majority baseline" in text
-        assert "70.00 %, always answering 'anger'" in text
+        assert "70.00 %, always predicting 'anger'" in text
         summary = render_report([constant, perfect]).splitlines()
         header = next(line for line in summary if "hits/N" in line)
         assert "pooled [95" in header
@@ -557,10 +560,10 @@ def test_the_majority_stands_beside_every_accuracy(call, tmp_path):
 @pytest.mark.parametrize(
     ("answer", "hits", "sentence"),
     [
-        (lambda _, truth: "anger", 14, "This accuracy is not distinguishable from always answering 'anger' (70.00 %)"),
+        (lambda _, truth: "anger", 14, "This accuracy is not distinguishable from always predicting 'anger' (70.00 %)"),
         (lambda k, truth: truth if k < 17 else "anger", 17, "This accuracy is not distinguishable from always"),
-        (lambda _, truth: truth, 20, "Better than always answering 'anger' (70.00 %): both intervals lie above"),
-        (lambda k, truth: "fear", 4, "Worse than always answering 'anger' (70.00 %): both intervals lie below"),
+        (lambda _, truth: truth, 20, "Better than always predicting 'anger' (70.00 %): both intervals lie above"),
+        (lambda k, truth: "fear", 4, "Worse than always predicting 'anger' (70.00 %): both intervals lie below"),
     ],
     ids=["constant", "a little better", "perfect", "of a rare class"],
 )
@@ -642,11 +645,13 @@ def test_few_clips_are_told_as_few(tmp_path):
     assert "76/121" in text
     assert "80/121" in text
     assert "62.81 %, 95 % interval 53.93 to 70.90 (Wilson" in text
-    low, high = runs[0].interval
+    low, high = runs[0].wilson_ci
     assert low < runs[1].metrics["accuracy"] < high
     assert re.search(r"better 4 0 \+3\.31 0\.1250 0\.1250 -", text)
-    assert "None of these runs can be told apart from" in text
-    assert "Fewer than 6 clips (here 5.0 points) it never finds." in text  # so one clip is 0.83 points
+    assert "None of these runs differs significantly from" in text
+    assert (
+        "It can never detect a difference of fewer than 6 clips (here 5.0 points)." in text
+    )  # so one clip is 0.83 points
     # Two clips more, and all one way, would do.
     runs.append(made("best", 84))
     assert "at 5 %: " in flat(render_text(runs)).partition("Told apart from")[2]
@@ -673,7 +678,7 @@ def test_repeated_seeds_show_what_chance_makes(call):
 @pytest.fixture
 def perfect_run(call, monkeypatch):
     """A run of a network that answers by the bars that its pictures show."""
-    monkeypatch.setattr("mertool.network.training.predict", see_bars)
+    monkeypatch.setattr("mertool.network.prediction.predict", see_bars)
     write_pack(Path("a.npz"), barred_clips())
     call("cv", "a.npz", *NETWORK, "--epochs", 1, "--folds", 3, "-o", "run")
     return Path("run")
@@ -745,7 +750,7 @@ def test_a_perfect_and_a_constant_predictor_under_every_protocol(call, monkeypat
         return np.tile([0.4, 0.2, 0.2, 0.2], (sum(map(len, batches)), 1)), None
 
     for name, predictor, expected in (("perfect", see_bars, 1.0), ("constant", always_anger, majority)):
-        monkeypatch.setattr("mertool.network.training.predict", predictor)
+        monkeypatch.setattr("mertool.network.prediction.predict", predictor)
         call("cv", "one.npz", "two.npz", *NETWORK, "--epochs", 1, *PROTOCOLS[protocol], "-o", name)
         before = (Path(name) / "results.json").read_bytes()
         shuffle_rows(Path(name), 1)
@@ -760,5 +765,5 @@ def test_a_perfect_and_a_constant_predictor_under_every_protocol(call, monkeypat
         else:
             assert scores["uar"] == pytest.approx(1 / 4)
             assert scores["uf1"] == pytest.approx(2 * majority / (1 + majority) / 4)
-            assert "This accuracy is not distinguishable from always answering 'anger'" in flat(render_text([found]))
+            assert "This accuracy is not distinguishable from always predicting 'anger'" in flat(render_text([found]))
         assert bool(found.shared_subjects) == (protocol == "stratified")

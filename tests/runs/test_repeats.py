@@ -17,15 +17,15 @@ import torch
 from mertool.errors import DataError, FileError
 from mertool.evaluation.folds import Folds, group_folds
 from mertool.evaluation.statistics import spread
-from mertool.files import write_json
+from mertool.files import file_sha256, write_json
 from mertool.network import training as engine
 from mertool.network.checkpoint import save_checkpoint
-from mertool.pack import file_sha256
-from mertool.report import find_newest_run, load_run, render_csv, render_json, render_text
+from mertool.report.formats import render_csv, render_json, render_text
 from mertool.runs import config as runs
 from mertool.runs import create as new_run
 from mertool.runs import start as begin
 from mertool.runs.audit import PASS, audit_run
+from mertool.runs.finished import find_newest_run, load_run
 from mertool.settings import Settings
 from tests.support.audits import faults, verdicts
 from tests.support.command import COMMAND
@@ -114,7 +114,7 @@ def test_new_splits_are_those_of_the_split_seeds(home, protocol):
     assert (first.seed, second.seed) == (9, 10)
     assert first.tests != second.tests
     assert settings_of(run / "repeat_1")["new_splits"] is False
-    assert "Over 2 seeds, each with folds of its own" in call("report", run, cwd=home).stdout
+    assert "Over 2 seeds, each with its own folds" in call("report", run, cwd=home).stdout
 
 
 def test_remarks_on_folds_are_made_of_the_repeats_that_have_others(place):
@@ -290,7 +290,7 @@ def test_divided_in_any_way_the_result_is_the_same(home, place, steps):
             for number, name in enumerate(NAMES):  # a repeat that is complete has its results, whoever is not
                 complete = {(number, 0), (number, 1)} <= done
                 assert (place / "three" / name / "results.json").exists() is complete
-    assert "Over 3 seeds, over the same folds" in found.stdout
+    assert "Over 3 seeds, with the same folds" in found.stdout
     assert whole_run(place / "three") == whole_run(home / "three")
 
 
@@ -483,7 +483,7 @@ def test_mean_deviation_and_ends_are_those_of_the_runs(home):
     run = load_run(home / "three")
     assert [one.settings.seed for one in run.repeats] == [1, 2]
     text = render_text([run])
-    lines = text[text.index("Over 3 seeds, over the same folds") :].splitlines()
+    lines = text[text.index("Over 3 seeds, with the same folds") :].splitlines()
     rule = next(number for number, line in enumerate(lines) if set(line) == {"-"})
     assert lines[rule - 1].split() == ["score", "mean", "sd", "lowest", "highest"]
     rows = [line.rsplit(None, 4) for line in lines[rule + 1 : rule + 5]]
@@ -511,11 +511,11 @@ def test_mean_deviation_and_ends_are_those_of_the_runs(home):
     assert [one["seed"] for one in plain["repeats"]] == [1, 2]
     assert [one["hits"] for one in plain["repeats"]] == [one.metrics["hits"] for one in singles[1:]]
     assert plain["hits"] == singles[0].metrics["hits"]
-    assert "All else here is of the first of them, seed 0." in text
-    assert "beyond the recipe        " in text
+    assert "Everything else here is for the first of them, seed 0." in text
+    assert "changes to the recipe        " in text
     assert "repeats" not in next(line for line in text.splitlines() if line.startswith("beyond"))
     for render in (render_markdown, render_latex):
-        assert "Over 3 seeds, over the same folds" in render([run])
+        assert "Over 3 seeds, with the same folds" in render([run])
 
 
 def test_a_run_without_repeats_beside_one_with_them(home):
@@ -547,7 +547,7 @@ def test_the_newest_run_is_the_run_and_not_its_last_repeat(copy):
     assert done.stdout.startswith("runs/three\n==========\n")
     repeat = call("report", "runs/three/repeat_1", cwd=copy.parents[1])
     assert "Over " not in repeat.stdout
-    assert "beyond the recipe" in repeat.stdout
+    assert "changes to the recipe" in repeat.stdout
 
 
 def test_a_repeat_that_is_missing_unfinished_or_foreign_is_named_with_the_way_on(copy):

@@ -17,13 +17,15 @@ from mertool.errors import DataError, UsageError
 from mertool.evaluation.folds import Folds, inner_split, subject_key_of_id
 from mertool.evaluation.predictions import Predictions
 from mertool.network import training as engine
+from mertool.network.batches import sample_augmentation
 from mertool.network.checkpoint import load_weights, save_checkpoint
-from mertool.network.inputs import sample_augmentation
-from mertool.network.training import Validation, predict
+from mertool.network.prediction import predict
+from mertool.network.training import ValidationScores
 from mertool.pack import load_pack
-from mertool.report import load_run, render_csv, render_json
+from mertool.report.formats import render_csv, render_json
 from mertool.runs.audit import FAIL, PASS, audit_run
 from mertool.runs.config import RunConfig, open_samples
+from mertool.runs.finished import load_run
 from mertool.runs.methods import network as crossval
 from mertool.settings import Settings
 from tests.support.audits import findings, sign_again
@@ -226,7 +228,7 @@ def planned(scores, recorded):
         assert not [name for name, value in model.state_dict().items() if not value.isfinite().all()]
         recorded.append({name: value.clone() for name, value in model.state_dict().items()})
         loss, uf1 = scores[len(recorded) - 1]
-        return Validation(loss, uf1)
+        return ValidationScores(loss, uf1)
 
     return validate
 
@@ -271,7 +273,7 @@ def scored(settings):
     def validate(model):
         probabilities, _ = predict(model, [x], settings)
         torch.rand(3)  # and somebody uses the global random state
-        return Validation(
+        return ValidationScores(
             float(-np.log(probabilities[range(8), y]).mean()), float((probabilities.argmax(1) == y).mean())
         )
 
@@ -389,7 +391,7 @@ def test_weights_that_are_no_numbers_are_not_validated(tmp_path, monkeypatch):
     train_epoch = engine._train_epoch
     monkeypatch.setattr(engine, "_train_epoch", train)
     recorded = []
-    with pytest.raises(DataError, match=r"weights that are no numbers; lower --lr \(now 0.001\)"):
+    with pytest.raises(DataError, match=r"produced NaN or infinite weights; lower --lr \(now 0.001\)"):
         fit(tiny(), CLASSES, made_up, STEPS, tmp_path, validate=planned([(1.0, 1.0)] * 6, recorded))
     assert len(recorded) == len(load_weights(tmp_path / "last.pt").state["log"]) == 1
     assert not (tmp_path / "final.pt").exists()

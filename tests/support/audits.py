@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 
-from mertool.files import write_json
-from mertool.pack import file_sha256
+from mertool.files import file_sha256, write_json
 from mertool.runs.audit import FAIL, audit_run
 from mertool.runs.config import fingerprint
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import html
 import re
 
-from mertool.report import BLOCK_FORMATS, report_blocks
+from mertool.report.formats import BLOCK_FORMATS
+from mertool.report.sections import blocks_of
 from tests.support.in_process import call
 
 
 def render_markdown(runs):
-    return BLOCK_FORMATS["md"](report_blocks(runs))
+    return BLOCK_FORMATS["md"](blocks_of(runs))
 
 
 def render_latex(runs):
-    return BLOCK_FORMATS["latex"](report_blocks(runs))
+    return BLOCK_FORMATS["latex"](blocks_of(runs))
 
 
 def flat(text):

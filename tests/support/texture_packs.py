@@ -6,10 +6,10 @@ import dataclasses
 
 import numpy as np
 
-from mertool.network.inputs import Samples
+from mertool.inputs.samples import Samples
 from mertool.pack import load_pack, save_pack
 from mertool.settings import Settings
-from mertool.texture import features as texture
+from mertool.texture import cache
 
 SMALL = Settings(method="lbp-top", face_size=32, tile=12, length=6, points=4, grid="2,2,1", radii="1,1,1")
 
@@ -58,4 +58,4 @@ def only_reading(monkeypatch):
     def fail(*_):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(texture, "_compute", fail)
+    monkeypatch.setattr(cache, "_compute", fail)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from mertool.network import training
 from mertool.network.model import Network
-from mertool.network.training import Fitted
+from mertool.network.training import FitResult, TrainingBatches
 from mertool.runs.layout import FoldFolder
 from mertool.settings import Settings
 from tests.support.processes import KilledError
@@ -59,6 +59,7 @@ def log(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(stream))
 
 
-def fit(settings: Any, classes: Any, batches: Any, steps: int, folder: Path, *rest: Any, **options: Any) -> Fitted:
+def fit(settings: Any, classes: Any, batches: Any, steps: int, folder: Path, *rest: Any, **options: Any) -> FitResult:
     """`mertool.network.training.fit` with the files of a folder."""
-    return training.fit(settings, classes, batches, steps, FoldFolder(folder).training_files, *rest, **options)
+    given = TrainingBatches(batches, steps)
+    return training.fit(settings, classes, given, FoldFolder(folder).training_files, *rest, **options)

@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mertool.network.inputs import Samples
+from mertool.inputs.samples import Samples
 from mertool.pack import load_pack
 from mertool.settings import Settings
-from mertool.texture import features as texture
-from mertool.texture.features import features_of, layout_of
+from mertool.texture import cache
+from mertool.texture.cache import features_of
+from mertool.texture.features import layout_of
 from tests.support.command import ROOT
 from tests.support.damage import Payload
 from tests.support.texture_packs import SMALL, changed, make_pack, only_reading, samples_of
@@ -63,7 +64,7 @@ def kept_files(pack):
 
 
 def computed(samples, settings):
-    return features_of(samples, settings, kept=False).tobytes()
+    return features_of(samples, settings, use_cache=False).tobytes()
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +89,7 @@ def test_settings_that_change_features_and_no_others_change_the_kept_file(shared
     samples = samples_of(shared_pack)
     same = computed(samples, settings) == computed(samples, other)
     assert same == (name not in MATTER_OF[base])
-    before, after = (texture._place(shared_pack, chosen) for chosen in (settings, other))
+    before, after = (cache._cache_path(shared_pack, chosen) for chosen in (settings, other))
     assert (before == after) == same
     assert (before[0] == after[0]) == same
 
@@ -107,13 +108,13 @@ def test_features_are_made_once_and_then_read(pack, monkeypatch):
     assert again.tobytes() == first.tobytes()
     assert told == [(3, 3)]
     with pytest.raises(AssertionError, match="computed again"):
-        features_of(samples, SMALL, kept=False)
+        features_of(samples, SMALL, use_cache=False)
     with pytest.raises(AssertionError, match="computed again"):
         features_of(samples, changed(SMALL, points=8))
 
 
 def test_features_that_are_not_to_be_kept_are_not(pack):
-    features_of(samples_of(pack), SMALL, kept=False)
+    features_of(samples_of(pack), SMALL, use_cache=False)
     assert not pack.path.with_suffix(".features").exists()
 
 
@@ -144,7 +145,7 @@ def test_features_follow_the_order_of_the_samples_and_stay_with_their_pack(tmp_p
     np.testing.assert_array_equal(features_of(both, SMALL), np.concatenate(alone))
     chosen = np.array([4, 0, 5])  # classes leave clips out; order is that of the samples
     some = Samples(
-        both.packs, both.place[chosen], tuple(both.ids[k] for k in chosen), both.labels[chosen], both.classes
+        both.packs, both.pack_row[chosen], tuple(both.ids[k] for k in chosen), both.labels[chosen], both.classes
     )
     np.testing.assert_array_equal(features_of(some, SMALL), np.concatenate(alone)[chosen])
     assert len(kept_files(one)) == len(kept_files(two)) == 1
@@ -154,9 +155,9 @@ def test_the_size_of_a_batch_does_not_show(tmp_path, monkeypatch):
     samples = samples_of(make_pack(tmp_path / "a.npz", n=9))
     expected = computed(samples, SMALL)
     for batch in (1, 4, 9):
-        monkeypatch.setattr(texture, "_BATCH", batch)
+        monkeypatch.setattr(cache, "_BATCH", batch)
         dones = []
-        found = features_of(samples, SMALL, lambda *progress, dones=dones: dones.append(progress), kept=False)
+        found = features_of(samples, SMALL, lambda *progress, dones=dones: dones.append(progress), use_cache=False)
         assert found.tobytes() == expected
         assert [done for done, _ in dones] == [*range(batch, 9, batch), 9, 9]
         assert {total for _, total in dones} == {9}
@@ -221,7 +222,7 @@ def test_a_kept_file_with_a_fault_is_made_again(pack, tmp_path, kind):
     expected = features_of(samples, SMALL)
     (path,) = kept_files(pack)
     good = path.read_bytes()
-    place, key = texture._place(pack, SMALL)
+    place, key = cache._cache_path(pack, SMALL)
     assert place == path
     marker = tmp_path / "unpickled"
     path.write_bytes(spoilt(kind, expected, key, marker))
@@ -238,7 +239,7 @@ def test_the_payload_of_these_tests_would_have_shown(tmp_path):
         assert archive["features"].shape == (1,)
     assert (tmp_path / "made").exists()
     pack = make_pack(tmp_path / "a.npz")
-    path, key = texture._place(pack, SMALL)
+    path, key = cache._cache_path(pack, SMALL)
     path.parent.mkdir()
     planted = np.full((3, layout_of(SMALL).size), 0.5, np.float32)
     path.write_bytes(kept_as(planted, key))
@@ -273,7 +274,7 @@ def test_where_nothing_can_be_kept_features_are_still_made(pack):
 
 
 def test_a_folder_in_the_place_of_the_kept_file_does_not_matter(pack):
-    path, _ = texture._place(pack, SMALL)
+    path, _ = cache._cache_path(pack, SMALL)
     path.mkdir(parents=True)
     samples = samples_of(pack)
     assert features_of(samples, SMALL).tobytes() == computed(samples, SMALL)
@@ -305,7 +306,7 @@ def test_two_processes_at_once_make_the_same_file(tmp_path):
         import hashlib
         from pathlib import Path
         from mertool.pack import load_pack
-        from mertool.texture.features import features_of
+        from mertool.texture.cache import features_of
         from tests.support.texture_packs import SMALL, samples_of
         samples = samples_of(load_pack(Path(sys.argv[1])))
         print("ready", flush=True)

@@ -10,7 +10,8 @@ import pytest
 from mertool import _core
 from mertool.errors import DataError, UsageError
 from mertool.regions import GRID, REGIONS, face_transforms, region_transforms
-from mertool.texture.features import check_packs, features_of, interpolate_frames, texture_volumes
+from mertool.texture.cache import features_of
+from mertool.texture.features import check_packs, interpolate_frames, texture_volumes
 from tests.support.texture_packs import SMALL, changed, make_pack, only_reading, samples_of
 
 PLAIN = np.array([[1, 0]] * 3, np.float32)
@@ -77,13 +78,14 @@ def no_sequence(pack):
             {"radii": "16,1,1", "face_size": 32},
             7,
             UsageError,
-            "--radii: circles of radius 16 find no place in 32 px; choose smaller ones or a larger --face-size",
+            "--radii: a radius of 16 px does not fit into a picture of 32 px; choose a smaller one or a larger "
+            "--face-size",
         ),
         (
             {"radii": "1,7,1", "region": "roi", "tile": 14},
             7,
             UsageError,
-            "--radii: circles of radius 7 find no place in 14 px; choose smaller ones or a larger --tile",
+            "--radii: a radius of 7 px does not fit into a picture of 14 px; choose a smaller one or a larger --tile",
         ),
         (
             {"n_features": "181"},
@@ -95,44 +97,44 @@ def no_sequence(pack):
             {},
             None,
             DataError,
-            "PACK: has no sequence of frames, of which texture features are made; extract it again with --sequence 20",
+            "PACK: has no sequence of frames, which texture features need; extract it again with --sequence 20",
         ),
         (
             {"length": 0, "radii": "1,1,3"},
             6,
             DataError,
-            "PACK: its sequence of 6 frames holds no circle of radius 3 in time; choose a --length of at least 7, or "
-            "extract it with a longer --sequence",
+            "PACK: its sequence of 6 frames is too short for a radius of 3 in time; choose a --length of at least 7, "
+            "or extract it with a longer --sequence",
         ),
         (
             {"grid": "33,1,1"},
             7,
             UsageError,
-            "--grid: more blocks than there are frames or pixels: 6 frames of 32 x 32 px",
+            "--grid: more blocks than frames or pixels: clips have 6 frames of 32 x 32 px",
         ),
         (
             {"grid": "1,33,1"},
             7,
             UsageError,
-            "--grid: more blocks than there are frames or pixels: 6 frames of 32 x 32 px",
+            "--grid: more blocks than frames or pixels: clips have 6 frames of 32 x 32 px",
         ),
         (
             {"grid": "1,1,8", "length": 0},
             7,
             UsageError,
-            "--grid: more blocks than there are frames or pixels: 7 frames of 32 x 32 px",
+            "--grid: more blocks than frames or pixels: clips have 7 frames of 32 x 32 px",
         ),
         (
             {"grid": "1,13,1", "region": "roi"},
             7,
             UsageError,
-            "--grid: more blocks than there are frames or pixels: 6 frames of 12 x 12 px",
+            "--grid: more blocks than frames or pixels: clips have 6 frames of 12 x 12 px",
         ),
         (
             {"points": 16, "mapping": "full", "grid": "32,32,1"},
             7,
             DataError,
-            "PACK: 201326592 features of each of 3 clips do not fit into memory; choose fewer --points, --mapping u2 "
+            "PACK: 201326592 features per clip for 3 clips do not fit into memory; choose fewer --points, --mapping u2 "
             "or a smaller --grid",
         ),
     ],

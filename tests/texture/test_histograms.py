@@ -233,20 +233,20 @@ def test_columns_are_counted_where_they_belong():
     """A change in one region, seen in its columns and no others, gives the columns of that region."""
     settings = Settings(method="lbp-top", region="roi", points=4)
     layout = layout_of(settings)
-    every = layout.count_places(np.arange(layout.size))
+    every = layout.count_by_region(np.arange(layout.size))
     assert list(every) == [region.name for region in REGIONS]  # row by row of the mosaic
     assert all(counts == {"XY": 30, "XT": 30, "YT": 30} for counts in every.values())
     chosen = np.random.default_rng(0).permutation(layout.size)[:200]
-    counts = layout.count_places(chosen)
+    counts = layout.count_by_region(chosen)
     assert sum(sum(planes.values()) for planes in counts.values()) == 200
-    assert sum(sum(planes.values()) for planes in layout.count_places(chosen[:0]).values()) == 0
+    assert sum(sum(planes.values()) for planes in layout.count_by_region(chosen[:0]).values()) == 0
     before = noise(1, 15, 10, 12, 12)
     for place in (0, 7, 14):
         after = before.copy()
         after[0, place] = noise(10, 12, 12, seed=9)
         moved = np.flatnonzero(compute_histograms(before, settings)[0] != compute_histograms(after, settings)[0])
         assert len(moved) > 10
-        counts = layout.count_places(moved)
+        counts = layout.count_by_region(moved)
         assert sum(counts[REGIONS[place].name].values()) == len(moved)
         in_plane = np.unravel_index(moved, layout.shape)[2]
         assert list(counts[REGIONS[place].name].values()) == np.bincount(in_plane, minlength=3).tolist()
@@ -257,7 +257,7 @@ def test_columns_of_the_face_are_counted_block_by_block():
     settings = settings_of("lbp-top", grid="3,2,2")
     layout = layout_of(settings)
     names = [f"block {row},{column}" for row in (1, 2) for column in (1, 2, 3)]
-    every = layout.count_places(np.arange(layout.size))
+    every = layout.count_by_region(np.arange(layout.size))
     assert every == {name: {"XY": 118, "XT": 118, "YT": 118} for name in names}
     assert layout.map_shape == (2, 3)
     assert layout_of(changed(settings, region="roi")).map_shape == (3, 5)
@@ -268,7 +268,7 @@ def test_columns_of_the_face_are_counted_block_by_block():
         after[..., 10 * row + 2 : 10 * row + 8, 10 * column + 2 : 10 * column + 8] //= 2
         moved = np.flatnonzero(compute_histograms(before, settings)[0] != compute_histograms(after, settings)[0])
         assert len(moved) > 10
-        assert sum(layout.count_places(moved)[name].values()) == len(moved)
+        assert sum(layout.count_by_region(moved)[name].values()) == len(moved)
 
 
 def test_what_happens_between_two_frames_shows_in_time_planes_only():
@@ -278,7 +278,7 @@ def test_what_happens_between_two_frames_shows_in_time_planes_only():
     layout = layout_of(settings)
     other = clip[:, :, [0, 5, 2, 3, 4, 1, 6, 7, 8]]
     moved = np.flatnonzero(compute_histograms(clip, settings)[0] != compute_histograms(other, settings)[0])
-    counts = layout.count_places(moved)["block 1,1"]
+    counts = layout.count_by_region(moved)["block 1,1"]
     assert sum(counts.values()) == len(moved)
     assert counts["XY"] == 0
     assert counts["XT"] > 5

@@ -68,7 +68,7 @@ def test_linear_interpolation_is_that_of_numpy(n, length):
 @pytest.mark.parametrize(("n", "length"), TIMES)
 def test_the_shares_of_the_frames_sum_to_one(n, length):
     """So brightness added to all frames is added to the result; without it a still clip would flicker."""
-    for shares in (texture._tim_shares(n, length), texture._linear_shares(n, length)):
+    for shares in (texture._tim_weights(n, length), texture._linear_weights(n, length)):
         assert shares.shape == (length, n)
         np.testing.assert_allclose(shares.sum(1), 1, rtol=0, atol=1e-12)
     frames = noise(n, 6, 7, seed=2) // 4 + 80

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...evaluation.folds import Folds
-from ...network.inputs import Samples
+from ...inputs.samples import Samples
 from ...pack import Pack
 from ...settings import Settings
 from ..checks import Check

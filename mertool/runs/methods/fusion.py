@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 from ...errors import DataError, FileError, MertoolError, UsageError
 from ...evaluation.folds import Folds
 from ...evaluation.predictions import Predictions
-from ...files import read_json, write_json
-from ...pack import file_sha256
+from ...files import file_sha256, read_json, write_json
 from ...settings import FUSION, Settings
 from ...text import few
 from ..checks import FAIL, NOTE, PASS, Check
@@ -32,7 +31,7 @@ from . import method_of
 from .base import AuditCase, FoldWork, Method, Outcome
 
 if TYPE_CHECKING:
-    from ...network.inputs import Samples
+    from ...inputs.samples import Samples
     from ..finished import Run
 
 __all__ = [

@@ -14,7 +14,9 @@ from ...errors import DataError, MertoolError
 from ...evaluation.folds import Folds, inner_split
 from ...evaluation.metrics import evaluate
 from ...evaluation.predictions import NO_FOLD, Predictions
-from ...network.inputs import Copies, Samples, batch_plan, input_shape, render, sample_augmentation, steps_per_epoch
+from ...inputs.rendering import Augmentation, input_shape, render
+from ...inputs.samples import Samples
+from ...network.batches import batch_plan, sample_augmentation, steps_per_epoch
 from ...settings import Settings
 from ...text import few
 from ..checks import FAIL, PASS, SAME, Check
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from ...network.model import Network
-    from ...network.training import Fitted, Validation
+    from ...network.training import FitResult, ValidationScores
     from ..finished import Run
 
 __all__ = ["NetworkMethod", "inference_batches", "train_on_all"]
@@ -74,7 +76,7 @@ class NetworkMethod(Method):
     def predict(self, run: Path, config: RunConfig, samples: Samples, device: str) -> list[NDArray[np.float64]]:
         """By the network of each fold, or of `train`."""
         from ...network.checkpoint import load_weights, restore
-        from ...network.training import predict
+        from ...network.prediction import predict
 
         rows = np.arange(len(samples.ids))
         files = [folder.final for folder in RunFolder(run).trained_folders(config.command, "final")]
@@ -149,29 +151,29 @@ def inference_batches(samples: Samples, rows: NDArray[np.int64], config: RunConf
     """Batches (B, T, H, W) of clips as they are, in the order of `rows`."""
     for start in range(0, len(rows), _PREDICT_BATCH):
         part = rows[start : start + _PREDICT_BATCH]
-        yield _render_batch(samples, part, Copies.plain(len(part)), config.settings)
+        yield _render_batch(samples, part, Augmentation.identity(len(part)), config.settings)
 
 
-def _render_batch(samples: Samples, rows: NDArray[np.int64], copies: Copies, settings: Settings) -> Tensor:
+def _render_batch(samples: Samples, rows: NDArray[np.int64], augmentation: Augmentation, settings: Settings) -> Tensor:
     """(B, T, H, W) on the CPU, rendered straight into the memory that a GPU fetches it from."""
     import torch
 
     shape = (len(rows), settings.frames, *input_shape(settings))
     pinned = settings.device == "cuda" and torch.cuda.is_available()
     batch = torch.empty(shape, pin_memory=pinned)
-    render(samples, rows, copies, settings, out=batch.numpy())
+    render(samples, rows, augmentation, settings, out=batch.numpy())
     return batch
 
 
 def _fit(
     samples: Samples, rows: NDArray[np.int64], config: RunConfig, run: Path, folder: FoldFolder, fold: int
-) -> Fitted:
+) -> FitResult:
     """Train a network on these rows; with `--select inner` a part of them validates, and leaves inner.csv."""
     import torch
 
     from ...network.checkpoint import load_weights, transfer
     from ...network.model import build_model
-    from ...network.training import fit
+    from ...network.training import TrainingBatches, fit
 
     settings = config.settings
     torch.set_num_threads(settings.threads)
@@ -187,9 +189,9 @@ def _fit(
     labels = samples.labels[rows]
 
     def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        for place, copy in batch_plan(ids, labels, epoch, settings):
-            copies = sample_augmentation([ids[k] for k in place], copy, epoch, settings)
-            yield _render_batch(samples, rows[place], copies, settings), torch.from_numpy(labels[place])
+        for index, copy in batch_plan(ids, labels, epoch, settings):
+            augmentation = sample_augmentation([ids[k] for k in index], copy, epoch, settings)
+            yield _render_batch(samples, rows[index], augmentation, settings), torch.from_numpy(labels[index])
 
     initial: dict[str, Tensor] | None = None
     seen: tuple[str, ...] = ()
@@ -199,34 +201,34 @@ def _fit(
         start = load_weights(path)
         transfer(model, settings, config.classes, start)
         initial, seen = model.state_dict(), start.seen
-    steps = steps_per_epoch(len(rows), settings)
+    training = TrainingBatches(batches, steps_per_epoch(len(rows), settings))
     seen = tuple(sorted({*seen, *everything}))  # what an epoch was chosen on counts as seen
-    fitted = fit(settings, config.classes, batches, steps, folder.training_files, initial, seen, validate)
+    fitted = fit(settings, config.classes, training, folder.training_files, initial, seen, validate)
     if len(held):
         _predict(fitted.model, samples, held, config, folder.inner, fold)
     return fitted
 
 
-def _validate(samples: Samples, rows: NDArray[np.int64], config: RunConfig, model: Network) -> Validation:
-    from ...network.training import predict
+def _validate(samples: Samples, rows: NDArray[np.int64], config: RunConfig, model: Network) -> ValidationScores:
+    from ...network.prediction import predict
 
     probabilities, _ = predict(model, inference_batches(samples, rows, config), config.settings)
     return _score(samples, rows, probabilities)
 
 
-def _score(samples: Samples, rows: NDArray[np.int64], probabilities: NDArray[np.float64]) -> Validation:
-    from ...network.training import Validation
+def _score(samples: Samples, rows: NDArray[np.int64], probabilities: NDArray[np.float64]) -> ValidationScores:
+    from ...network.training import ValidationScores
 
     found = samples.predictions(rows, probabilities)
     of_truth = found.probabilities[np.arange(len(rows)), samples.labels[rows]]
-    return Validation(float(-np.log(np.maximum(of_truth, 1e-12)).mean()), evaluate(found)["uf1"])
+    return ValidationScores(float(-np.log(np.maximum(of_truth, 1e-12)).mean()), evaluate(found)["uf1"])
 
 
 def _predict(
     model: Network, samples: Samples, rows: NDArray[np.int64], config: RunConfig, path: Path, fold: int
 ) -> NDArray[np.float32] | None:
     """Write predictions of these rows to `path`; gives their attention maps."""
-    from ...network.training import predict
+    from ...network.prediction import predict
 
     probabilities, maps = predict(model, inference_batches(samples, rows, config), config.settings)
     samples.predictions(rows, probabilities, fold).write(path)
@@ -251,8 +253,8 @@ class _Reprediction(NamedTuple):
     epochs: int
     epoch: int
     inner: tuple[str, ...]
-    logged: tuple[Validation, ...]
-    scores: Validation | None
+    logged: tuple[ValidationScores, ...]
+    scores: ValidationScores | None
     written: dict[str, NDArray[np.float64]]
     now: dict[str, NDArray[np.float64]]
 
@@ -270,7 +272,7 @@ def _repredict(case: AuditCase, samples: Samples, fold: int, ids: Sequence[str])
     import torch
 
     from ...network.checkpoint import load_weights, restore
-    from ...network.training import predict
+    from ...network.prediction import predict
 
     config = case.config
     folder = RunFolder(case.run).fold(fold)
@@ -299,12 +301,12 @@ def _repredict(case: AuditCase, samples: Samples, fold: int, ids: Sequence[str])
     )
 
 
-def _validations_logged(folder: FoldFolder) -> tuple[Validation, ...]:
+def _validations_logged(folder: FoldFolder) -> tuple[ValidationScores, ...]:
     """The scores of each epoch in a fold's log.csv; empty where one has none."""
-    from ...network.training import Validation
+    from ...network.training import ValidationScores
 
     try:
-        return tuple(Validation(row["loss_validation"], row["uf1_validation"]) for row in folder.read_log())
+        return tuple(ValidationScores(row["loss_validation"], row["uf1_validation"]) for row in folder.read_log())
     except KeyError:
         return ()
 

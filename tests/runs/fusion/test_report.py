@@ -9,7 +9,7 @@ from collections import Counter
 
 import pytest
 
-from mertool.report import load_run
+from mertool.runs.finished import load_run
 from tests.support.fusions import FOLDS, weights_in
 from tests.support.in_process import call
 from tests.support.noise import make_pack
@@ -60,14 +60,14 @@ def test_the_page_of_a_fusion_has_nothing_of_networks(made):
     page = page_of(made, "fitted")
     assert "fusion of lbp + net + cbp, fitted weights" in page
     assert "pass fusion what 3 runs predict, joined once more, is the same" in page
-    assert "The surest and the least sure answers" in page
+    assert "Most and least confident predictions" in page
     for word in ("Learning curves", "None", "nan", "recipe", "epoch", "log.csv", "Selected", "No attention maps"):
         assert not re.search(rf"\b{word}\b", page), word
 
 
 def test_a_fusion_compares_with_its_runs(made):
     text = call("report", "net", "lbp", "fitted", cwd=made).stdout
-    assert "Against net, clip by clip: exact McNemar test" in text
+    assert "Compared with net clip by clip: exact McNemar test" in text
     rows = [line.split() for line in text.splitlines() if re.match(r"(lbp|fitted) +\d", line)]
     hits = {name: load_run(made / name).metrics["hits"] for name in ("net", "lbp", "fitted")}
     assert [(row[0], int(row[1]) - int(row[2])) for row in rows] == [
@@ -93,6 +93,8 @@ def test_a_fusion_has_no_region_of_its_own(home):
 
 
 def test_the_papers_tables_leave_fusions_out_by_name(made):
-    done = call("report", "plain", "equal", "--layout", "paper", "--format", "csv", cwd=made)
-    assert done.stderr == "mertool: equal: left out, fusion is no network, of which the tables are\n"
-    assert "equal (fusion is no network" in flat(call("report", "plain", "equal", "--layout", "paper", cwd=made).stdout)
+    done = call("report", "plain", "equal", "--tables", "paper", "--format", "csv", cwd=made)
+    assert done.stderr == "mertool: equal: left out, the tables are about networks, not fusion\n"
+    assert "equal (the tables are about networks, not fusion" in flat(
+        call("report", "plain", "equal", "--tables", "paper", cwd=made).stdout
+    )

@@ -12,13 +12,13 @@ import shutil
 import numpy as np
 import pytest
 
-from mertool.files import write_json
-from mertool.network.inputs import Samples
-from mertool.pack import file_sha256, load_pack
+from mertool.files import file_sha256, write_json
+from mertool.inputs.samples import Samples
+from mertool.pack import load_pack
 from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
 from mertool.runs.config import RunConfig, fingerprint
+from mertool.texture.cache import features_of
 from mertool.texture.classifier import Classifier
-from mertool.texture.features import features_of
 from tests.support.audits import faults, findings, sign_again
 from tests.support.command import run
 from tests.support.fusions import FOLDS, MEMBERS, NET, check_fused, forge, shares, table, weights_in
@@ -327,7 +327,7 @@ def test_people_whom_the_weights_of_a_run_have_seen_make_the_fusion_subject_depe
     assert "Subject-independent" in call("report", "clean", cwd=tmp_path).stdout
     assert findings(tmp_path / "clean")["initial weights"][0] == PASS
     text = flat(call("report", "clean", "fused", cwd=tmp_path).stdout)
-    assert "Subject-dependent, so easier than the others: fused." in text
+    assert "Subject-dependent and therefore easier than the others: fused." in text
     values = json.loads((tmp_path / "fused/config.json").read_text())
     for member in values["members"]:
         member["people"] = []

@@ -14,11 +14,11 @@ import pytest
 
 from mertool.files import write_json
 from mertool.pack import load_pack
-from mertool.report import load_run
 from mertool.runs.audit import FAIL, NOTE, PASS
 from mertool.runs.config import RunConfig, open_samples
-from mertool.texture.classifier import Classifier, Design, train_classifier
-from mertool.texture.features import features_of
+from mertool.runs.finished import load_run
+from mertool.texture.cache import features_of
+from mertool.texture.classifier import Classifier, Hyperparameters, train_classifier
 from mertool.texture.model_selection import classify_fold, read_selection, train_fold
 from tests.support.audits import faults, findings, sign_again
 from tests.support.in_process import call, refusal
@@ -70,7 +70,7 @@ def of_run(folder):
     """Samples, features, training and test ids of fold 0."""
     run_config = RunConfig.read(folder)
     samples = open_samples(folder, run_config)
-    features = features_of(samples, run_config.settings, kept=False)
+    features = features_of(samples, run_config.settings, use_cache=False)
     tests = json.loads((folder / "folds.json").read_text())["tests"]
     return samples, features, sorted(tests[1]), sorted(tests[0])
 
@@ -93,20 +93,20 @@ def test_a_classifier_trained_on_the_test_clips_too_is_found(copies, name, admit
     leaked = train_classifier(
         features[rows],
         samples.labels[rows],
-        Design(honest.design.count, 1000.0 if name == "lbp" else 10.0),
+        Hyperparameters(honest.hyperparameters.n_features, 1000.0 if name == "lbp" else 10.0),
         samples.classes,
         balance=False,
         seen=tuple(everyone if admits else training),
     )
-    leaked = dataclasses.replace(leaked, design=honest.design)
+    leaked = dataclasses.replace(leaked, hyperparameters=honest.hyperparameters)
     before = load_run(folder).metrics["hits"]
     write_fold(folder, samples, features, tested, leaked)
     sign_again(folder)
     assert load_run(folder).metrics["hits"] > before
     verdict, detail = findings(folder)["classifiers"]
     assert verdict == FAIL
-    assert "fold 0: a classifier trained once more on the training part predicts something else" in detail
-    assert ("its classifier has seen clips that it was tested on" in detail) is admits
+    assert "fold 0: a classifier trained again on the training part predicts something else" in detail
+    assert ("its classifier was trained or chosen on clips that it was tested on" in detail) is admits
     done = call("report", "--audit", name, cwd=copies, code=1)
     assert done.stderr == ""
 
@@ -114,9 +114,9 @@ def test_a_classifier_trained_on_the_test_clips_too_is_found(copies, name, admit
 def other_design(folder):
     """A design of fold 0's selection.csv that was not chosen, and its classifier."""
     samples, features, training, tested = of_run(folder)
-    chosen = Classifier.load(folder / "fold_0/classifier.npz").design
+    chosen = Classifier.load(folder / "fold_0/classifier.npz").hyperparameters
     scores = read_selection(folder / "fold_0/selection.csv")
-    other = next(design for design in scores if design.count != chosen.count and design.cost != chosen.cost)
+    other = next(design for design in scores if design.n_features != chosen.n_features and design.cost != chosen.cost)
     rows = samples.rows_of(training)
     args = (features[rows], samples.labels[rows], other, samples.classes)
     return samples, features, tested, train_classifier(*args, balance=False, seen=tuple(training))
@@ -128,7 +128,7 @@ def test_a_classifier_of_another_design_is_found(copies):
     sign_again(copies / "lbp")
     verdict, detail = findings(copies / "lbp")["classifiers"]
     assert verdict == FAIL
-    assert "fold 0: its design is not the best of its inner folds" in detail
+    assert "fold 0: its hyperparameters are not the best over its inner folds" in detail
 
 
 def edit_selection(path, best, to=None):
@@ -150,22 +150,22 @@ def edit_selection(path, best, to=None):
 
 def test_a_selection_in_which_another_design_was_best_is_found(copies):
     *_, classifier = other_design(copies / "lbp")
-    edit_selection(copies / "lbp/fold_0/selection.csv", classifier.design, "0.999999")
+    edit_selection(copies / "lbp/fold_0/selection.csv", classifier.hyperparameters, "0.999999")
     assert faults(copies / "lbp") == ["files", "classifiers"]
     sign_again(copies / "lbp")
     verdict, detail = findings(copies / "lbp")["classifiers"]
     assert verdict == FAIL
-    assert "fold 0: its design is not the best of its inner folds" in detail
+    assert "fold 0: its hyperparameters are not the best over its inner folds" in detail
 
 
 def test_a_selection_that_was_edited_together_with_its_classifier_is_found(copies):
     samples, features, tested, classifier = other_design(copies / "lbp")
     write_fold(copies / "lbp", samples, features, tested, classifier)
-    edit_selection(copies / "lbp/fold_0/selection.csv", classifier.design, "0.999999")
+    edit_selection(copies / "lbp/fold_0/selection.csv", classifier.hyperparameters, "0.999999")
     sign_again(copies / "lbp")
     verdict, detail = findings(copies / "lbp")["classifiers"]
     assert verdict == FAIL
-    assert "fold 0: its inner predictions do not score as its selection.csv says" in detail
+    assert "fold 0: its inner predictions do not give the scores in its selection.csv" in detail
 
 
 def forged_choice(folder):
@@ -175,13 +175,13 @@ def forged_choice(folder):
     write_fold(folder, samples, features, tested, classifier)
     settings = dataclasses.replace(
         RunConfig.read(folder).settings,
-        n_features=str(classifier.design.count),
-        cost=str(classifier.design.cost),
+        n_features=str(classifier.hyperparameters.n_features),
+        cost=str(classifier.hyperparameters.cost),
     )
     training = list(classifier.seen)
     inner = train_fold(samples, features, training, settings).inner
     samples.predictions(samples.rows_of(training), inner, 0).write(part / "inner.csv")
-    edit_selection(part / "selection.csv", classifier.design)
+    edit_selection(part / "selection.csv", classifier.hyperparameters)
 
 
 def test_worse_scores_of_the_designs_that_lost_are_found(copies):
@@ -216,7 +216,7 @@ def test_edited_inner_predictions_are_found(copies):
     sign_again(copies / "lbp")
     verdict, detail = findings(copies / "lbp")["classifiers"]
     assert verdict == FAIL
-    assert "fold 0: its inner predictions do not score as its selection.csv says" in detail
+    assert "fold 0: its inner predictions do not give the scores in its selection.csv" in detail
 
 
 def test_inner_predictions_of_other_clips_are_found(copies):
@@ -224,7 +224,7 @@ def test_inner_predictions_of_other_clips_are_found(copies):
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
     sign_again(copies / "lbp")
     assert (
-        "fold 0: its inner predictions are of other clips than the training part"
+        "fold 0: its inner predictions are for other clips than the training part"
         in (findings(copies / "lbp")["classifiers"][1])
     )
 
@@ -253,7 +253,7 @@ def planted(folder, **members):
 
 
 def odd_members(classifier):
-    last = classifier.kept.copy()
+    last = classifier.selected.copy()
     last[-1] = 10**6
     two = {"weights": classifier.weights[:, :2], "intercept": classifier.intercept[:2]}
     return {
@@ -275,7 +275,7 @@ def odd_members(classifier):
 
 
 NOTHING: Any = np.zeros((3, 3))
-NO_CLASSIFIER = Classifier(Design(1, 1), NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, ())
+NO_CLASSIFIER = Classifier(Hyperparameters(1, 1), NOTHING, NOTHING, NOTHING, NOTHING, NOTHING, ())
 
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered")
@@ -294,7 +294,7 @@ def test_a_damaged_classifier_is_one_line(copies, data):
     path = copies / "lbp/fold_0/classifier.npz"
     path.write_bytes(data)
     line = refusal("predict", "lbp", "a.npz", cwd=copies, code=1)
-    assert line == "Error: lbp/fold_0/classifier.npz: damaged, not a classifier that mertool writes"
+    assert line == "Error: lbp/fold_0/classifier.npz: damaged; expected a texture classifier of mertool"
     assert findings(copies / "lbp")["classifiers"][0] == FAIL
     gc.collect()  # a file that was left open is this test's
 

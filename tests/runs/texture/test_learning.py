@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mertool.pack import load_pack, save_pack
-from mertool.report import load_run
+from mertool.runs.finished import load_run
 from tests.support.in_process import call
 from tests.support.noise import make_pack
 from tests.support.reports import flat
@@ -26,7 +26,7 @@ def test_a_moving_texture_that_tells_the_classes_apart_is_recognised_on_other_pe
     found = load_run(tmp_path / "run")
     assert found.metrics["majority"] == 0.25
     assert found.metrics["accuracy"] > 0.9
-    assert "Better than always answering" in call("report", "run", cwd=tmp_path).stdout
+    assert "Better than always predicting" in call("report", "run", cwd=tmp_path).stdout
     for fold in range(2):  # it shows in the planes of time
         counts = Counter()
         for planes in done_of(tmp_path / "run", fold)["design"]["places"].values():
@@ -75,9 +75,9 @@ def test_labels_that_are_pure_chance_are_not_recognised(tmp_path, kind):
     make_pack(tmp_path / "a.npz", people, sequence=8)
     call("cv", "a.npz", "--method", kind, *SIZE, "--protocol", "group", "-o", "run", cwd=tmp_path)
     found = load_run(tmp_path / "run")
-    low, high = found.interval
+    low, high = found.wilson_ci
     assert low <= found.metrics["majority"] <= high
-    assert "not distinguishable from always answering" in flat(call("report", "run", cwd=tmp_path).stdout)
+    assert "not distinguishable from always predicting" in flat(call("report", "run", cwd=tmp_path).stdout)
 
 
 @pytest.mark.parametrize("options", [(), ONE_DESIGN, ("--balance", "--cost", "10")], ids=["auto", "fixed", "balanced"])

@@ -116,8 +116,12 @@ REFUSED = [
     (("--radii", "1.5,1,1"), 2, "--radii: expected three numbers of 1 to 64"),
     (("--radii", "²,1,1"), 2, "--radii: expected three numbers of 1 to 64"),
     (("--radii", ""), 2, "--radii: expected three numbers of 1 to 64"),
-    (("--radii", "16,1,1"), 2, "--radii: circles of radius 16 find no place in 32 px; choose smaller ones or a larger"),
-    (("--radii", "1,16,1"), 2, "--radii: circles of radius 16 find no place in 32 px"),
+    (
+        ("--radii", "16,1,1"),
+        2,
+        "--radii: a radius of 16 px does not fit into a picture of 32 px; choose a smaller one or a larger",
+    ),
+    (("--radii", "1,16,1"), 2, "--radii: a radius of 16 px does not fit into a picture of 32 px"),
     (("--radii", "1,1,3"), 2, "--length: 6 frames hold no circle of radius 3; expected at least 7, or a smaller third"),
     (("--length", "4"), 2, "--length: 4 frames hold no circle of radius 2; expected at least 5"),
     (("--length", "-1"), 2, "--length: expected 0 to 1000, got -1"),
@@ -126,7 +130,7 @@ REFUSED = [
     (("--grid", "2,2"), 2, "--grid: expected three numbers of 1 to 64 for x,y,t, got '2,2'"),
     (("--grid", "0,1,1"), 2, "--grid: expected three numbers of 1 to 64"),
     (("--grid", "all"), 2, "--grid: expected three numbers of 1 to 64"),
-    (("--grid", "33,1,1"), 2, "--grid: more blocks than there are frames or pixels: 6 frames of 32 x 32 px"),
+    (("--grid", "33,1,1"), 2, "--grid: more blocks than frames or pixels: clips have 6 frames of 32 x 32 px"),
     (("--grid", "1,33,1"), 2, "--grid: more blocks than there are frames or pixels"),
     (("--grid", "1,1,7"), 2, "--grid: more blocks than there are frames or pixels"),
     (("--n-features", "0"), 2, "--n-features: expected a number from 1, all or auto, got '0'"),
@@ -171,8 +175,7 @@ def test_packs_without_frames_between_onset_and_offset_are_refused(place):
     make_pack(place / "b.npz", PEOPLE, "other")
     line = refusal("cv", "a.npz", "b.npz", *LBP, "-o", "new", cwd=place, code=1)
     assert line == (
-        "Error: b.npz: has no sequence of frames, of which texture features are made; extract it again with "
-        "--sequence 20"
+        "Error: b.npz: has no sequence of frames, which texture features need; extract it again with --sequence 20"
     )
     make_pack(place / "b.npz", PEOPLE, "other", sequence=3)
     line = refusal("cv", "a.npz", "b.npz", *LBP, "--length", 0, "-o", "new", cwd=place, code=1)
@@ -184,13 +187,13 @@ def test_packs_without_frames_between_onset_and_offset_are_refused(place):
 
 
 def test_features_that_do_not_fit_into_memory_are_refused_before_they_are_computed(place, monkeypatch):
-    monkeypatch.setattr(texture, "_MOST_BYTES", 21 * 180 * 4)
+    monkeypatch.setattr(texture, "_MAX_BYTES", 21 * 180 * 4)
     call("cv", "a.npz", *LBP, "-o", "fits", "--plan", cwd=place)
-    monkeypatch.setattr(texture, "_MOST_BYTES", 21 * 180 * 4 - 1)
+    monkeypatch.setattr(texture, "_MAX_BYTES", 21 * 180 * 4 - 1)
     line = refusal("cv", "a.npz", *LBP, "-o", "new", cwd=place, code=1)
     assert line == (
-        "Error: a.npz: 180 features of each of 21 clips do not fit into memory; choose fewer --points, --mapping u2 or "
-        "a smaller --grid"
+        "Error: a.npz: 180 features per clip for 21 clips do not fit into memory; choose fewer --points, --mapping u2 "
+        "or a smaller --grid"
     )
     assert not (place / "new").exists()
 

@@ -11,12 +11,12 @@ import shutil
 import numpy as np
 import pytest
 
-from mertool.network.inputs import Samples
+from mertool.inputs.samples import Samples
 from mertool.pack import load_pack
-from mertool.report import load_run
 from mertool.runs.config import RunConfig
+from mertool.runs.finished import load_run
+from mertool.texture.cache import features_of
 from mertool.texture.classifier import Classifier
-from mertool.texture.features import features_of
 from tests.support.in_process import call, refusal
 from tests.support.noise import SMALL, make_pack
 from tests.support.reports import flat, page_of
@@ -37,7 +37,7 @@ def test_predict_is_the_mean_of_the_classifiers(home, place):
         assert {row["fold"] for row in rows} == {""}
         pack = load_pack(place / "new ü.npz")
         samples = Samples((pack,), np.array([(0, k) for k in range(4)]), pack.ids, np.zeros(4, int), ())
-        features = features_of(samples, RunConfig.read(home / name).settings, kept=False)
+        features = features_of(samples, RunConfig.read(home / name).settings, use_cache=False)
         parts = [Classifier.load(home / name / f"fold_{k}/classifier.npz").predict(features) for k in range(2)]
         found = np.array([[float(row[f"p_{kind}"]) for kind in ("fear", "joy", "rage")] for row in rows])
         np.testing.assert_allclose(found, np.mean(parts, 0), atol=1e-6)
@@ -57,8 +57,8 @@ def test_the_page_of_a_texture_run_shows_the_selection_and_nothing_of_networks(h
     page = page_of(home, name)
     selected = bool(load_run(home / name).selected_shares())  # a fold may have chosen all features
     assert selected or name == "cbp"
-    assert ("Selected of each block's features, mean of folds, %" in page) == selected
-    assert ("Where the selected features lie" in page) == selected
+    assert ("Selected features of each block, mean of folds, %" in page) == selected
+    assert ("Where the selected features are" in page) == selected
     assert ("block 2,2" in page) == selected
     assert f"face, {'CBP' if name == 'cbp' else 'LBP'}-TOP, P 4, R 1,1,2, 6 frames (tim)" in page
     assert "pass classifiers no classifier has seen a clip of its test part" in page
@@ -75,13 +75,13 @@ def test_all_features_need_no_table_of_the_selected_ones(place):
     done = call("cv", "a.npz", *LBP, "--n-features", "all", "--cost", 10, *GROUP, "-o", "all", cwd=place)
     assert "Selected" not in done.stdout
     assert "all features" in done.stdout
-    assert "Where the selected features lie" not in page_of(place, "all")
+    assert "Where the selected features are" not in page_of(place, "all")
 
 
 def test_networks_and_textures_compare_clip_by_clip(copies):
     call("cv", "a.npz", *SMALL, "--epochs", 1, *GROUP, "-o", "net", cwd=copies)
     text = call("report", "net", "lbp", "cbp", cwd=copies).stdout
-    assert "Against net, clip by clip: exact McNemar test" in text
+    assert "Compared with net clip by clip: exact McNemar test" in text
     rows = [line for line in text.splitlines() if re.match(r"(net|lbp|cbp) ", line)]
     assert [row.split()[0] for row in rows] == ["net", "lbp", "cbp", "lbp", "cbp"]
     assert "group, face, 3 frames, modern" in rows[0]
@@ -91,10 +91,10 @@ def test_networks_and_textures_compare_clip_by_clip(copies):
     assert only - other == hits["lbp"] - hits["net"]
     assert "different folds" not in text
     page = page_of(copies, "net", "lbp", "cbp")
-    for word in ("Learning curves", "Settings that differ", "Selected of each block's features"):
+    for word in ("Learning curves", "Settings that differ", "Selected features of each block"):
         assert word in page
     assert page.count("Learning curves") == 1
-    assert "None of these runs can be told apart" in page or "Told apart from" in page
+    assert "None of these runs differs significantly" in page or "Significantly different from" in page
 
 
 def test_settings_that_differ_are_those_that_a_run_has(copies):
@@ -145,11 +145,11 @@ def test_every_format_of_the_report(home, tmp_path, name, style):
 
 def test_the_papers_tables_leave_texture_runs_out_by_name(copies):
     call("cv", "a.npz", *SMALL, "--epochs", 1, *GROUP, "-o", "net", cwd=copies)
-    done = call("report", "net", "lbp", "--layout", "paper", cwd=copies)
-    assert "lbp (lbp-top is no network, of which the tables are)" in flat(done.stdout)
+    done = call("report", "net", "lbp", "--tables", "paper", cwd=copies)
+    assert "lbp (the tables are about networks, not lbp-top)" in flat(done.stdout)
     for style in ("csv", "json"):
-        done = call("report", "net", "lbp", "--layout", "paper", "--format", style, cwd=copies)
-        assert done.stderr == "mertool: lbp: left out, lbp-top is no network, of which the tables are\n"
+        done = call("report", "net", "lbp", "--tables", "paper", "--format", style, cwd=copies)
+        assert done.stderr == "mertool: lbp: left out, the tables are about networks, not lbp-top\n"
 
 
 def test_what_only_networks_have_is_one_line(home, place):

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from mertool.evaluation.predictions import Predictions
-from mertool.pack import file_sha256, load_pack
-from mertool.report import load_run
+from mertool.files import file_sha256
+from mertool.pack import load_pack
 from mertool.runs.audit import NOTE, PASS, audit_run
 from mertool.runs.config import fingerprint
-from mertool.texture.classifier import Classifier, Design
+from mertool.runs.finished import load_run
+from mertool.texture.classifier import Classifier, Hyperparameters
 from mertool.texture.model_selection import read_selection
 from tests.support.in_process import call, refusal
 from tests.support.noise import make_pack
@@ -92,13 +93,13 @@ def test_the_design_that_was_asked_for_is_the_one(home, place):
         assert (design["features"], design["of"], design["cost"]) == (24, 180, 10.0)
         assert sum(sum(planes.values()) for planes in design["places"].values()) == 24
         classifier = Classifier.load(home / "fixed" / f"fold_{fold}" / "classifier.npz")
-        assert (classifier.design, len(classifier.kept)) == (Design(24, 10.0), 24)
+        assert (classifier.hyperparameters, len(classifier.selected)) == (Hyperparameters(24, 10.0), 24)
     call("cv", "a.npz", *LBP, "--n-features", "all", *GROUP, "-o", "all", cwd=place)
-    assert {row.count for row in read_selection(place / "all/fold_0/selection.csv")} == {180}
+    assert {row.n_features for row in read_selection(place / "all/fold_0/selection.csv")} == {180}
     call("cv", "a.npz", *LBP, "--cost", 7, *GROUP, "-o", "seven", cwd=place)
     found = read_selection(place / "seven/fold_0/selection.csv")
     assert {row.cost for row in found} == {7.0}
-    assert len({row.count for row in found}) > 2
+    assert len({row.n_features for row in found}) > 2
 
 
 def test_features_are_kept_beside_the_pack_and_are_those_of_another_way_of_counting(home):
@@ -161,7 +162,7 @@ def test_regions_are_looked_at_as_regions(tmp_path):
     words = ("cv", "a.npz", "--method", "lbp-top", "--points", 4, "--tile", 12, *GROUP)
     done = call(*words, "--roi", "--n-features", 40, "--cost", 10, "-o", "roi", cwd=tmp_path)
     assert done_of(tmp_path / "roi")["design"]["of"] == 15 * 2 * 3 * 15
-    table = done.stdout[done.stdout.index("Selected of each region's features, mean of folds, %") :].splitlines()
+    table = done.stdout[done.stdout.index("Selected features of each region, mean of folds, %") :].splitlines()
     assert [row.split()[0] for row in table[3:18]][:3] == ["R_brow_outer", "R_brow_inner", "M_nose"]
     assert len(table) == 18
     shares = np.array([[float(cell) for cell in row.split()[1:]] for row in table[3:]])
@@ -179,7 +180,7 @@ def test_regions_are_looked_at_as_regions(tmp_path):
 def test_repeats_with_new_splits_are_the_runs_of_the_split_seeds(place):
     words = ("cv", "a.npz", *LBP, *ONE_DESIGN, *GROUP)
     done = call(*words, "--repeats", 3, "--new-splits", "-o", "three", cwd=place)
-    assert "Over 3 seeds, each with folds of its own" in done.stdout
+    assert "Over 3 seeds, each with its own folds" in done.stdout
     for number, name in enumerate(("", "repeat_1", "repeat_2")):
         call(*words, "--split-seed", number, "-o", f"alone {number}", cwd=place)
         ours = files_of(place / "three" / name)
