@@ -9,7 +9,6 @@ pixel of a key frame -> crop pixel of the same picture under the onset's transfo
 
 from __future__ import annotations
 
-import hashlib
 import json
 import struct
 import tokenize
@@ -24,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import FileError, PackError
-from .files import atomic_file
+from .files import write_arrays
 from .text import os_error_text
 
-__all__ = ["FORMAT", "Pack", "file_sha256", "load_pack", "save_pack", "write_arrays"]
+__all__ = ["FORMAT", "Pack", "load_pack", "save_pack"]
 
 FORMAT = 1
 # What zipfile and NumPy raise on damaged bytes, depending on which byte it is.
@@ -112,19 +111,6 @@ def save_pack(path: Path, arrays: Mapping[str, NDArray[Any]], meta: dict[str, An
     write_arrays(path, {**arrays, "meta": np.array(text)})
 
 
-def write_arrays(path: Path, members: Mapping[str, NDArray[Any]]) -> None:
-    """Write an .npz of uncompressed members without pickles, atomically; equal members give equal bytes.
-
-    Raises:
-        FileError: It cannot be written.
-    """
-    with atomic_file(path) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in members.items():
-            entry = zipfile.ZipInfo(f"{name}.npy")  # its date is 1980-01-01, always
-            with archive.open(entry, "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
-
-
 def load_pack(path: Path) -> Pack:
     """Open a pack and check that it is whole.
 
@@ -167,19 +153,6 @@ def load_pack(path: Path) -> Pack:
     if len(set(pack.ids)) != len(frames):
         raise PackError(f"{path}: damaged pack, a clip is in it twice; {again}")
     return pack
-
-
-def file_sha256(path: Path) -> str:
-    """Hex SHA-256 of a file.
-
-    Raises:
-        FileError: It cannot be read.
-    """
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
 
 
 def _fit_together(arrays: Mapping[str, NDArray[Any]], sequence: NDArray[Any] | None, head: NDArray[Any] | None) -> bool:

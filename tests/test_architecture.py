@@ -51,7 +51,7 @@ def test_imports_form_no_circle():
         done |= ready
 
 
-FOLDERS = ("datasets", "extraction", "evaluation", "network", "texture", "runs", "report", "cli")
+FOLDERS = ("datasets", "extraction", "evaluation", "inputs", "network", "texture", "runs", "report", "cli")
 
 
 def test_imports_run_one_way_between_folders():
@@ -145,3 +145,26 @@ def test_nothing_is_unpickled_or_executed():
     for path in PACKAGE.rglob("*.py"):
         code = re.sub(r"\.eval\(", "", path.read_text(encoding="utf-8"))
         assert not re.search(pattern, code), path.name
+
+
+def test_no_test_borrows_from_another():
+    """What several test modules share is in a module without tests of its own, in tests/support/ or beside them."""
+    for path in (ROOT / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                assert not node.level, f"{path}: {ast.unparse(node)}; write tests.… in full"
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            borrowed = [name for name in names if re.search(r"^tests\.(.*\.)?(test_|conftest)", name)]
+            assert not borrowed, f"{path.relative_to(ROOT)} imports {borrowed}"
+
+
+def test_hooks_before_a_commit_are_the_checks_of_the_script():
+    """Tools and their arguments, in one order, in .pre-commit-config.yaml and in tests/run.sh."""
+    script = (ROOT / "tests" / "run.sh").read_text(encoding="utf-8")
+    checks = re.findall(r'"\$bin/([\w-]+)"([^{\n]*)', script)
+    hooks = re.findall(r"entry: \.venv/bin/(.*)", (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    assert [f"{tool}{arguments}".rstrip() for tool, arguments in checks] == hooks
+    assert len(hooks) == 4

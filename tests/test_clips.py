@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from mertool.clips import BAD_ANNOTATION, OK, ChosenApex, Clip, Jitter, Move, Unmoved
 from mertool.extraction.clip_rows import clip_row, news
 
-RECORDS = [
+RECORDS: list[tuple[Any, str]] = [
     (ChosenApex(59, "middle"), "apex 59 by --apex middle"),
     (ChosenApex(0, "difference"), "apex 0 by --apex difference"),
     (Jitter((Move(46, 44, -2), Move(59, 62, 3))), "onset 46 to 44, apex 59 to 62 by --jitter"),

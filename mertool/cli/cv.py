@@ -142,7 +142,7 @@ def _print_plan(folder: Path, runs: Sequence[tuple[Path, RunConfig]]) -> None:
 
 
 def _print_report(folder: Path) -> None:
-    from ..report import render_text
+    from ..report.formats import render_text
     from ..runs.finished import load_run
 
     click.echo(render_text([load_run(folder)]).rstrip("\n"))
@@ -182,7 +182,7 @@ def _fuse(runs: tuple[Path, ...], output: Path | None, quiet: bool, given: dict[
 
 
 def _draw_input(packs: tuple[Path, ...], path: Path, quiet: bool, given: dict[str, Any]) -> None:
-    from ..network.inputs import load_samples
+    from ..inputs.samples import load_samples
     from ..pack import load_pack
     from ..report.drawing import input_sheet
     from ..runs.config import class_set_of

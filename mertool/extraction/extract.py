@@ -22,8 +22,8 @@ from ..clips import OK, Clip
 from ..datasets import Annotations
 from ..datasets.frames import index_frames
 from ..errors import AnnotationError, DataError, MertoolError
-from ..files import check_writable
-from ..pack import Pack, file_sha256, load_pack, save_pack
+from ..files import check_writable, file_sha256
+from ..pack import Pack, load_pack, save_pack
 from ..workers import no_interrupts, worker_pool
 from .clip_rows import ClipRow, clip_row, clips_csv, write_rows
 from .clip_worker import Result, extract_clip, jitter_clip, read_pictures, start_worker

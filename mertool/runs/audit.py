@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from ..errors import FileError, MertoolError, RunError
 from ..evaluation.folds import Folds
 from ..evaluation.protocols import SUBJECT_DISJOINT
-from ..network.inputs import Samples
-from ..pack import file_sha256
+from ..files import file_sha256
+from ..inputs.samples import Samples
 from ..text import few, plural
 from .checks import FAIL, NOTE, PASS, Check
 from .config import RunConfig, fingerprint, open_samples
@@ -138,7 +138,7 @@ def _pictures(samples: Samples, folds: Folds) -> Check:
     fold_of = folds.fold_of()
     by_content: dict[bytes, list[int]] = defaultdict(list)
     reduced = np.empty((len(samples.ids), 3 * _SIDE * _SIDE), np.float32)
-    for row, (pack, pack_row) in enumerate(samples.place):
+    for row, (pack, pack_row) in enumerate(samples.pack_row):
         frames = samples.packs[pack].frames[pack_row]
         by_content[hashlib.sha256(np.ascontiguousarray(frames).tobytes()).digest()].append(row)
         reduced[row] = _reduce(frames)

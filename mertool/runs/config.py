@@ -15,9 +15,9 @@ from .. import __version__
 from ..datasets.labels import ClassSet, resolve_classes
 from ..errors import FileError, RunError, UsageError
 from ..evaluation.folds import Folds
-from ..files import read_json, write_json
-from ..network.inputs import Samples, load_samples
-from ..pack import Pack, file_sha256, load_pack
+from ..files import file_sha256, read_json, write_json
+from ..inputs.samples import Samples, load_samples
+from ..pack import Pack, load_pack
 from ..settings import Settings
 from ..text import abbreviate
 from .layout import RunFolder, as_run_error

@@ -19,9 +19,9 @@ from ..datasets.labels import megc3_remarks
 from ..errors import DataError, FileError, UsageError
 from ..evaluation.folds import Folds, read_folds_file
 from ..evaluation.protocols import PROTOCOLS, SUBJECT_DISJOINT, inner_split
-from ..files import make_folder
-from ..network.inputs import Samples, load_samples
-from ..pack import Pack, file_sha256
+from ..files import file_sha256, make_folder
+from ..inputs.samples import Samples, load_samples
+from ..pack import Pack
 from ..settings import Settings, settings_table
 from .config import Command, InitialWeights, PackRecord, RunConfig, class_set_of, relative_to_run, update_paths
 from .environment import describe_environment

@@ -15,7 +15,7 @@ from ..evaluation.folds import Folds, Overlap, subject_overlap
 from ..evaluation.metrics import Metrics, confusions_by_subject, evaluate
 from ..evaluation.predictions import Predictions
 from ..evaluation.statistics import bootstrap_intervals, wilson
-from ..pack import file_sha256
+from ..files import file_sha256
 from ..settings import Settings
 from ..text import plural
 from . import provenance

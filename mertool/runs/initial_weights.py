@@ -7,8 +7,8 @@ from pathlib import Path
 
 from ..clips import filmed_together, split_id, subject_key_of_id
 from ..errors import DataError, FileError
-from ..network.inputs import Samples
-from ..pack import file_sha256
+from ..files import file_sha256
+from ..inputs.samples import Samples
 from ..settings import Settings
 from .config import Command, InitialWeights, relative_to_run
 from .layout import RunFolder

@@ -11,7 +11,7 @@ from ..clips import subject_key_of_id
 from ..datasets.labels import ClassSet
 from ..errors import DataError
 from ..evaluation.predictions import NO_FOLD, Predictions
-from ..network.inputs import Samples
+from ..inputs.samples import Samples
 from ..pack import Pack
 from .config import RunConfig
 from .methods import method_of

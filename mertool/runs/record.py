@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RunError
-from ..files import read_json, write_json
-from ..pack import file_sha256
+from ..files import file_sha256, read_json, write_json
 from ..text import abbreviate
 
 __all__ = ["FoldRecord"]

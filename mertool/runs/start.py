@@ -11,7 +11,7 @@ from typing import Any
 from ..datasets.labels import default_classes
 from ..errors import RunError, UsageError
 from ..evaluation.protocols import PROTOCOLS
-from ..network.training import choose_device
+from ..network.device import choose_device
 from ..pack import Pack, load_pack
 from ..settings import Settings, settings_table
 from .config import Command, RunConfig, initial_weights, open_packs, resolve_in_run, update_paths

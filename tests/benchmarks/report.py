@@ -19,7 +19,7 @@ import numpy as np
 
 from mertool.evaluation.folds import Folds
 from mertool.evaluation.predictions import Predictions
-from mertool.pack import file_sha256
+from mertool.files import file_sha256
 from mertool.runs.config import fingerprint
 from mertool.settings import Settings
 

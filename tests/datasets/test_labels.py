@@ -145,6 +145,7 @@ def test_megc3_remarks_name_what_differs() -> None:
 
 def test_samm_s_own_totals() -> None:
     assert sum(samm.EXPECTED.emotions.values()) == samm.EXPECTED.clips == 159
+    assert isinstance(samm.EXPECTED.subjects, tuple)
     assert len(set(samm.EXPECTED.subjects)) == 29
 
 

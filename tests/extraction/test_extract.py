@@ -15,14 +15,14 @@ from mertool import _core, regions
 from mertool.datasets import read_clips
 from mertool.errors import DataError
 from mertool.extraction.extract import extract
-from mertool.extraction.faces import FaceFinder, find_landmark_model
+from mertool.extraction.faces import find_landmark_model
 from mertool.extraction.options import ExtractOptions
 from mertool.pack import load_pack
 from tests.support.command import run
 
 
 @pytest.fixture(scope="module")
-def portrait():
+def colour_portrait():
     return cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2BGR)
 
 
@@ -34,14 +34,14 @@ def moved(picture, dx, dy, angle_deg=0.0, scale=1.0):
 
 
 @pytest.fixture
-def manifest(tmp_path, portrait):
+def manifest(tmp_path, colour_portrait):
     """Three clips: still, with a face that moves 3 px to the right, and tilted by 20 degrees."""
     folder = tmp_path / "clips with é"
     folder.mkdir()
     frames = {
-        "still": [portrait] * 3,
-        "right": [portrait, moved(portrait, 1.5, 0), moved(portrait, 3, 0)],
-        "tilted": [moved(portrait, 0, 0, 20)] * 3,
+        "still": [colour_portrait] * 3,
+        "right": [colour_portrait, moved(colour_portrait, 1.5, 0), moved(colour_portrait, 3, 0)],
+        "tilted": [moved(colour_portrait, 0, 0, 20)] * 3,
     }
     lines = ["clip,subject,emotion,onset_image,middle_image,apex_image"]
     for name, pictures in frames.items():
@@ -66,14 +66,14 @@ def shift_in_crop(frames):
 
 
 @pytest.mark.parametrize(("align", "kept"), [("clip", 1), ("stabilised", 0)])
-def test_the_head_moves_in_the_crop_or_not(manifest, tmp_path, portrait, align, kept):
+def test_the_head_moves_in_the_crop_or_not(manifest, tmp_path, colour_portrait, align, kept, finder):
     pack = extracted(manifest, tmp_path / "a.npz", size=256, align=align).pack
     assert pack.alignment == align
     outer = regions.face_frame(pack.landmarks[:, 0]).outer
     still, right, tilted = pack.frames
     assert (still[0] == still[2]).all()
     # The 3 px of the picture are found again in the crop, scaled as the face is, or taken out.
-    face = FaceFinder(find_landmark_model()).find(cv2.cvtColor(portrait, cv2.COLOR_BGR2GRAY))
+    face = finder.find(cv2.cvtColor(colour_portrait, cv2.COLOR_BGR2GRAY))
     scale = outer[1] / regions.face_frame(face.landmarks).outer
     shift = shift_in_crop(right)
     assert abs(shift[0] - 3 * scale * kept) < (0.35 * scale if kept else 0.05)
@@ -90,10 +90,9 @@ def test_align_frame_takes_the_motion_out(manifest, tmp_path):
     assert np.abs(frame[0] - frame[2]).mean() < np.abs(clip[0] - clip[2]).mean()
 
 
-def test_each_stabilised_frame_is_interpolated_once(manifest, tmp_path):
+def test_each_stabilised_frame_is_interpolated_once(manifest, tmp_path, finder):
     """Frames equal one `align` of the picture by the transform that the pack tells."""
     pack = extracted(manifest, tmp_path / "a.npz", size=128).pack
-    finder = FaceFinder(find_landmark_model())
     for row, name in enumerate(("still", "right", "tilted")):
         pictures = [cv2.imread(str(manifest.parent / f"{name}{k}.png")) for k in range(3)]
         onset = regions.crop_transform(finder.find(cv2.cvtColor(pictures[0], cv2.COLOR_BGR2GRAY)).landmarks, 128)
@@ -105,15 +104,15 @@ def test_each_stabilised_frame_is_interpolated_once(manifest, tmp_path):
     assert 2 < pack.head[1, 2, 0, 2] < 4  # 3 px of the picture, about one of its pixels per pixel of this crop
 
 
-def test_the_row_tells_the_head_s_motion_and_the_remark_what_is_much(tmp_path, portrait):
+def test_the_row_tells_the_head_s_motion_and_the_remark_what_is_much(tmp_path, colour_portrait):
     moves = {"still": (0, 0, 0), "near": (6, -3, 1), "turned": (0, 0, 8), "far": (30, 10, 0)}
     lines = ["clip,subject,emotion,onset_image,middle_image,apex_image"]
     for name, (dx, dy, angle) in moves.items():
         for k, share in enumerate((0, 0.5, 1)):
-            picture = moved(portrait, share * dx, share * dy, share * angle)
+            picture = moved(colour_portrait, share * dx, share * dy, share * angle)
             cv2.imwrite(str(tmp_path / f"{name}{k}.png"), picture)
         lines.append(f"{name},s,anger,{name}0.png,{name}1.png,{name}2.png")
-    covered = portrait.copy()
+    covered = colour_portrait.copy()
     covered[90:] = covered[90:] // 8 * 0 + np.random.default_rng(0).integers(0, 256, covered[90:].shape, np.uint8)
     cv2.imwrite(str(tmp_path / "covered.png"), covered)
     lines.append("covered,s,anger,still0.png,near1.png,covered.png")
@@ -142,8 +141,8 @@ def test_the_row_tells_the_head_s_motion_and_the_remark_what_is_much(tmp_path, p
 
 
 @pytest.mark.parametrize("shape", [(256, 256), (300, 220)])
-def test_aligned_pictures_are_stabilised_where_asked_for(tmp_path, portrait, shape):
-    crop = cv2.resize(portrait[0:256, 96:352], shape[::-1], interpolation=cv2.INTER_AREA)
+def test_aligned_pictures_are_stabilised_where_asked_for(tmp_path, colour_portrait, shape):
+    crop = cv2.resize(colour_portrait[0:256, 96:352], shape[::-1], interpolation=cv2.INTER_AREA)
     for k in range(3):
         cv2.imwrite(str(tmp_path / f"{k}.png"), moved(crop, 1.2 * k, -0.7 * k, 0.4 * k))
     (tmp_path / "m.csv").write_text(
@@ -167,10 +166,10 @@ def test_aligned_pictures_are_stabilised_where_asked_for(tmp_path, portrait, sha
     assert not stabilised.has_landmarks
 
 
-def test_apex_difference_and_sequences_follow_the_head(tmp_path, portrait):
+def test_apex_difference_and_sequences_follow_the_head(tmp_path, colour_portrait, finder):
     """The head drifts by 12 px while a mouth corner moves by two: the apex is the corner's, not the drift's."""
-    grey = cv2.cvtColor(portrait, cv2.COLOR_BGR2GRAY)
-    points = FaceFinder(find_landmark_model()).find(grey).landmarks
+    grey = cv2.cvtColor(colour_portrait, cv2.COLOR_BGR2GRAY)
+    points = finder.find(grey).landmarks
     y, x = np.mgrid[: grey.shape[0], : grey.shape[1]].astype(np.float32)
     bell = np.exp(-0.5 * ((x - points[48, 0]) ** 2 + (y - points[48, 1]) ** 2) / 12**2)
     rng = np.random.default_rng(0)
@@ -268,8 +267,8 @@ def test_no_usable_clip_keeps_the_old_pack(manifest, tmp_path):
     assert out.read_bytes() == before
 
 
-def test_a_picture_of_three_channels_is_red_green_blue(tmp_path, portrait):
-    grey = cv2.cvtColor(portrait, cv2.COLOR_BGR2GRAY)
+def test_a_picture_of_three_channels_is_red_green_blue(tmp_path, colour_portrait):
+    grey = cv2.cvtColor(colour_portrait, cv2.COLOR_BGR2GRAY)
     onset, middle, apex = grey, np.roll(grey, 1, 1), np.roll(grey, 2, 1)
     cv2.imwrite(str(tmp_path / "stack.png"), np.dstack([apex, middle, onset]))  # OpenCV writes blue, green, red
     cv2.imwrite(str(tmp_path / "grey.png"), grey)
@@ -293,7 +292,7 @@ def test_sequences_are_evenly_spaced_and_hold_onset_and_offset(recordings, tmp_p
     assert not (pack.sequence[:, 3] == pack.sequence[:, 0]).all()
 
 
-def test_a_sequence_without_offset_ends_at_the_last_frame_known(tmp_path, portrait):
+def test_a_sequence_without_offset_ends_at_the_last_frame_known(tmp_path, colour_portrait):
     for number in range(10, 21):
         cv2.imwrite(str(tmp_path / f"img{number}.png"), np.full((80, 80), number, np.uint8))
     (tmp_path / "m.csv").write_text("clip,subject,emotion,frames,onset,apex\na,1,x,.,10,20\n")

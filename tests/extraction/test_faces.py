@@ -32,11 +32,6 @@ def needs_faces(test):
 
 
 @pytest.fixture(scope="module")
-def finder():
-    return FaceFinder(find_landmark_model())
-
-
-@pytest.fixture(scope="module")
 def astronaut():
     return skimage.data.astronaut().mean(2).astype(np.uint8)  # this grey gives a false hit larger than her face
 

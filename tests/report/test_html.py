@@ -9,6 +9,7 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,18 +17,19 @@ import pytest
 
 from mertool.evaluation.metrics import hits_by_subject
 from mertool.evaluation.predictions import Predictions
-from mertool.files import write_json
+from mertool.files import file_sha256, write_json
 from mertool.network.training_files import LOG_COLUMNS
-from mertool.pack import file_sha256, load_pack
+from mertool.pack import load_pack
 from mertool.regions import GRID, REGIONS, region_squares
-from mertool.report import Findings, Gallery, Picture, render_html
+from mertool.report.blocks import Gallery, Picture
 from mertool.report.drawing import on_face
 from mertool.report.figures import choose_clips
+from mertool.report.html import RunExtras, render_html
 from mertool.runs.finished import load_run
-from tests.report.test_report import FOLD_0, FOLD_1, PACK, make_run
 from tests.support.command import TINY, run
+from tests.support.run_folders import FOLD_0, FOLD_1, PACK, make_run
 
-NOTHING = Findings((), {}, Gallery((), (), ""))
+NOTHING = RunExtras((), {}, Gallery((), (), ""))
 EMPTY = {"area", "br", "circle", "col", "hr", "img", "input", "line", "link", "meta", "polygon", "polyline"}
 
 
@@ -87,10 +89,10 @@ def two_runs(tmp_path):
 
 def test_it_is_whole_and_reaches_for_nothing(two_runs):
     picture = cv2.imencode(".png", np.zeros((4, 4), np.uint8))[1].tobytes()
-    found = Findings(
+    found = RunExtras(
         (("a", (("subjects", "note", "4 of 4"), ("epoch", "fail", "2 of 3"))),),
         {"torch": "2.13.0", "git": {"commit": "abc", "changed": False}},
-        Gallery((Picture(picture, "anger, mean"),), (("Surest, and right", (Picture(picture, "c"),)),), "Note."),
+        Gallery((Picture(picture, "anger, mean"),), (("Most confident, correct", (Picture(picture, "c"),)),), "Note."),
     )
     page = render_html(two_runs, [found, found])
     reader = Reader(page)
@@ -103,7 +105,16 @@ def test_it_is_whole_and_reaches_for_nothing(two_runs):
     assert "default-src 'none'" in reader.all("meta")[2]["content"]
     assert "url(" not in page
     assert "@import" not in page
-    for words in ("Note.", "anger, mean", "Surest, and right", "4 of 4", "2.13.0", "git commit", "5 / 7", "Audit"):
+    for words in (
+        "Note.",
+        "anger, mean",
+        "Most confident, correct",
+        "4 of 4",
+        "2.13.0",
+        "git commit",
+        "5 / 7",
+        "Audit",
+    ):
         assert words in reader.text, words
     assert page == render_html(two_runs, [found, found])
 
@@ -112,14 +123,14 @@ def test_what_a_reader_looks_for_is_there(two_runs):
     reader = Reader(render_html(two_runs, [NOTHING, NOTHING]))
     for words in (
         "Settings that differ",
-        "Per person",
+        "Per subject",
         "Confusion matrix: rows = truth",
         "Per class",
         "Learning curves",
         "majority baseline",
         "Subject-dependent: 1 of 3 subjects",
         "Epoch rule: last epoch",
-        "Against ",
+        "Compared with ",
     ):
         assert words in reader.text, words
     headers = reader.text[reader.text.index("Settings that differ", 200) :]
@@ -178,7 +189,7 @@ def test_curves_without_a_branch_and_of_a_single_epoch(two_runs, tmp_path):
 )
 def test_a_damaged_log_is_said_not_a_crash(two_runs, damage):
     (two_runs[0].folder / "fold_1" / "log.csv").write_text(damage)
-    assert "No complete log.csv in every fold." in Reader(render_html(two_runs[:1], [NOTHING])).text
+    assert "Not every fold has a complete log.csv." in Reader(render_html(two_runs[:1], [NOTHING])).text
 
 
 def test_names_are_text_whatever_they_hold(tmp_path):
@@ -186,7 +197,7 @@ def test_names_are_text_whatever_they_hold(tmp_path):
     parts = [[(f"d/{evil}/{k}{evil}", evil, evil) for k in range(2)], [("d/b/x", "joy", evil)]]
     folder = make_run(tmp_path / "a&<b>", parts, (evil, "joy"))
     page = render_html(
-        [load_run(folder)], [Findings((("p<", (("n<", "pass", evil),)),), {evil: evil}, NOTHING.gallery)]
+        [load_run(folder)], [RunExtras((("p<", (("n<", "pass", evil),)),), {evil: evil}, NOTHING.gallery)]
     )
     reader = Reader(page)
     assert not reader.all("img")
@@ -218,9 +229,9 @@ def test_the_surest_and_least_sure_clips_are_chosen_once():
     truths = ("a",) * 5 + ("b",) * 2
     rows = Predictions(tuple(f"d/s/{k}" for k in range(7)), (0,) * 7, truths, probabilities, ("a", "b"))
     assert choose_clips(rows) == {
-        "Surest, and right": [0, 1, 2, 3],
-        "Least sure, and right": [4],
-        "Surest, and wrong": [5, 6],
+        "Most confident, correct": [0, 1, 2, 3],
+        "Least confident, correct": [4],
+        "Most confident, wrong": [5, 6],
     }
 
 
@@ -247,7 +258,7 @@ def test_a_page_of_a_real_run_with_and_without_faces(finished_run, tmp_path):
     page = (tmp_path / "with faces é" / "report.html").read_text(encoding="utf-8")
     reader = Reader(page)
     assert "restrict publishing their faces (--no-faces leaves them out)" in reader.text
-    assert "Surest, and " in reader.text
+    assert "Most confident, " in reader.text
     assert "pass files" in reader.text
     assert "pass epoch last of 2" in reader.text
     assert "torch_cpu_capability" in reader.text
@@ -259,7 +270,7 @@ def test_a_page_of_a_real_run_with_and_without_faces(finished_run, tmp_path):
     reader = Reader(without.stdout)
     assert without.stderr == ""
     assert len(reader.all("img")) == 6  # a map a class, over a drawing
-    assert re.search(r"Least sure, and wrong .*samm/\d+/\S+: [a-z]+ \d\d\.\d %, truth [a-z]+ ", reader.text)
+    assert re.search(r"Least confident, wrong .*samm/\d+/\S+: [a-z]+ \d\d\.\d %, truth [a-z]+ ", reader.text)
     assert "Faces are left out" in reader.text
 
 
@@ -325,13 +336,13 @@ def test_a_folder_takes_the_report_in_every_format(finished_run, tmp_path, style
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--no-faces",), "--no-faces: goes with --format html"),
+        (("--no-faces",), "--no-faces: only works with --format html"),
         (("--audit", "-o", "x"), "--audit: prints text or json and nothing else; leave out -o"),
         (("--audit", "--format", "html"), "--audit: prints text or json and nothing else; leave out --format html"),
         (("--command", "--format", "html"), "--command: prints a command and nothing else; leave out --format html"),
         (("--command", "--audit"), "--command: prints a command and nothing else; leave out --audit"),
-        (("--layout", "paper", "--format", "megc"), "--layout: prints tables; leave out --format megc"),
-        (("--layout", "paper", "--maps", "x.png"), "--layout: prints tables; leave out --maps"),
+        (("--tables", "paper", "--format", "megc"), "--tables: prints tables; leave out --format megc"),
+        (("--tables", "paper", "--maps", "x.png"), "--tables: prints tables; leave out --maps"),
     ],
 )
 def test_options_that_contradict_each_other(tmp_path, options, message):
@@ -366,7 +377,7 @@ document.getElementById("page").addEventListener("load", event => {{
 </script>"""
 
 
-def browse(page: Path, width: int, *options: str) -> dict[str, object]:
+def browse(page: Path, width: int, *options: str) -> dict[str, Any]:
     """Open a page in a frame of this width; what the browser made of it."""
     wrapper = page.with_name(f"measure-{width}.html")
     wrapper.write_text(MEASURE.format(width=width, page=page.name), encoding="utf-8")
@@ -410,7 +421,7 @@ def test_a_browser_shows_it_on_a_phone_and_on_a_screen(finished_run, pack_path, 
 
 
 def test_a_failed_audit_stands_at_the_top(two_runs):
-    found = Findings((("a", (("files", "fail", "changed"), ("epoch", "pass", "last"))),), {}, NOTHING.gallery)
+    found = RunExtras((("a", (("files", "fail", "changed"), ("epoch", "pass", "last"))),), {}, NOTHING.gallery)
     text = Reader(render_html(two_runs, [found, NOTHING])).text
     assert "Audit failed a: files: changed" in text[: text.index("Summary")]
     text = Reader(render_html(two_runs, [NOTHING, NOTHING])).text

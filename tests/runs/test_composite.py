@@ -12,9 +12,8 @@ import pytest
 
 from mertool.clips import subject_key_of_id
 from mertool.evaluation.folds import Folds, subject_overlap
-from tests.datasets.test_samm import HEADER, PREAMBLE, write_table
-from tests.datasets.test_verify import full_table
 from tests.support.command import TINY, run
+from tests.support.samm import HEADER, PREAMBLE, full_table, write_table
 
 CASME2_HEADER = ["Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None, "AU", "Estimated Emotion"]
 RELABELLED = ("EP07_01", "EP07_04f", "EP10_03")

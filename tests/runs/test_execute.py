@@ -6,9 +6,7 @@ import json
 import random
 import re
 import shutil
-import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -19,6 +17,7 @@ from mertool.evaluation.predictions import Predictions
 from mertool.network.checkpoint import load_weights
 from mertool.runs.finished import load_run
 from tests.support.command import COMMAND, TINY, run
+from tests.support.processes import killed
 
 FOLDS = range(2)
 
@@ -82,34 +81,6 @@ def test_two_array_jobs_that_start_together_share_a_run(pack_path, finished_run,
     # Each saw the other's fold unfinished or finished; resuming closes the run without training anything again.
     run("cv", "--resume", "-o", tmp_path / "run", cwd=tmp_path)
     assert fingerprint(tmp_path / "run") == fingerprint(finished_run)
-
-
-def killed(command, cwd, after_s):
-    """Start a command, kill it and nothing else with SIGKILL; gives the processes that it left behind."""
-    process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(after_s)
-    children = descendants(process.pid)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    end = time.monotonic() + 30
-    while any(Path(f"/proc/{pid}").exists() and not zombie(pid) for pid in children) and time.monotonic() < end:
-        time.sleep(0.1)
-    return [pid for pid in children if Path(f"/proc/{pid}").exists() and not zombie(pid)]
-
-
-def descendants(pid):
-    found = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            found += [int(child), *descendants(int(child))]
-    return found
-
-
-def zombie(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
 
 
 def kill_and_resume(pack_path, finished_run, tmp_path, moments):
@@ -241,7 +212,7 @@ def test_train_predict_and_fine_tune(pack_path, finished_run, tmp_path):
     people = sorted(set(pack.subject))
     for name, chosen in (("a", people[:2]), ("b", people[2:])):
         rows = [k for k, subject in enumerate(pack.subject) if subject in chosen]
-        arrays = {"frames": pack.frames[rows], "landmarks": pack.landmarks[rows]}
+        arrays: dict[str, np.ndarray] = {"frames": pack.frames[rows], "landmarks": pack.landmarks[rows]}
         labels = {"clip": pack.clip_name, "dataset": pack.dataset, "subject": pack.subject, "emotion": pack.emotion}
         for field, values in labels.items():
             arrays[field] = np.array([values[k] for k in rows])

@@ -7,14 +7,13 @@ import os
 import shlex
 import shutil
 import subprocess
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 from mertool.evaluation.folds import Folds, subject_overlap
-from tests.support.command import COMMAND, TINY, run
+from tests.support.command import PATH, TINY, run
 
 NETWORK = (*TINY[:-4], "--face-size", "32", "--epochs", "1")
 
@@ -90,8 +89,7 @@ def test_a_plan_is_a_command_a_fold_that_together_are_the_run(folder):
     assert commands[2] == "mertool cv -o 'planned runs/a b' --resume --fold 2"
     assert Folds.load(folder / "planned runs/a b/folds.json").protocol == "loso"
     script = "set -e\n" + "".join(f"{command} &\n" for command in commands) + "wait\n"
-    path = f"{Path(COMMAND[0]).parent}{os.pathsep}{os.environ['PATH']}"
-    subprocess.run(["sh", "-c", script], cwd=folder, check=True, env={**os.environ, "PATH": path}, timeout=600)
+    subprocess.run(["sh", "-c", script], cwd=folder, check=True, env={**os.environ, "PATH": PATH}, timeout=600)
     cv(folder, "one.npz", "--protocol", "loso", "-o", "at once")
     for fold in range(6):
         name = f"fold_{fold}/predictions.csv"

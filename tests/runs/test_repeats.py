@@ -18,22 +18,23 @@ from mertool.errors import DataError, FileError
 from mertool.evaluation.folds import Folds
 from mertool.evaluation.protocols import group_folds
 from mertool.evaluation.statistics import spread
-from mertool.files import write_json
+from mertool.files import file_sha256, write_json
 from mertool.network import training as engine
 from mertool.network.checkpoint import save_checkpoint
-from mertool.pack import file_sha256
-from mertool.report import render_csv, render_json, render_text
+from mertool.report.formats import render_csv, render_json, render_text
 from mertool.runs import config as runs
 from mertool.runs import create as new_run
 from mertool.runs import start as begin
-from mertool.runs.audit import PASS, audit_run
+from mertool.runs.audit import PASS
 from mertool.runs.finished import find_newest_run, load_run
 from mertool.settings import Settings
-from tests.network.test_training import KilledError
-from tests.report.test_report import render_latex, render_markdown
-from tests.runs.test_execute import killed
+from tests.support.audits import faults, verdicts
 from tests.support.command import COMMAND
-from tests.support.noise import SMALL, call, in_this_process, make_pack, refusal, whole_run
+from tests.support.in_process import call, in_this_process, refusal
+from tests.support.noise import SMALL, make_pack
+from tests.support.processes import KilledError, killed
+from tests.support.reports import render_latex, render_markdown
+from tests.support.run_folders import whole_run
 
 PEOPLE = {f"p{n}": ["fear", "joy", "fear", "joy", "joy"][: 4 + n % 2] for n in range(6)}
 NETWORK = (*SMALL, "--epochs", "2", "--folds", "2")
@@ -114,7 +115,7 @@ def test_new_splits_are_those_of_the_split_seeds(home, protocol):
     assert (first.seed, second.seed) == (9, 10)
     assert first.tests != second.tests
     assert settings_of(run / "repeat_1")["new_splits"] is False
-    assert "Over 2 seeds, each with folds of its own" in call("report", run, cwd=home).stdout
+    assert "Over 2 seeds, each with its own folds" in call("report", run, cwd=home).stdout
 
 
 def test_remarks_on_folds_are_made_of_the_repeats_that_have_others(place):
@@ -183,7 +184,7 @@ def test_everything_else_is_as_in_the_run(home, place, how):
             for name in ("two", "two/repeat_1")
         ]
         assert (clips[0] == clips[1]) is not new
-    assert all(check.verdict != "fail" for check in audit_run(place / "two" / "repeat_1"))
+    assert faults(place / "two" / "repeat_1") == []
 
 
 # Divided, killed, continued
@@ -290,7 +291,7 @@ def test_divided_in_any_way_the_result_is_the_same(home, place, steps):
             for number, name in enumerate(NAMES):  # a repeat that is complete has its results, whoever is not
                 complete = {(number, 0), (number, 1)} <= done
                 assert (place / "three" / name / "results.json").exists() is complete
-    assert "Over 3 seeds, over the same folds" in found.stdout
+    assert "Over 3 seeds, with the same folds" in found.stdout
     assert whole_run(place / "three") == whole_run(home / "three")
 
 
@@ -346,7 +347,7 @@ def test_a_pack_that_has_moved_is_named_once_for_all_repeats(home, place):
     for name in NAMES:
         (pack,) = json.loads((place / "three" / name / "config.json").read_text())["packs"]
         assert (pack["name"], (place / "three" / name / pack["path"]).resolve()) == ("b", place / "deep" / "b.npz")
-        assert {check.name: check.verdict for check in audit_run(place / "three" / name)}["files"] == PASS
+        assert verdicts(place / "three" / name)["files"] == PASS
     (place / "whole").mkdir()
     for name in ("three", "deep"):  # and all together
         shutil.move(place / name, place / "whole" / name)
@@ -483,7 +484,7 @@ def test_mean_deviation_and_ends_are_those_of_the_runs(home):
     run = load_run(home / "three")
     assert [one.settings.seed for one in run.repeats] == [1, 2]
     text = render_text([run])
-    lines = text[text.index("Over 3 seeds, over the same folds") :].splitlines()
+    lines = text[text.index("Over 3 seeds, with the same folds") :].splitlines()
     rule = next(number for number, line in enumerate(lines) if set(line) == {"-"})
     assert lines[rule - 1].split() == ["score", "mean", "sd", "lowest", "highest"]
     rows = [line.rsplit(None, 4) for line in lines[rule + 1 : rule + 5]]
@@ -497,7 +498,7 @@ def test_mean_deviation_and_ends_are_those_of_the_runs(home):
         ("uf1", "UF1", 1),
         ("uar", "UAR", 1),
     ):
-        values = np.array([one.metrics[name] for one in singles])
+        values = np.array([dict(one.metrics)[name] for one in singles])
         mean = values.sum() / 3
         expected = [mean, (((values - mean) ** 2).sum() / 2) ** 0.5, values.min(), values.max()]
         assert expected[1] == pytest.approx(np.std(values, ddof=1))
@@ -511,11 +512,11 @@ def test_mean_deviation_and_ends_are_those_of_the_runs(home):
     assert [one["seed"] for one in plain["repeats"]] == [1, 2]
     assert [one["hits"] for one in plain["repeats"]] == [one.metrics["hits"] for one in singles[1:]]
     assert plain["hits"] == singles[0].metrics["hits"]
-    assert "All else here is of the first of them, seed 0." in text
-    assert "beyond the recipe        " in text
+    assert "Everything else here is for the first of them, seed 0." in text
+    assert "changes to the recipe        " in text
     assert "repeats" not in next(line for line in text.splitlines() if line.startswith("beyond"))
     for render in (render_markdown, render_latex):
-        assert "Over 3 seeds, over the same folds" in render([run])
+        assert "Over 3 seeds, with the same folds" in render([run])
 
 
 def test_a_run_without_repeats_beside_one_with_them(home):
@@ -547,7 +548,7 @@ def test_the_newest_run_is_the_run_and_not_its_last_repeat(copy):
     assert done.stdout.startswith("runs/three\n==========\n")
     repeat = call("report", "runs/three/repeat_1", cwd=copy.parents[1])
     assert "Over " not in repeat.stdout
-    assert "beyond the recipe" in repeat.stdout
+    assert "changes to the recipe" in repeat.stdout
 
 
 def test_a_repeat_that_is_missing_unfinished_or_foreign_is_named_with_the_way_on(copy):
@@ -655,7 +656,7 @@ def test_an_old_run_whose_pack_moved_keeps_its_fingerprint(place):
     for key in ("path", "name"):
         del before["packs"][0][key]
     assert after == before
-    assert {check.name: check.verdict for check in audit_run(place / "old")}["files"] == PASS
+    assert verdicts(place / "old")["files"] == PASS
 
 
 @pytest.mark.parametrize("what", ["gone", "no clips", "a list", "packs without hash"])

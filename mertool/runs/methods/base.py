@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...errors import UsageError
 from ...evaluation.folds import Folds
-from ...network.inputs import Samples
+from ...inputs.samples import Samples
 from ...pack import Pack
 from ...settings import Settings
 from ..checks import Check

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ...errors import DataError, FileError, MertoolError, RunError
 from ...evaluation.predictions import Predictions
-from ...pack import file_sha256
+from ...files import file_sha256
 from ...settings import Settings
 from ...text import few
 from ..checks import FAIL, NOTE, PASS, Check
@@ -25,7 +25,7 @@ from . import method_of
 from .base import AuditCase, FoldWork, Method, Outcome
 
 if TYPE_CHECKING:
-    from ...network.inputs import Samples
+    from ...inputs.samples import Samples
     from ..finished import Run
 
 __all__ = [

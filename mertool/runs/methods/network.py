@@ -15,7 +15,9 @@ from ...evaluation.folds import Folds
 from ...evaluation.metrics import evaluate
 from ...evaluation.predictions import SAME_WITHIN
 from ...evaluation.protocols import inner_split
-from ...network.inputs import Copies, Samples, batch_plan, input_shape, render, sample_augmentation, steps_per_epoch
+from ...inputs.rendering import Augmentation, input_shape, render
+from ...inputs.samples import Samples
+from ...network.batches import batch_plan, sample_augmentation, steps_per_epoch
 from ...settings import Settings
 from ...text import few
 from ..attention import write_maps
@@ -83,7 +85,7 @@ class NetworkMethod(Method):
     def predict(self, run: Path, config: RunConfig, samples: Samples, device: str) -> list[NDArray[np.float64]]:
         """By the network of each fold, or of `train`."""
         from ...network.checkpoint import load_weights, restore
-        from ...network.training import predict
+        from ...network.prediction import predict
 
         rows = np.arange(len(samples.ids))
         found = []
@@ -159,17 +161,17 @@ def inference_batches(samples: Samples, rows: NDArray[np.int64], config: RunConf
     """Batches (B, T, H, W) of clips as they are, in the order of `rows`."""
     for start in range(0, len(rows), _RENDER_BATCH):
         part = rows[start : start + _RENDER_BATCH]
-        yield _render_batch(samples, part, Copies.plain(len(part)), config.settings)
+        yield _render_batch(samples, part, Augmentation.identity(len(part)), config.settings)
 
 
-def _render_batch(samples: Samples, rows: NDArray[np.int64], copies: Copies, settings: Settings) -> Tensor:
+def _render_batch(samples: Samples, rows: NDArray[np.int64], augmentation: Augmentation, settings: Settings) -> Tensor:
     """(B, T, H, W) on the CPU, rendered straight into the memory that a GPU fetches it from."""
     import torch
 
     shape = (len(rows), settings.frames, *input_shape(settings))
     pinned = settings.device == "cuda" and torch.cuda.is_available()
     batch = torch.empty(shape, pin_memory=pinned)
-    render(samples, rows, copies, settings, out=batch.numpy())
+    render(samples, rows, augmentation, settings, out=batch.numpy())
     return batch
 
 
@@ -179,7 +181,7 @@ def _fit(samples: Samples, rows: NDArray[np.int64], work: FoldWork) -> FitResult
 
     from ...network.checkpoint import load_weights, transfer
     from ...network.model import build_model
-    from ...network.training import fit
+    from ...network.training import TrainingBatches, fit
 
     config, settings = work.config, work.config.settings
     torch.set_num_threads(settings.threads)
@@ -195,9 +197,9 @@ def _fit(samples: Samples, rows: NDArray[np.int64], work: FoldWork) -> FitResult
     labels = samples.labels[rows]
 
     def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        for rows_of_batch, copy in batch_plan(ids, labels, epoch, settings):
-            copies = sample_augmentation([ids[k] for k in rows_of_batch], copy, epoch, settings)
-            yield _render_batch(samples, rows[rows_of_batch], copies, settings), torch.from_numpy(labels[rows_of_batch])
+        for index, copy in batch_plan(ids, labels, epoch, settings):
+            augmentation = sample_augmentation([ids[k] for k in index], copy, epoch, settings)
+            yield _render_batch(samples, rows[index], augmentation, settings), torch.from_numpy(labels[index])
 
     initial: dict[str, Tensor] | None = None
     seen: tuple[str, ...] = ()
@@ -207,17 +209,17 @@ def _fit(samples: Samples, rows: NDArray[np.int64], work: FoldWork) -> FitResult
         start = load_weights(path)
         transfer(model, settings, config.classes, start)
         initial, seen = model.state_dict(), start.seen
-    steps = steps_per_epoch(len(rows), settings)
+    training = TrainingBatches(batches, steps_per_epoch(len(rows), settings))
     seen = tuple(sorted({*seen, *everything}))  # what an epoch was chosen on counts as seen
     files = work.folder.training_files
-    fitted = fit(settings, config.classes, batches, steps, files, initial, seen, validate)
+    fitted = fit(settings, config.classes, training, files, initial, seen, validate)
     if len(held):
         _predict(fitted.model, samples, held, config, work.folder.inner, work.fold)
     return fitted
 
 
 def _validate(samples: Samples, rows: NDArray[np.int64], config: RunConfig, model: Network) -> ValidationScores:
-    from ...network.training import predict
+    from ...network.prediction import predict
 
     probabilities, _ = predict(model, inference_batches(samples, rows, config), config.settings)
     return _score(samples, rows, probabilities)
@@ -235,7 +237,7 @@ def _predict(
     model: Network, samples: Samples, rows: NDArray[np.int64], config: RunConfig, path: Path, fold: int
 ) -> NDArray[np.float32] | None:
     """Write predictions of these rows to `path`; gives their attention maps."""
-    from ...network.training import predict
+    from ...network.prediction import predict
 
     probabilities, maps = predict(model, inference_batches(samples, rows, config), config.settings)
     samples.predictions(rows, probabilities, fold).write(path)
@@ -279,7 +281,7 @@ def _repredict(case: AuditCase, samples: Samples, fold: int, ids: Sequence[str])
     import torch
 
     from ...network.checkpoint import load_weights, restore
-    from ...network.training import predict
+    from ...network.prediction import predict
 
     config = case.config
     folder = RunFolder(case.run).fold(fold)

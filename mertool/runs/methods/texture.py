@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from ...errors import MertoolError
 from ...evaluation.protocols import inner_folds
-from ...network.inputs import Samples
+from ...inputs.samples import Samples
 from ...pack import Pack
 from ...settings import Settings
+from ...texture.cache import features_of
 from ...texture.classifier import Classifier
-from ...texture.features import check_packs, features_of, layout_of
-from ...texture.model_selection import FoldFiles, classify_fold, design_of, recheck_classifier
+from ...texture.features import check_packs, layout_of
+from ...texture.model_selection import FoldFiles, classify_fold, fold_record, recheck_classifier
 from ..checks import FAIL, PASS, Check
 from ..config import RunConfig, open_samples, read_folds
 from ..layout import RunFolder, as_run_error
@@ -73,7 +74,7 @@ class TextureMethod(Method):
         files, classifier = classify_fold(
             samples, features, training, tested, work.fold, _files(work.folder), config.settings
         )
-        return Outcome(files, {"design": design_of(classifier, layout_of(config.settings))})
+        return Outcome(files, {"design": fold_record(classifier, layout_of(config.settings))})
 
     def predict(self, run: Path, config: RunConfig, samples: Samples, device: str) -> list[NDArray[np.float64]]:  # noqa: ARG002
         """By the classifier of each fold."""
@@ -89,15 +90,15 @@ class TextureMethod(Method):
         wrong = []
         settings = case.config.settings
         try:
-            features = features_of(samples, settings, kept=False)
+            features = features_of(samples, settings, use_cache=False)
             for fold, ids in enumerate(case.folds.tests):
                 folder = RunFolder(case.run).fold(fold)
                 training = case.folds.training(fold)
                 kept, faults = recheck_classifier(
                     samples, features, training, ids, _files(folder), settings, choose=case.choose
                 )
-                if folder.read_record().design != design_of(kept, layout_of(settings)):
-                    faults.append("its done.json has another design than its classifier")
+                if folder.read_record().design != fold_record(kept, layout_of(settings)):
+                    faults.append("its done.json has other hyperparameters or features than its classifier")
                 wrong += [f"fold {fold}: {fault}" for fault in faults]
         except MertoolError as error:
             yield Check("classifiers", FAIL, str(error))
