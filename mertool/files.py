@@ -1,4 +1,4 @@
-"""Writing files so that a killed process never leaves half of one under its final name."""
+"""Files: a killed process never leaves half of one under its final name; only regular files are read, up to a size."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import fcntl
 import json
 import os
 import platform
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, BinaryIO
 
 from .errors import FileError
 from .text import os_error_text
@@ -21,12 +22,15 @@ __all__ = [
     "check_writable",
     "file_lock",
     "make_folder",
+    "open_regular",
+    "read_bytes",
     "read_json",
     "write_json",
     "write_text",
 ]
 
 _DEEPEST = 50  # lists and objects inside each other in a JSON file: many more than mertool's have
+_LARGEST_JSON = 2**28  # bytes; a run of 100,000 clips has 20 MB
 _HOST = platform.node().replace(".", "_")
 
 
@@ -41,32 +45,66 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a temporary file beside `path`; on a clean exit sync it and rename it to `path`.
 
     After any failure or kill, `path` is what it was before. Temporary files are named `.<name>.*.tmp`; those that a
-    killed process left are removed by the next one that writes `path`.
+    killed process left are removed by the next one that writes `path`. A link stays, and the file that it leads to is
+    written. What is no regular file (a pipe, `/dev/null`, `/dev/stdout`) is written into.
 
     Raises:
         FileError: The file cannot be written (no space, no permission, no such folder).
     """
+    name = None
     try:
-        _remove_leftovers(path)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.{_HOST}.{os.getpid()}.", suffix=".tmp", dir=path.parent)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be written: {_reason_to_write(error)}") from error
-    try:
+        if _is_special(path):
+            with _open_special(path) as stream:
+                yield stream
+            return
+        target = Path(os.path.realpath(path))
+        _remove_leftovers(target)
+        handle, name = _make_temporary(target)
         with os.fdopen(handle, "wb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        _unlink(name)
-        if isinstance(error, FileError):
-            raise
-        raise FileError(f"{path}: cannot be written: {_reason_to_write(error)}") from error
-    except BaseException:
-        _unlink(name)
+        os.replace(name, target)
+        name = None
+        _sync_folder(target.parent)
+    except FileError:
         raise
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {_reason_to_write(error)}") from error
+    finally:
+        if name is not None:
+            _unlink(name)
+
+
+def _make_temporary(path: Path) -> tuple[int, str]:
+    prefix = f".{path.name}.{_HOST}.{os.getpid()}."
+    return tempfile.mkstemp(prefix=prefix, suffix=".tmp", dir=path.parent)
+
+
+def _is_special(path: Path) -> bool:
+    """Whether something is there that must not be replaced by a file: a device, a pipe, an open file of a process."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "Is a directory")
+    return not stat.S_ISREG(mode) or path.absolute().parts[1:2] in (("dev",), ("proc",))
+
+
+def _open_special(path: Path) -> BinaryIO:
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise OSError(errno.ENXIO, "nothing reads from this pipe") from error
+        raise
+    if stat.S_ISBLK(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "is a disk")
+    os.set_blocking(handle, True)
+    return os.fdopen(handle, "wb")
 
 
 def check_writable(path: Path) -> None:
@@ -75,14 +113,49 @@ def check_writable(path: Path) -> None:
     Raises:
         FileError: It cannot.
     """
-    if path.is_dir():
-        raise FileError(f"{path}: cannot be written: is a directory")
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.{_HOST}.{os.getpid()}.", suffix=".tmp", dir=path.parent)
+        if _is_special(path):
+            _open_special(path).close()
+            return
+        handle, name = _make_temporary(Path(os.path.realpath(path)))
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {_reason_to_write(error)}") from error
     os.close(handle)
     _unlink(name)
+
+
+def open_regular(path: Path, largest: int) -> BinaryIO:
+    """Open a regular file for reading; a device could have no end, and a pipe no writer.
+
+    Args:
+        path: The file, or a link to it.
+        largest: Bytes; a larger file is refused before it fills the memory.
+
+    Raises:
+        OSError: It is missing, no regular file, too large or cannot be read.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = os.fstat(handle)
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, "Is a directory", str(path))
+        if not stat.S_ISREG(found.st_mode):
+            kind = "a pipe" if stat.S_ISFIFO(found.st_mode) else "a device"
+            raise OSError(errno.EINVAL, f"expected a file, got {kind}", str(path))
+        if found.st_size > largest:
+            raise OSError(
+                errno.EFBIG, f"has {found.st_size} bytes, more than any such file of mertool's ({largest})", str(path)
+            )
+    except BaseException:
+        os.close(handle)
+        raise
+    return os.fdopen(handle, "rb")
+
+
+def read_bytes(path: Path, largest: int) -> bytes:
+    """The content of a regular file; as `open_regular`."""
+    with open_regular(path, largest) as stream:
+        return stream.read()
 
 
 def write_text(path: Path, text: str) -> None:
@@ -104,7 +177,7 @@ def read_json(path: Path) -> Any:
     """
     deep = FileError(f"{path}: nested more than {_DEEPEST} times; it was damaged or is not mertool's")
     try:
-        value = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+        value = json.loads(read_bytes(path, _LARGEST_JSON).decode("utf-8", "surrogateescape"))
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
     except ValueError as error:
