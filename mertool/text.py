@@ -6,7 +6,7 @@ import errno
 import unicodedata
 from collections.abc import Sequence
 
-__all__ = ["abbreviate", "display_width", "few", "os_error_text", "plural", "strip_control_chars"]
+__all__ = ["abbreviate", "display_width", "few", "is_plain", "os_error_text", "plural", "strip_control_chars"]
 
 _LONGEST = 60  # characters of a wrong value in a message
 
@@ -38,6 +38,11 @@ def os_error_text(error: OSError) -> str:
 def strip_control_chars(text: str) -> str:
     """The text with control characters as escapes: they drive a terminal or break a line."""
     return "".join(repr(mark)[1:-1] if unicodedata.category(mark) == "Cc" else mark for mark in text)
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text can be printed and stored everywhere: valid Unicode without control characters."""
+    return all(unicodedata.category(mark) not in ("Cc", "Cs") for mark in text)
 
 
 def display_width(text: str) -> int:

@@ -142,7 +142,7 @@ def damaged_pack(chance, members):
     elif what == 3 and array.ndim:
         members[name] = array[(slice(None),) * chance.randrange(array.ndim) + (slice(0),)]
     elif what == 4:
-        members[name] = array.astype(chance.choice(("f4", "f8", "u1", "i8", "U3", "S3"))) if name != "meta" else array
+        members[name] = np.zeros(array.shape, chance.choice(("f4", "f8", "u1", "i8", "U3", "S3", ">U2")))
     elif what == 5:
         members[name] = np.array([{}], object)
     elif what == 6 and array.dtype.kind == "f":
