@@ -88,7 +88,7 @@ def test_it_is_whole_and_reaches_for_nothing(two_runs):
     picture = cv2.imencode(".png", np.zeros((4, 4), np.uint8))[1].tobytes()
     found = Findings(
         (("a", (("subjects", "note", "4 of 4"), ("epoch", "fail", "2 of 3"))),),
-        {"torch": "2.13.0", "git": {"commit": "abc", "changed": False}},
+        {"torch": "2.13.0"},
         Gallery((Picture(picture, "anger, mean"),), (("Surest, and right", (Picture(picture, "c"),)),), "Note."),
     )
     page = render_html(two_runs, [found, found])
