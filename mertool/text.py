@@ -6,9 +6,11 @@ import errno
 import unicodedata
 from collections.abc import Sequence
 
-__all__ = ["abbreviate", "display_width", "few", "is_plain", "os_error_text", "plural", "strip_control_chars"]
+__all__ = ["abbreviate", "display_width", "few", "is_plain", "one_line", "os_error_text", "plural", "strip_control_chars"]
 
 _LONGEST = 60  # characters of a wrong value in a message
+_LONGEST_LINE = 500
+_DRIVES = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of characters, separators of lines
 
 
 def plural(n: int, noun: str) -> str:
@@ -37,12 +39,24 @@ def os_error_text(error: OSError) -> str:
 
 def strip_control_chars(text: str) -> str:
     """The text with control characters as escapes: they drive a terminal or break a line."""
-    return "".join(repr(mark)[1:-1] if unicodedata.category(mark) == "Cc" else mark for mark in text)
+    return "".join(repr(mark)[1:-1] if unicodedata.category(mark) in _DRIVES else mark for mark in text)
 
 
 def is_plain(text: str) -> bool:
     """Whether a text can be printed and stored everywhere: valid Unicode without control characters."""
-    return all(unicodedata.category(mark) not in ("Cc", "Cs") for mark in text)
+    return all(unicodedata.category(mark) not in _DRIVES for mark in text)
+
+
+def one_line(text: str) -> str:
+    """A message as it may reach a terminal: one line of at most 500 characters, without anything that drives it.
+
+    A long message loses its middle: its beginning says where, its end what to do.
+    """
+    text = strip_control_chars(text)
+    if len(text) <= _LONGEST_LINE:
+        return text
+    half = (_LONGEST_LINE - 5) // 2
+    return f"{text[:half]} ... {text[-half:]}"
 
 
 def display_width(text: str) -> int:
