@@ -1,0 +1,219 @@
+"""What a careless or cheating author may do to a finished run: the audit names each, however well its hashes are redone.
+
+`resign` is an author who knows how done.json is made. What only training again can show is said in the audit's own text
+(`docs/evaluation.md`) and not tried here.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from mertool.files import write_json
+from mertool.pack import file_sha256
+from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
+from mertool.runs.config import fingerprint
+from tests.support.noise import SMALL, call, in_this_process, make_pack
+
+PEOPLE = {f"p{n}": ["fear", "joy", "fear", "joy"] for n in range(4)}
+NETWORK = ("--classes", "all", "--folds", 2, *SMALL, "--abn")
+TEXTURE = ("--classes", "all", "--folds", 2, "--method", "lbp-top", "--length", 0, "--radii", "1,1,1")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    home = tmp_path_factory.mktemp("made")
+    make_pack(home / "a.npz", PEOPLE, sequence=4)
+    with pytest.MonkeyPatch.context() as patch:
+        in_this_process(patch)
+        call("cv", "a.npz", *NETWORK, "-o", "net", cwd=home)
+        call("cv", "a.npz", *NETWORK, "--select", "inner", "--protocol", "group", "-o", "inner", cwd=home)
+        call("cv", "a.npz", *TEXTURE, "-o", "texture", cwd=home)
+        call("cv", "a.npz", *NETWORK, "--seed", 1, "-o", "seed", cwd=home)
+        call("cv", "a.npz", *NETWORK, "--epochs", 4, "-o", "longer", cwd=home)
+        call("cv", "a.npz", *NETWORK, "--lr", 0.03, "-o", "rate", cwd=home)
+    return home
+
+
+@pytest.fixture
+def home(made, tmp_path):
+    return shutil.copytree(made, tmp_path / "home")
+
+
+def resign(run):
+    """Redo every hash of every fold."""
+    for done in run.glob("fold_*/done.json"):
+        values = json.loads(done.read_text())
+        values["sha256"] = {name: file_sha256(done.parent / name) for name in values["sha256"]}
+        values["run"] = fingerprint(run)
+        write_json(done, values)
+
+
+def edit(path, change):
+    values = json.loads(path.read_text())
+    change(values)
+    write_json(path, values)
+
+
+def rewrite(path, change):
+    rows = list(csv.reader(path.read_text().splitlines()))
+    rows = [rows[0], *change(rows[0], rows[1:])]
+    path.write_text("".join(",".join(row) + "\n" for row in rows))
+
+
+def failed(run):
+    return {check.name: check.detail for check in audit_run(run) if check.verdict == FAIL}
+
+
+@pytest.mark.parametrize("name", ["net", "inner", "texture"])
+def test_an_honest_run_fails_nothing(home, name):
+    assert failed(home / name) == {}
+
+
+@pytest.mark.parametrize("name", ["net", "texture"])
+def test_truths_that_follow_the_predictions(home, name):
+    def agree(header, rows):
+        truth, predicted = header.index("truth"), header.index("prediction")
+        return [[*row[:truth], row[predicted], *row[truth + 1 :]] for row in rows]
+
+    for fold in (0, 1):
+        rewrite(home / name / f"fold_{fold}" / "predictions.csv", agree)
+    assert "files" in failed(home / name)
+    resign(home / name)
+    (detail,) = (detail for check, detail in failed(home / name).items() if check == "labels")
+    assert "not as the pack labels them" in detail
+
+
+def test_done_without_hashes(home):
+    edit(home / "net" / "fold_0" / "done.json", lambda values: values.update(sha256={}))
+    assert "fold_0/predictions.csv (no hash)" in failed(home / "net")["files"]
+
+
+def test_done_without_the_mark_of_its_run(home):
+    edit(home / "net" / "fold_0" / "done.json", lambda values: values.pop("run"))
+    assert "files" in failed(home / "net")
+
+
+def test_wrong_clips_left_out_everywhere(home):
+    run, gone = home / "net", set()
+
+    def keep_right(header, rows):
+        truth, predicted, clip = (header.index(name) for name in ("truth", "prediction", "clip"))
+        gone.update(row[clip] for row in rows if row[truth] != row[predicted])
+        return [row for row in rows if row[truth] == row[predicted]]
+
+    for fold in (0, 1):
+        rewrite(run / f"fold_{fold}" / "predictions.csv", keep_right)
+    assert gone
+    edit(run / "config.json", lambda values: values.update(clips=[c for c in values["clips"] if c not in gone]))
+    edit(run / "folds.json", lambda v: v.update(tests=[[c for c in part if c not in gone] for part in v["tests"]]))
+    for fold in (0, 1):
+        maps = np.load(run / f"fold_{fold}" / "attention.npy")
+        n = len((run / f"fold_{fold}" / "predictions.csv").read_text().splitlines()) - 1
+        np.save(run / f"fold_{fold}" / "attention.npy", maps[:n])
+    resign(run)
+    assert "of the pack are in no test part" in failed(run)["clips"]
+
+
+@pytest.mark.parametrize(("other", "setting"), [("seed", "seed"), ("longer", "epochs"), ("rate", "lr")])
+def test_a_fold_of_another_training(home, other, setting):
+    """The better of several trainings of a fold, taken over whole."""
+    shutil.rmtree(home / "net" / "fold_1")
+    shutil.copytree(home / other / "fold_1", home / "net" / "fold_1")
+    resign(home / "net")
+    found = failed(home / "net")
+    assert any(f"fold 1: {setting}" in detail for detail in found.values()), found
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda values: values["settings"].update(epochs=2),
+        lambda values: values["packs"][0].update(apex="middle"),
+        lambda values: values["packs"][0].update(jitter=3),
+        lambda values: values["packs"][0].update(name="SAMM"),
+        lambda values: values["packs"][0].update(alignment="frame"),
+        lambda values: values.update(classes=values["classes"][::-1]),
+    ],
+    ids=["epochs", "apex", "jitter", "name", "alignment", "classes"],
+)
+def test_an_edited_configuration(home, change):
+    edit(home / "net" / "config.json", change)
+    assert "config.json" in failed(home / "net")["files"]
+
+
+@pytest.mark.parametrize("change", [{"apex": "middle"}, {"jitter": 3}, {"alignment": "frame"}])
+def test_a_configuration_that_says_other_than_its_pack(home, change):
+    edit(home / "net" / "config.json", lambda values: values["packs"][0].update(change))
+    resign(home / "net")
+    assert next(iter(change)) in failed(home / "net")["pack"]
+
+
+def test_another_environment(home):
+    edit(home / "net" / "env.json", lambda values: values.update(torch="9.9"))
+    assert "env.json" in failed(home / "net")["files"]
+
+
+def test_other_results(home):
+    edit(home / "net" / "results.json", lambda values: values.update(accuracy=1.0))
+    assert "results.json" in failed(home / "net")["results"]
+    (home / "net" / "results.json").unlink()
+    assert "results.json" in failed(home / "net")["results"]
+
+
+def test_a_file_that_no_fold_has(home):
+    shutil.copy(home / "net" / "fold_0" / "final.pt", home / "net" / "fold_0" / "best.pt")
+    assert "fold_0/best.pt (unexpected)" in failed(home / "net")["files"]
+
+
+def test_a_log_that_tells_of_other_epochs(home):
+    rewrite(home / "net" / "fold_0" / "log.csv", lambda _, rows: [*rows, rows[-1]])
+    resign(home / "net")
+    assert "epoch" in failed(home / "net")
+
+
+def test_maps_that_the_network_did_not_make(home):
+    path = home / "net" / "fold_0" / "attention.npy"
+    np.save(path, np.load(path)[::-1])
+    resign(home / "net")
+    assert "attention" in " ".join(failed(home / "net").values())
+
+
+def test_a_clip_that_is_tested_twice(home):
+    run = home / "net"
+    edit(run / "folds.json", lambda values: values["tests"][0].append(values["tests"][1][0]))
+    resign(run)
+    assert failed(run)
+
+
+def test_better_probabilities(home):
+    def sure(header, rows):
+        first = header.index("prediction") + 1
+        return [[*row[:first], *(str(float(cell == max(row[first:], key=float))) for cell in row[first:])] for row in rows]
+
+    for name, check in (("net", "epoch"), ("texture", "classifiers")):
+        rewrite(home / name / "fold_0" / "predictions.csv", sure)
+        resign(home / name)
+        assert failed(home / name), check
+
+
+def test_names_in_done_that_lead_out_of_the_run(home):
+    (home / "secret").write_text("x")
+    edit(
+        home / "net" / "fold_0" / "done.json",
+        lambda values: values["sha256"].update({"../../secret": file_sha256(home / "secret")}),
+    )
+    assert "files" in failed(home / "net") or pytest.fail("a name outside the fold was read")
+
+
+def test_the_audit_says_what_it_cannot_see(home):
+    said = {check.name: (check.verdict, check.detail) for check in audit_run(home / "net")}
+    verdict, text = said["beyond this audit"]
+    assert verdict == NOTE
+    for words in ("trained", "seeds", "label"):
+        assert words in text
+    assert PASS in {verdict for verdict, _ in said.values()}
