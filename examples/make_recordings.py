@@ -14,7 +14,7 @@ from pathlib import Path
 
 import click
 from recordings import DEFAULT_LENGTHS, LAYOUTS, Conditions, plan_layout, write_rendered
-from recordings.people import load_portraits, make_subjects
+from recordings.subjects import load_portraits, make_subjects
 
 from mertool.errors import FileError, MertoolError
 from mertool.extraction.faces import FaceFinder, find_landmark_model
@@ -23,7 +23,7 @@ from mertool.workers import available_cores
 USUAL = Conditions()
 
 EPILOG = """\b
-Example, 26 real people instead of twelve variants of one:
+Example, 26 real subjects instead of twelve variants of one:
     python examples/make_recordings.py --portraits portraits recordings
 
 \b
@@ -41,14 +41,14 @@ Hard recordings: weak movements, a restless head, changing light, blinks, noise:
 @click.option(
     "--portraits",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
-    help="Folder of portraits, one person each: PERSON/neutral.jpg, or any pictures.  [default: the astronaut]",
+    help="Folder of portraits, one per subject: SUBJECT/neutral.jpg, or any pictures.  [default: the astronaut]",
 )
 @click.option("--layout", type=click.Choice(list(LAYOUTS)), default="samm", help="Whose folders and table to imitate.")
 @click.option(
     "--subjects",
     "n_subjects",
     type=click.IntRange(1, 900),
-    help="Subjects; more than portraits: variants of them.  [default: one a portrait, 12 if there is one portrait]",
+    help="Subjects; more than portraits: variants of them.  [default: one per portrait, 12 if there is one portrait]",
 )
 @click.option("--clips-per-subject", type=click.IntRange(1, 100), default=6, help="Clips; oddities come on top.")
 @click.option(

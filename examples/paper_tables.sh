@@ -104,7 +104,7 @@ show() {
         set -- "$@" "$out/$condition"
     done
     part=$out/.$file.$$
-    mertool report "$@" --layout paper --format "$style" --quiet >"$part"
+    mertool report "$@" --tables paper --format "$style" --quiet >"$part"
     mv "$part" "$out/$file"
 }
 

@@ -8,9 +8,9 @@ MemoryError. Strided arrays are copied unless said otherwise. Inputs are never w
 whatever the threads and instructions.
 
 The GIL is released while a kernel runs, and several Python threads may call at once, with the same arrays too. An
-array that another thread writes to meanwhile gives a result of no one moment, but nothing is read or written outside;
+array that another thread writes to meanwhile gives a mixed result, but nothing is read or written out of bounds;
 one whose memory another thread takes away (`resize(refcheck=False)`) is not protected. Free-threaded Python turns its
-GIL on when it imports this module, and warns, since nobody has tried the module without. It works in the main
+GIL on when it imports this module, and warns, since the module has not been tested without it. It works in the main
 interpreter only: in a subinterpreter the import is an ImportError.
 """
 
@@ -28,7 +28,7 @@ def simd() -> Literal["avx512", "avx2", "plain"]:
     "avx512" needs a processor with AVX-512 VBMI and VNNI; only `render` has more for it than for "avx2".
 
     Raises:
-        ValueError: MERTOOL_SIMD names something else, or what this machine lacks.
+        ValueError: MERTOOL_SIMD names something else, or a path that this machine lacks.
     """
 
 @overload
@@ -95,14 +95,14 @@ def render(
         (N, T, rows * h, cols * w) of `dtype`; `out` where it was given.
 
     Raises:
-        ValueError: An argument is none of this; a bad entry is named by clip and region.
+        ValueError: An argument is not as described; a bad entry is named by clip and region.
     """
 
 def align(image: NDArray[np.uint8], transform: NDArray[np.float64], size: tuple[int, int]) -> NDArray[np.uint8]:
     """Grey conversion and similarity warp with averaging in one pass, rounded once.
 
-    Up to one input pixel an output pixel: bilinear. Above: each output pixel is the mean of the input pixels under a
-    tent of radius one output pixel along the output's axes. Outside the picture its edge pixel is repeated.
+    Up to one input pixel per output pixel: bilinear. Above that, each output pixel is the mean of the input pixels
+    under a tent of radius one output pixel along the output's axes. Outside the picture its edge pixel is repeated.
 
     Args:
         image: (H, W) uint8 grey or (H, W, 3) uint8 BGR (0.299 R + 0.587 G + 0.114 B). Strided input is copied.
@@ -113,7 +113,7 @@ def align(image: NDArray[np.uint8], transform: NDArray[np.float64], size: tuple[
         (h, w) uint8.
 
     Raises:
-        ValueError: An argument is none of this.
+        ValueError: An argument is not as described.
     """
 
 def transform_points(points: NDArray[np.float32], transform: NDArray[np.float64]) -> NDArray[np.float32]:
@@ -129,7 +129,7 @@ def transform_points(points: NDArray[np.float32], transform: NDArray[np.float64]
         Same shape, float32.
 
     Raises:
-        ValueError: An argument is none of this.
+        ValueError: An argument is not as described.
     """
 
 def mirror_points(points: NDArray[np.float32], width: int, order: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -146,7 +146,7 @@ def mirror_points(points: NDArray[np.float32], width: int, order: NDArray[np.int
         Same shape, float32.
 
     Raises:
-        ValueError: An argument is none of this.
+        ValueError: An argument is not as described.
     """
 
 def texture_codes(
@@ -178,7 +178,7 @@ def texture_codes(
         (3, T - 2 rt, H - 2 ry, W - 2 rx) uint16 codes of the voxels whose circles lie inside the clip.
 
     Raises:
-        ValueError: An argument is none of this.
+        ValueError: An argument is not as described.
 
     Source: G. Zhao, M. Pietikainen, PAMI 29 (2007) 915-928; X. Fu, W. Wei, ICNC 2008.
     """
@@ -205,5 +205,5 @@ def texture_counts(
         (N, blocks, 3, bins) uint32; bins are 2^P of "lbp" and 2^(P/2 + 1) of "cbp".
 
     Raises:
-        ValueError: An argument is none of this.
+        ValueError: An argument is not as described.
     """

@@ -1,8 +1,8 @@
 """What the commands do, as functions for a script or a notebook; `mertool` itself offers them by name.
 
-Plain functions and frozen records; arrays are NumPy's. Nothing is printed: progress and remarks go to callbacks, and
-every failure is a `mertool.errors.MertoolError`. Work is done by processes that are started fresh, so a script (not a
-notebook) needs the usual `if __name__ == "__main__":` around its calls.
+Functions and frozen records with NumPy arrays. Nothing is printed: progress and remarks go to callbacks, and every
+failure is a `mertool.errors.MertoolError`. Work is done in new Python processes, so a script (not a notebook) needs
+`if __name__ == "__main__":` around its calls.
 """
 
 from __future__ import annotations
@@ -48,15 +48,15 @@ Remark = Callable[[str], None]
 
 
 def read_dataset(path: Path | str, *, dataset: str | None = None, apex: str = "table") -> Annotations:
-    """Every clip that the annotation of a data set's folder (or a manifest csv) names, with its frames on disk.
+    """Read the annotation of a data set's folder, or a CSV manifest: every clip in it, with its frames on disk.
 
     Args:
         path: The folder, or a .csv manifest.
-        dataset: Name of the data set, where the folder could be several.
-        apex: "table", "middle" or "difference", as `mertool extract --apex`.
+        dataset: Name of the data set, needed if the folder could be one of several.
+        apex: "table", "middle" or "difference", as in `mertool extract --apex`.
 
     Raises:
-        MertoolError: There is no such data set, or its table cannot be read.
+        MertoolError: The folder is not a known data set, or its table cannot be read.
     """
     from .datasets import read_clips
 
@@ -69,39 +69,48 @@ def extract(
     *,
     jobs: int | None = None,
     landmarks: Path | None = None,
+    overwrite: bool = False,
     on_progress: Progress | None = None,
     **options: Any,
 ) -> Extraction:
-    """Make a pack, NAME.npz, and NAME.clips.csv from clips; nothing is done if both are there and nothing changed.
+    """Make a pack, NAME.npz, and NAME.clips.csv from clips; nothing is done if both exist and nothing has changed.
 
     Args:
-        annotations: From `read_dataset`; `apex` as there.
-        output: The pack's path; ends in .npz.
-        jobs: Clips at once; default: the cores that this process may use.
-        landmarks: dlib's 68-point model; default: as `mertool extract` finds it.
+        annotations: From `read_dataset`; pass its `apex` here too.
+        output: The path of the pack; it ends in .npz.
+        jobs: Number of clips extracted at the same time; default: the cores that this process may use.
+        landmarks: dlib's 68-point model; default: the one that `mertool extract` finds.
+        overwrite: Make the pack again even if nothing has changed.
         on_progress: Called with (clips done, clips in all).
-        options: size, align, aligned, sequence, apex, jitter, jitter_seed, overwrite: see
-            `mertool.extraction.extract.extract`.
+        options: Fields of `mertool.extraction.options.ExtractOptions`: size=256, align="stabilised", sequence=5, ...
 
     Returns:
-        The pack, one row per clip of the annotation, and whether it was made anew.
+        The pack, one row per clip of the annotation, and whether it was made again.
 
     Raises:
         MertoolError: No clip can be used, or the output cannot be written.
     """
     from .extraction.extract import extract as make_pack
     from .extraction.faces import find_landmark_model
+    from .extraction.options import ExtractOptions
 
-    model = None if options.get("aligned") else find_landmark_model(landmarks)
-    at_once = available_cores() if jobs is None else jobs
-    return make_pack(annotations, Path(output), landmarks=model, jobs=at_once, progress=on_progress, **options)
+    chosen = ExtractOptions(**options)
+    return make_pack(
+        annotations,
+        Path(output),
+        chosen,
+        landmarks=None if chosen.aligned else find_landmark_model(landmarks),
+        jobs=available_cores() if jobs is None else jobs,
+        overwrite=overwrite,
+        progress=on_progress,
+    )
 
 
 def open_pack(path: Path | str) -> Pack:
     """Open a pack: `frames` (N, 3, S, S) uint8, `landmarks` (N, 3, 68, 2) float32, ids and labels.
 
     Raises:
-        MertoolError: There is none, or it is damaged.
+        MertoolError: The file is missing or damaged.
     """
     return load_pack(Path(path))
 
@@ -118,15 +127,15 @@ def cross_validate(
     on_remark: Remark | None = None,
     **settings: Any,
 ) -> Run:
-    """Cross-validate as `mertool cv` does, and give the finished run.
+    """Cross-validate as `mertool cv` does, and return the finished run.
 
     Args:
-        packs: Files of `extract`.
+        packs: Packs made by `extract`.
         output: The run's folder.
-        init: A `train` run or checkpoint to begin with.
-        folds_file: One's own folds.
+        init: A `train` run or a checkpoint with initial weights.
+        folds_file: A JSON file with the folds to use.
         resume: Continue the run in `output`, with its own settings.
-        jobs: Folds at once; default: the cores that this process may use.
+        jobs: Number of folds trained at the same time; default: as many as the cores allow.
         on_progress: Called with (steps done, steps in all).
         on_remark: Called with each remark.
         settings: Fields of `mertool.settings.Settings`: region="roi", frames=3, abn=True, protocol="group", ...
@@ -135,23 +144,22 @@ def cross_validate(
         MertoolError: A setting is wrong, the packs do not fit, or a fold failed.
     """
     from .runs.execute import cross_validate as run_folds
-    from .runs.start import begin, start_repeats
+    from .runs.execute import default_jobs
+    from .runs.start import Request, start_or_resume, start_repeats
 
-    note = on_remark or (lambda _: None)
-    folder, config = begin(
+    note = on_remark or _ignore
+    request = Request(
         "cv",
-        tuple(map(Path, packs)),
+        list(map(Path, packs)),
         Path(output),
-        dict(settings),
-        note,
+        settings,
+        init=_path(init),
+        folds_file=_path(folds_file),
         resume=resume,
-        init=None if init is None else Path(init),
-        folds_file=None if folds_file is None else Path(folds_file),
     )
+    folder, config = start_or_resume(request, note)
     runs = start_repeats(folder, config, note, ())
-    n_folds = config.settings.folds * len(runs)
-    at_once = jobs or max(1, min(available_cores() // config.settings.threads, n_folds))
-    run_folds(runs, None, at_once, on_progress or (lambda _done, _total: None))
+    run_folds(runs, None, jobs or default_jobs(config, len(runs)), on_progress or _ignore)
     return load_run(folder)
 
 
@@ -165,70 +173,79 @@ def train(
     on_remark: Remark | None = None,
     **settings: Any,
 ) -> Path:
-    """Train one network on all clips as `mertool train` does; gives its folder, which `init` and `predict` take.
+    """Train one network on all clips as `mertool train` does, and return its folder, which `init` and `predict` take.
 
-    Arguments and errors as `cross_validate`.
+    Arguments and errors are those of `cross_validate`.
     """
     from .runs.execute import train_run
-    from .runs.start import begin
+    from .runs.start import Request, start_or_resume
 
-    start = None if init is None else Path(init)
-    note = on_remark or (lambda _: None)
-    folder, config = begin(
-        "train", tuple(map(Path, packs)), Path(output), dict(settings), note, resume=resume, init=start
-    )
-    train_run(folder, config, on_progress or (lambda _done, _total: None))
+    request = Request("train", list(map(Path, packs)), Path(output), settings, init=_path(init), resume=resume)
+    folder, config = start_or_resume(request, on_remark or _ignore)
+    train_run(folder, config, on_progress or _ignore)
     return folder
 
 
+def _ignore(*_values: object) -> None:
+    """Where progress and remarks go that nobody asked for."""
+
+
+def _path(path: Path | str | None) -> Path | None:
+    return None if path is None else Path(path)
+
+
 def open_run(path: Path | str) -> Run:
-    """Open a finished cross-validation: `predictions`, `metrics`, `settings`, `folds`, intervals.
+    """Open a finished cross-validation: its `predictions`, `metrics`, `settings`, `folds` and intervals.
 
     Raises:
-        MertoolError: It is no run, is not finished, or was damaged.
+        FileError: It is not a run folder.
+        RunError: The run is not finished, or was damaged.
     """
     return load_run(Path(path))
 
 
 def attention_maps(run: Run) -> tuple[list[str], NDArray[Any]]:
-    """Clip ids and (N, h, w) attention maps, 0..1, each by the network that did not see the clip.
+    """Clip ids and (N, h, w) attention maps, 0..1, each from the network that was not trained on the clip.
 
     Raises:
         DataError: The run has no attention branch.
+        RunError: The maps of a fold are missing or damaged.
     """
-    from .runs.execute import attention_of
+    from .runs.attention import read_run_maps
 
     if not run.settings.abn:
         raise DataError(
             f"{run.name}: was trained without attention branch, so there are no maps; train it with abn=True"
         )
-    return attention_of(run.folder)
+    return read_run_maps(run.folder)
 
 
 def compare(runs: Sequence[Run]) -> list[Comparison]:
-    """Each further run against the first, clip by clip: exact McNemar test with Holm's correction.
+    """Compare each further run with the first, clip by clip: exact McNemar test with Holm's correction.
 
-    Runs over other clips or classes than the first are left out.
+    Runs that test other clips or classes than the first are left out.
     """
     return compare_runs(runs)
 
 
 def predict(run: Path | str, pack: Pack, *, device: str = "auto", on_remark: Remark | None = None) -> Predictions:
-    """Class probabilities of every clip of a pack by what the folds of a run trained, averaged.
+    """Class probabilities of every clip of a pack, averaged over what the folds of a run trained.
 
     Args:
         run: The folder of a finished `cross_validate` or `train`.
         pack: From `open_pack`.
         device: "auto", "cpu", "cuda" or "mps".
-        on_remark: Called with each remark, of clips that were used in training for example.
+        on_remark: Called with each remark, for example about clips that were used in training.
 
     Raises:
-        MertoolError: The run is not finished, or the pack does not hold what it looks at.
+        FileError: There is no run.
+        RunError: The run is not finished, or was damaged.
+        DataError: The pack does not hold what the run looks at.
     """
-    from .network.training import choose_device
+    from .network.device import choose_device
     from .runs.predict import predict_pack
 
     predictions, remarks = predict_pack(Path(run), pack, choose_device(device))
     for text in remarks:
-        (on_remark or (lambda _: None))(text)
+        (on_remark or _ignore)(text)
     return predictions

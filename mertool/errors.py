@@ -1,12 +1,21 @@
-"""Exceptions of mertool. Every message is one line: where, what was expected, what came, what to try."""
+"""Exceptions of mertool. Every message is one line: where, what is wrong, what was expected, what to do."""
 
 from __future__ import annotations
 
-__all__ = ["DataError", "FileError", "MertoolError", "UsageError"]
+__all__ = [
+    "AnnotationError",
+    "DataError",
+    "FileError",
+    "MertoolError",
+    "PackError",
+    "PictureError",
+    "RunError",
+    "UsageError",
+]
 
 
 class MertoolError(Exception):
-    """Base of every failure that is the input's, not a bug of mertool's. The commands exit with `exit_code`."""
+    """Base of every failure that is the input's fault, not a bug. The commands exit with `exit_code`."""
 
     exit_code = 1
 
@@ -17,9 +26,25 @@ class UsageError(MertoolError, ValueError):
     exit_code = 2
 
 
-class DataError(MertoolError, ValueError):
-    """A file was read, but what it says cannot be used."""
-
-
 class FileError(MertoolError, OSError):
     """A file or folder is missing, unreadable or cannot be written."""
+
+
+class DataError(MertoolError, ValueError):
+    """A file was read, but what it says cannot be used. Its children say which kind of file."""
+
+
+class AnnotationError(DataError):
+    """A data set's folder, annotation table or manifest: damaged, ambiguous or contradictory."""
+
+
+class PictureError(DataError):
+    """A picture of a recording: damaged, cut short, or of a kind that cannot be used."""
+
+
+class PackError(DataError):
+    """A pack: damaged, incomplete, or written by a newer mertool."""
+
+
+class RunError(DataError):
+    """A run folder: not finished, damaged or edited, or it no longer fits what it was made from."""

@@ -1,43 +1,56 @@
-"""Files: a killed process never leaves half of one under its final name; only regular files are read, up to a size."""
+"""Files: written atomically, so that a killed process leaves no half of one; read only if they are regular and of a
+sensible size; JSON, .npz, hashes, locks.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import errno
 import fcntl
+import hashlib
+import io
 import json
 import os
 import platform
 import stat
 import tempfile
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any
 
-from .errors import FileError
+from .errors import DataError, FileError
 from .text import os_error_text
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = [
     "atomic_file",
     "check_writable",
     "file_lock",
+    "file_sha256",
     "make_folder",
     "open_regular",
     "read_bytes",
     "read_json",
+    "write_arrays",
     "write_json",
     "write_text",
 ]
 
 _DEEPEST = 50  # lists and objects inside each other in a JSON file: many more than mertool's have
+_LARGEST = 2**42  # bytes of any file
 _LARGEST_JSON = 2**28  # bytes; a run of 100,000 clips has 20 MB
 _HOST = platform.node().replace(".", "_")
 
 
 def _reason_to_write(error: OSError) -> str:
     """`os_error_text`, and where what was to be written may go instead."""
-    advice = "; choose a place you may write to" if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) else ""
-    return os_error_text(error) + advice
+    advice = "; choose a place that you may write to"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return os_error_text(error) + advice
+    return os_error_text(error)
 
 
 @contextlib.contextmanager
@@ -93,7 +106,7 @@ def _is_special(path: Path) -> bool:
     return not stat.S_ISREG(mode) or path.absolute().parts[1:2] in (("dev",), ("proc",))
 
 
-def _open_special(path: Path) -> BinaryIO:
+def _open_special(path: Path) -> io.BufferedWriter:
     try:
         handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
     except OSError as error:
@@ -124,7 +137,7 @@ def check_writable(path: Path) -> None:
     _unlink(name)
 
 
-def open_regular(path: Path, largest: int) -> BinaryIO:
+def open_regular(path: Path, largest: int) -> io.BufferedReader:
     """Open a regular file for reading; a device could have no end, and a pipe no writer.
 
     Args:
@@ -173,15 +186,16 @@ def read_json(path: Path) -> Any:
     """The value in a JSON file.
 
     Raises:
-        FileError: The file is missing or cannot be read, or is not JSON.
+        FileError: The file is missing or cannot be read.
+        DataError: It is not JSON.
     """
-    deep = FileError(f"{path}: nested more than {_DEEPEST} times; it was damaged or is not mertool's")
+    deep = DataError(f"{path}: nested more than {_DEEPEST} times; it was damaged or is not mertool's")
     try:
         value = json.loads(read_bytes(path, _LARGEST_JSON).decode("utf-8", "surrogateescape"))
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
     except ValueError as error:
-        raise FileError(f"{path}: not a JSON file ({error}); it was damaged or is not mertool's") from error
+        raise DataError(f"{path}: not a JSON file ({error}); it was damaged or is not mertool's") from error
     except RecursionError as error:
         raise deep from error
     level = [value]
@@ -195,8 +209,36 @@ def read_json(path: Path) -> Any:
     return value
 
 
+def write_arrays(path: Path, members: Mapping[str, NDArray[Any]]) -> None:
+    """Write an .npz of uncompressed members without pickles, atomically; equal members give equal bytes.
+
+    Raises:
+        FileError: It cannot be written.
+    """
+    import numpy as np  # here, because commands that only print their help import this module
+
+    with atomic_file(path) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in members.items():
+            entry = zipfile.ZipInfo(f"{name}.npy")  # its date is always 1980-01-01
+            with archive.open(entry, "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
+
+
+def file_sha256(path: Path) -> str:
+    """Hex SHA-256 of a file.
+
+    Raises:
+        FileError: It cannot be read.
+    """
+    try:
+        with open_regular(path, _LARGEST) as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
+
+
 def make_folder(path: Path) -> None:
-    """Make a folder and its parents; nothing happens where it exists.
+    """Make a folder and its parents; one that exists is left as it is.
 
     Raises:
         FileError: It cannot be made.
@@ -251,7 +293,7 @@ def file_lock(path: Path, busy: str | None = None) -> Iterator[None]:
     """Hold a lock that vanishes with this process, however it ends.
 
     Args:
-        path: The lock's file; it stays behind, empty.
+        path: The lock's file; it is left behind, empty.
         busy: Message to fail with at once when another process holds the lock; None waits for it.
 
     Raises:

@@ -9,7 +9,6 @@ pixel of a key frame -> crop pixel of the same picture under the onset's transfo
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import struct
@@ -26,11 +25,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import DataError, FileError
-from .files import atomic_file, open_regular
+from .errors import FileError, PackError
+from .files import open_regular, write_arrays
 from .text import abbreviate, is_plain, os_error_text
 
-__all__ = ["FORMAT", "Pack", "file_sha256", "load_pack", "save_pack", "write_arrays"]
+__all__ = ["FORMAT", "Pack", "load_pack", "save_pack"]
 
 FORMAT = 1
 # What zipfile and NumPy raise on damaged bytes, depending on which byte it is.
@@ -52,7 +51,8 @@ _DAMAGE = (
 _LARGEST = 2**42  # bytes
 _FARTHEST = 30_000  # px from the corner of a crop: far beyond any picture
 _DTYPES = {"u1": "uint8", "f4": "float32", "i8": "int64", "U": "text"}
-_TEXT = ("clip", "dataset", "subject", "emotion")
+# Member -> attribute of `Pack`.
+_TEXT = {"clip": "clip_name", "dataset": "dataset", "subject": "subject", "emotion": "emotion"}
 _NUMBERS = ("onset", "middle", "apex", "offset")
 
 
@@ -63,17 +63,17 @@ class Pack:
     Attributes:
         path: The file it came from.
         frames: (N, 3, S, S) uint8.
-        landmarks: (N, 3, 68, 2) float32, NaN where there are none.
-        clip, dataset, subject, emotion: N texts each.
+        landmarks: (N, 3, 68, 2) float32, NaN if there are none.
+        clip_name, dataset, subject, emotion: N texts each.
         sequence: (N, L, S, S) uint8 or None.
-        head: (N, 3, 2, 3) float32: how the head's motion was taken out of each key frame; None where it was not.
+        head: (N, 3, 2, 3) float32: how the head's motion was taken out of each key frame; None if it was not.
         meta: Settings and versions of the extraction, and a row for every clip of the annotation.
     """
 
     path: Path
     frames: NDArray[np.uint8]
     landmarks: NDArray[np.float32]
-    clip: tuple[str, ...]
+    clip_name: tuple[str, ...]
     dataset: tuple[str, ...]
     subject: tuple[str, ...]
     emotion: tuple[str, ...]
@@ -83,8 +83,8 @@ class Pack:
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """`dataset/subject/clip` of each row."""
-        return tuple("/".join(row) for row in zip(self.dataset, self.subject, self.clip, strict=True))
+        """`dataset/subject/name` of each row."""
+        return tuple("/".join(row) for row in zip(self.dataset, self.subject, self.clip_name, strict=True))
 
     @property
     def has_landmarks(self) -> bool:
@@ -93,11 +93,12 @@ class Pack:
 
     @property
     def alignment(self) -> str:
-        """How frames were aligned: "stabilised", "clip", "frame" (see `extract --align`), or "none" of aligned pictures
-        that were taken as they are.
+        """How frames were aligned: "stabilised", "clip", "frame" (see `extract --align`), or "none" for aligned
+        pictures that were taken as they are.
         """
         settings = self.meta.get("settings")
-        settings = settings if isinstance(settings, dict) else {}
+        if not isinstance(settings, dict):
+            settings = {}
         align = str(settings.get("align", "clip"))
         return "none" if settings.get("aligned") is True and align == "clip" else align
 
@@ -117,19 +118,6 @@ def save_pack(path: Path, arrays: Mapping[str, NDArray[Any]], meta: dict[str, An
     write_arrays(path, {**arrays, "meta": np.array(text)})
 
 
-def write_arrays(path: Path, members: Mapping[str, NDArray[Any]]) -> None:
-    """Write an .npz of uncompressed members without pickles, atomically; equal members give equal bytes.
-
-    Raises:
-        FileError: It cannot be written.
-    """
-    with atomic_file(path) as stream, zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in members.items():
-            entry = zipfile.ZipInfo(f"{name}.npy")  # its date is 1980-01-01, always
-            with archive.open(entry, "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)
-
-
 def load_pack(path: Path, *, check_frames: bool = True) -> Pack:
     """Open a pack and check that it is whole; nothing behind this door looks at it again.
 
@@ -140,7 +128,7 @@ def load_pack(path: Path, *, check_frames: bool = True) -> Pack:
 
     Raises:
         FileError: It is missing or cannot be read.
-        DataError: It is not a pack, is damaged, or was written by a newer mertool.
+        PackError: It is not a pack, is damaged, or was written by a newer mertool.
     """
     again = 'make it again with "mertool extract"'
     try:
@@ -148,38 +136,44 @@ def load_pack(path: Path, *, check_frames: bool = True) -> Pack:
             warnings.simplefilter("error")  # NumPy warns of headers that it never wrote
             members = _Members(path, stream, archive)
             if "meta" not in members.names:
-                raise DataError(f"{path}: not a pack of mertool (no member 'meta'); {again}")
+                raise PackError(f"{path}: not a pack of mertool (no member 'meta'); {again}")
             meta = json.loads(str(members.read("meta")))
             if not isinstance(meta, dict) or type(meta.get("format")) is not int:
-                raise DataError(f"{path}: not a pack of mertool (no format number); {again}")
+                raise PackError(f"{path}: not a pack of mertool (no format number); {again}")
             if meta["format"] > FORMAT:
-                raise DataError(
+                raise PackError(
                     f"{path}: pack format {meta['format']}, this mertool reads up to {FORMAT}; update mertool"
                 )
             missing = {"frames", "landmarks", *_TEXT, *_NUMBERS} - members.names
             if missing:
-                raise DataError(f"{path}: incomplete pack, no {', '.join(sorted(missing))}; {again}")
+                raise PackError(f"{path}: incomplete pack, no {', '.join(sorted(missing))}; {again}")
             frames = members.map("frames", check_frames)
             sequence = members.map("sequence", check_frames) if "sequence" in members.names else None
             head = members.read("head") if "head" in members.names else None
             arrays = {name: members.read(name) for name in ("landmarks", *_TEXT, *_NUMBERS)}
             texts = {name: tuple(map(str, np.atleast_1d(arrays[name]).tolist())) for name in _TEXT}
-    except DataError:
+    except PackError:
         raise
     except _DAMAGE as error:
         # What NumPy says is advice to its own callers, such as to allow pickles.
         cause = f" ({error})" if isinstance(error, zipfile.BadZipFile) else ""
-        raise DataError(f"{path}: damaged or not a pack{cause}; {again}") from error
+        raise PackError(f"{path}: damaged or not a pack{cause}; {again}") from error
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
     wrong = _misfit(frames, sequence, head, arrays) or _bad_values(arrays["landmarks"], head, texts, meta)
     if wrong:
-        raise DataError(f"{path}: damaged pack, {wrong}; {again}")
+        raise PackError(f"{path}: damaged pack, {wrong}; {again}")
     pack = Pack(
-        path=path, frames=frames, landmarks=arrays["landmarks"], sequence=sequence, head=head, meta=meta, **texts
+        path=path,
+        frames=frames,
+        landmarks=arrays["landmarks"],
+        sequence=sequence,
+        head=head,
+        meta=meta,
+        **{attribute: texts[member] for member, attribute in _TEXT.items()},
     )
     if len(set(pack.ids)) != len(frames):
-        raise DataError(f"{path}: damaged pack, two rows are the same clip; {again}")
+        raise PackError(f"{path}: damaged pack, two rows are the same clip; {again}")
     return pack
 
 
@@ -230,19 +224,6 @@ def _bad_values(
     return ""
 
 
-def file_sha256(path: Path) -> str:
-    """Hex SHA-256 of a file.
-
-    Raises:
-        FileError: It cannot be read.
-    """
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
-
-
 class _Members:
     """Members of an open pack. Nothing is read before its header is known to fit the file, so that no pack, however
     it was made, takes more memory than it has bytes.
@@ -277,7 +258,7 @@ class _Members:
                 while member.read(2**20):
                     pass
         except zipfile.BadZipFile as error:
-            raise DataError(
+            raise PackError(
                 f"{self._path}: damaged pack, member {name!r} has changed since it was written; copy it again"
             ) from error
 
@@ -285,22 +266,22 @@ class _Members:
         """Shape, dtype and place of the values of a member."""
         path, stream, entry = self._path, self._stream, self._archive.getinfo(f"{name}.npy")
         if entry.compress_type != zipfile.ZIP_STORED:
-            raise DataError(f"{path}: member {name!r} is compressed; packs are written uncompressed")
+            raise PackError(f"{path}: member {name!r} is compressed; packs are written uncompressed")
         stream.seek(entry.header_offset)
         header = stream.read(30)
         if header[:4] != b"PK\x03\x04":
-            raise DataError(f"{path}: damaged pack, member {name!r} is not where the directory says")
+            raise PackError(f"{path}: damaged pack, member {name!r} is not where the directory says")
         stream.seek(int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little"), 1)
         start = stream.tell()
         version = np.lib.format.read_magic(stream)
         if version != (1, 0):
-            raise DataError(f"{path}: member {name!r} has array format {version}, expected (1, 0)")
+            raise PackError(f"{path}: member {name!r} has array format {version}, expected (1, 0)")
         shape, fortran, dtype = np.lib.format.read_array_header_1_0(stream)
         offset = stream.tell()
         size = math.prod(shape) * dtype.itemsize
         if fortran or dtype.hasobject or offset - start + size != entry.file_size or min(shape, default=0) < 0:
-            raise DataError(f"{path}: damaged pack, member {name!r} has another size than it says")
+            raise PackError(f"{path}: damaged pack, member {name!r} has another size than it says")
         stream.seek(0, 2)
         if offset + size > stream.tell():
-            raise DataError(f"{path}: damaged pack, member {name!r} ends after the file; copy it again")
+            raise PackError(f"{path}: damaged pack, member {name!r} ends after the file; copy it again")
         return shape, dtype, offset, entry

@@ -1,7 +1,8 @@
 """`Settings`: one frozen record of everything that can change a result.
 
-Each field is declared once, by `setting`: default, choices (its `Literal` type) or range, help, source of the default,
-and the group of methods it means something for. Options, refusals and descriptions are derived from that.
+Each field is declared once, by `setting`: default, choices (its `Literal` type) or range, help, the methods it means
+something for, and in a comment the source of the default. Options, refusals, cache keys, names of runs, what a report
+says and the command that makes a run again are derived from that.
 """
 
 from __future__ import annotations
@@ -11,72 +12,24 @@ import difflib
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+from .declarations import Setting, option_name, setting
 from .errors import UsageError
+from .recipes import RECIPES
 
 __all__ = [
     "FUSION",
-    "GROUPS",
     "NETWORK",
-    "RECIPES",
-    "Setting",
     "Settings",
     "choices_of",
-    "option_name",
+    "fields_of",
     "parse_xyt",
     "settings_table",
 ]
 
 NETWORK = "network"
 FUSION = "fusion"
-
-# What a recipe fixes; every value can be overridden by its own option. "paper": Table 3 of Hata et al. (SGD 1e-3,
-# batch 16, 100 epochs, ten augmented copies); the paper is silent on momentum, where 0 does not even fit the training
-# set in 50 epochs (docs/methods.md, section 7.3), and on the schedule, which is taken as constant.
-RECIPES: dict[str, dict[str, Any]] = {
-    "modern": {},
-    "paper": {
-        "epochs": 100,
-        "optimizer": "sgd",
-        "lr": 1e-3,
-        "weight_decay": 0.0,
-        "warmup": 0.0,
-        "schedule": "constant",
-        "max_grad_norm": 0.0,
-        "copies": 10,
-        "pool": "global",
-        "blocks": 2,
-        "dropout": 0.0,
-        "fresh_copies": False,
-    },
-}
-
-
-class Setting(NamedTuple):
-    """What is known of a field beside its name, type and default.
-
-    Attributes:
-        help: For `--help`: one sentence or two.
-        panel: Heading of the option in `--help`; "" where the option is not made from the field alone.
-        group: Methods it means something for: a name of `GROUPS`, or "" for all that train.
-        low, high: Range of a number.
-        metavar: How a text is shown in `--help`.
-        usual: What stands for the default in `--help`, where that is not the value itself.
-    """
-
-    help: str
-    panel: str = ""
-    group: str = ""
-    low: float | None = None
-    high: float | None = None
-    metavar: str | None = None
-    usual: str | None = None
-
-
-def setting(default: Any, help: str, panel: str = "", group: str = "", **rest: Any) -> Any:
-    """Declare a field of `Settings`; arguments as the attributes of `Setting`."""
-    return dataclasses.field(default=default, metadata={"setting": Setting(help, panel, group, **rest)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +45,11 @@ class Settings:
         "basic6",
         "Class set by name (basic6, casme5, smic3, megc3, all, ...) or a list: anger,happiness.",
         "Input",
+        "",
         usual="the data set's own, e.g. basic6 for SAMM; all for a manifest",
     )
     # Paper, Table 4: the face, or the 3 x 5 mosaic of the fifteen regions.
-    region: Literal["face", "roi"] = setting("face", "Face or region mosaic.")
+    region: Literal["face", "roi"] = setting("face", "Face or region mosaic.", "Input")
     # Paper, Table 4: 1 = apex, 3 = onset, middle, apex.
     frames: Literal[1, 3] = setting(3, "1: apex; 3: onset, middle and apex.", "Input", "network")
     # 0.45 x outer-eye distance is about 50 px of a 256 px crop.
@@ -111,10 +65,10 @@ class Settings:
     stem_kernel: Literal[3, 5, 7] = setting(3, "Kernel of the first convolution.", "Network", "network")
     # With 96 x 160 inputs an attention map of 12 x 20.
     stem_stride: Literal[1, 2] = setting(2, "Stride of the first convolution.", "Network", "network")
-    abn: bool = setting(False, "Attention branch (ABN).", "Network", "network")
+    abn: bool = setting(False, "Attention branch (ABN).", "Network", "network", tag="abn")
     # 3 in the released code, 1 in the ABN paper.
     map_kernel: Literal[1, 3] = setting(3, "Kernel of the attention map.", "Network", "network")
-    arcface: bool = setting(False, "ArcFace loss.", "Network", "network")
+    arcface: bool = setting(False, "ArcFace loss.", "Network", "network", tag="arcface")
     # docs/methods.md, section 2.4: 64 and 30 are made for thousands of classes.
     arc_scale: float = setting(10.0, "Scale s of ArcFace.", "Network", "network", low=1.0, high=128.0)
     # docs/methods.md, section 2.4.
@@ -154,23 +108,25 @@ class Settings:
         1.0, "Clip the gradient to this norm; 0 turns clipping off.", "Training", "network", low=0.0, high=1e6
     )
     # Two keep the default cv within ten minutes.
-    copies: int = setting(
+    augmentations: int = setting(
         2, "Augmented copies of each training clip per epoch.", "Augmentation", "network", low=1, high=1000
     )
     # Fixed ones are the paper's augmentation by ten.
-    fresh_copies: bool = setting(True, "New copies in each epoch.", "Augmentation", "network")
+    fresh_augmentations: bool = setting(True, "New copies in each epoch.", "Augmentation", "network")
     # The one correction of imbalance.
-    balance: bool = setting(False, "Draw every class equally often (against imbalance).", "Training")
+    balanced_sampling: bool = setting(
+        False, "Draw every class equally often, against imbalance.", "Training", tag="balanced"
+    )
 
     # Augmentation (paper 3.1 names rotation, flip and contrast, no ranges; docs/methods.md, section 7.3)
-    mirror: bool = setting(True, "Mirror half of the copies.", "Augmentation", "network")
+    hflip: bool = setting(True, "Mirror half of the copies.", "Augmentation", "network")
     rotation_deg: float = setting(
         10.0, "Turn copies by up to this many degrees.", "Augmentation", "network", low=0.0, high=10.0
     )
-    gain: float = setting(
+    contrast: float = setting(
         0.2, "Change the contrast of copies by up to this fraction.", "Augmentation", "network", low=0.0, high=0.9
     )
-    bias: float = setting(
+    brightness: float = setting(
         10.0,
         "Change the brightness of copies by up to this many grey levels.",
         "Augmentation",
@@ -180,7 +136,9 @@ class Settings:
     )
 
     # Texture features, instead of the network (Kato et al., reference [8] of the paper; docs/methods.md, 4.1 and 5)
-    method: str = setting(NETWORK, "The network, or texture features with a linear classifier.", "Input")
+    method: str = setting(
+        NETWORK, "The network, or texture features with a linear classifier.", "Input", "", cv_only=True
+    )
     # Best of 10 to 80 (docs/methods.md, section 5.4).
     length: int = setting(
         10,
@@ -227,13 +185,13 @@ class Settings:
         "auto",
         "Features of highest Fisher ratio: a number, all, or auto (inner validation chooses).",
         "Texture features",
-        "texture",
+        "classifier",
     )
     cost: str = setting(
         "auto",
         "C of the linear classifier: a number, or auto (inner validation chooses).",
         "Texture features",
-        "texture",
+        "classifier",
     )
     fuse_weights: Literal["equal", "fitted"] = setting(
         "equal", "Weights of the runs: equal, or fitted on their inner predictions.", "Fusion", "fusion"
@@ -245,10 +203,13 @@ class Settings:
         "stratified",
         "stratified: subjects may be on both sides (the paper's). group: whole subjects. loso: leave one subject out.",
         "Protocol",
+        "",
+        cv_only=True,
+        own_choices=("file",),  # --folds-file
     )
     # Paper, section 4; under loso, leave-dataset-out and --folds-file what these give.
-    folds: int = setting(5, "Number of folds.", "Protocol", low=2, high=100_000)
-    select: Literal["last", "inner"] = setting(
+    folds: int = setting(5, "Number of folds.", "Protocol", "", low=2, high=100_000, cv_only=True)
+    epoch_selection: Literal["last", "inner"] = setting(
         "last",
         "Which epoch counts: the last, or the best on subjects kept out of the training part (inner).",
         "Protocol",
@@ -256,50 +217,51 @@ class Settings:
     )
     seed: int = setting(0, "Seed of weights and copies.", "Protocol", "network", low=0, high=2**62)
     # Runs of several seeds share the folds, and so compare clip by clip.
-    split_seed: int = setting(0, "Seed of the folds; runs of other --seed share them.", "Protocol", low=0, high=2**62)
+    split_seed: int = setting(
+        0, "Seed of the folds; runs with another --seed share them.", "Protocol", "", low=0, high=2**62, cv_only=True
+    )
     repeats: int = setting(
         1,
         "Runs with the seeds --seed, --seed + 1, ..., for the spread that chance alone makes.",
         "Protocol",
         low=1,
         high=1000,
+        cv_only=True,
     )
-    new_splits: bool = setting(False, "Repeats have other folds as well.", "Protocol")
+    new_splits: bool = setting(False, "Repeats have other folds as well.", "Protocol", cv_only=True)
 
     # Arithmetic: these change the last digits, so they are settings too
     threads: int = setting(
         1, "Threads per training process; other numbers change the last digits.", "Running", low=1, high=1024
     )
-    device: Literal["cpu", "cuda", "mps"] = setting("cpu", "Where to compute.", "Running", "network")
+    device: Literal["cpu", "cuda", "mps"] = setting("cpu", "Where to compute.", "Running", "network", auto=True)
     precision: Literal["fp32", "bf16"] = setting(
-        "fp32", "Floating-point precision of the layers.", "Running", "network"
+        "fp32", "Floating-point precision of the layers.", "Running", "network", auto=True
     )
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
-            value = getattr(self, field.name)
-            kind = type(field.default)
-            if kind is float and type(value) is int:
-                try:
-                    object.__setattr__(self, field.name, float(value))
-                except OverflowError:
-                    raise UsageError(
-                        f"{option_name(field.name)}: expected a number, got one of too many digits"
-                    ) from None
-            elif type(value) is not kind:
-                raise UsageError(f"{option_name(field.name)}: expected {kind.__name__}, got {value!r}")
-            choices = choices_of(field.name)
-            if choices and value not in choices:
-                raise UsageError(
-                    f"{option_name(field.name)}: expected one of {', '.join(map(str, choices))}, got {value!r}"
-                )
-            low, high = settings_table()[field.name].low, settings_table()[field.name].high
-            if low is not None and high is not None and not low <= value <= high:
-                raise UsageError(f"{option_name(field.name)}: expected {low:g} to {high:g}, got {value!r}")
+            self._check(field.name, type(field.default))
         self._check_texture()
 
+    def _check(self, name: str, kind: type) -> None:
+        """Refuse a value of another type or out of range; a whole number where any is expected becomes a float."""
+        value, option, declared = getattr(self, name), option_name(name), settings_table()[name]
+        if kind is float and type(value) is int:
+            try:
+                object.__setattr__(self, name, float(value))
+            except OverflowError:
+                raise UsageError(f"{option}: expected a number, got one of too many digits") from None
+        elif type(value) is not kind:
+            raise UsageError(f"{option}: expected {kind.__name__}, got {value!r}")
+        choices = choices_of(name)
+        if choices and value not in choices:
+            raise UsageError(f"{option}: expected one of {', '.join(map(str, choices))}, got {value!r}")
+        if not declared.allows(value):
+            raise UsageError(f"{option}: expected {declared.range_text}, got {value!r}")
+
     def _check_texture(self) -> None:
-        """Refuse texts that are no numbers, and circles that find no place."""
+        """Check that the texts of the texture fields are numbers, and that the circles fit into the clip."""
         rx, ry, rt = parse_xyt("radii", self.radii, 64)
         object.__setattr__(self, "radii", f"{rx},{ry},{rt}")  # one form: equal settings are equal texts
         if self.grid != "auto":
@@ -316,8 +278,8 @@ class Settings:
             object.__setattr__(self, "cost", str(float(self.cost)).removesuffix(".0"))
         if 0 < self.length <= 2 * rt:
             raise UsageError(
-                f"--length: {self.length} frames hold no circle of radius {rt}; expected at least {2 * rt + 1}, or a "
-                "smaller third number of --radii"
+                f"--length: {self.length} frames are too few for a radius of {rt} in time; expected at least "
+                f"{2 * rt + 1}, or a smaller third number of --radii"
             )
 
     @classmethod
@@ -346,15 +308,6 @@ class Settings:
                 hint = f"; did you mean {near[0]!r}?" if near else "; was it written by a newer mertool?"
                 raise UsageError(f"settings: unknown name {name!r}{hint}")
         return cls(**values)
-
-    @classmethod
-    def from_file(cls, values: dict[str, Any]) -> Settings:
-        """Settings as a file has them: of older ones, without `split_seed`, the folds are those of `seed`.
-
-        Raises:
-            UsageError: As `from_dict`.
-        """
-        return cls.from_dict({"split_seed": values["seed"], **values} if "seed" in values else values)
 
     def for_repeat(self, number: int) -> Settings:
         """The settings of repeat `number`, a run of its own: other weights and, with `new_splits`, other folds."""
@@ -396,11 +349,9 @@ def choices_of(field: str) -> tuple[Any, ...]:
     return _literals().get(field, ())
 
 
-# Settings that mean something for some methods only; all others hold for every method that trains.
-GROUPS: dict[str, frozenset[str]] = {
-    group: frozenset(field for field, declared in settings_table().items() if declared.group == group)
-    for group in {declared.group: None for declared in settings_table().values() if declared.group}
-}
+def fields_of(group: str) -> frozenset[str]:
+    """The fields that are declared with this group, see `mertool.declarations.Group`."""
+    return frozenset(name for name, declared in settings_table().items() if declared.group == group)
 
 
 def parse_xyt(field: str, text: str, most: int) -> tuple[int, int, int]:
@@ -425,8 +376,3 @@ def _is_cost(text: str) -> bool:
         return text.isascii() and "_" not in text and 0 < float(text) <= 1e9
     except ValueError:
         return False
-
-
-def option_name(field: str) -> str:
-    """The command-line option that sets a field; a unit is no part of it."""
-    return "--" + field.removesuffix("_deg").replace("_", "-")

@@ -6,7 +6,16 @@ import errno
 import unicodedata
 from collections.abc import Sequence
 
-__all__ = ["abbreviate", "display_width", "few", "is_plain", "one_line", "os_error_text", "plural", "strip_control_chars"]
+__all__ = [
+    "abbreviate",
+    "display_width",
+    "few",
+    "is_plain",
+    "one_line",
+    "os_error_text",
+    "plural",
+    "strip_control_chars",
+]
 
 _LONGEST = 60  # characters of a wrong value in a message
 _LONGEST_LINE = 500
@@ -20,8 +29,10 @@ def plural(n: int, noun: str) -> str:
 
 def few(names: Sequence[str], most: int = 3) -> str:
     """The first names of a list, and how many more there are: `a, b, c and 4 more`."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    listed = ", ".join(names[:most])
+    if len(names) > most:
+        return f"{listed} and {len(names) - most} more"
+    return listed
 
 
 def abbreviate(value: object) -> str:

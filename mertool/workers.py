@@ -1,4 +1,4 @@
-"""Worker processes that never outlive their parent, and the number of them that makes sense here."""
+"""Worker processes that never outlive their parent, and how many of them make sense on this machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from .errors import DataError, FileError, MertoolError, UsageError
+from .errors import DataError, MertoolError
 
 __all__ = ["available_cores", "no_interrupts", "run_each", "worker_pool"]
 
@@ -59,7 +59,7 @@ def run_each(
 
     Args:
         function: A module-level function.
-        arguments: Its arguments, one tuple a process.
+        arguments: Its arguments, one tuple per process.
         jobs: Processes at once.
         tick: Called every `interval_s` seconds and once at the end.
         interval_s: See `tick`.
@@ -85,7 +85,7 @@ def run_each(
                 try:
                     failure = receiver.recv()
                 except EOFError:
-                    failure = None  # it ended without a word
+                    failure = None  # it ended without a message
                 process.join()
                 if failure is not None:
                     kind, message = failure
@@ -121,7 +121,7 @@ def _how_it_ended(exitcode: int | None) -> str:
     if exitcode is not None and exitcode < 0:
         name = signal.Signals(-exitcode).name
         return f"a worker process was ended by {name}; SIGKILL often means lack of memory: try fewer --jobs"
-    return f"a worker process failed (exit code {exitcode}); its own message stands above"
+    return f"a worker process failed (exit code {exitcode}); its own message is above"
 
 
 def _call(sender: Any, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
@@ -129,13 +129,13 @@ def _call(sender: Any, function: Callable[..., None], arguments: tuple[Any, ...]
     try:
         function(*arguments)
     except MertoolError as error:
-        kind = next(kind for kind in (UsageError, FileError, DataError) if isinstance(error, kind))
+        kind = next(kind for kind in type(error).__mro__ if kind.__module__ == MertoolError.__module__)  # a public one
         sender.send((kind, str(error)))
     except (MemoryError, RuntimeError) as error:  # torch says it with a RuntimeError
         if isinstance(error, RuntimeError) and "memory" not in str(error):
             raise
         sender.send(
-            (DataError, "not enough memory; try fewer --jobs, or of a network a smaller --batch-size or --width")
+            (DataError, "not enough memory; try fewer --jobs, or for a network a smaller --batch-size or --width")
         )
     else:
         sender.send(None)

@@ -10,5 +10,5 @@ if path := os.environ.get("MERTOOL_TEST_CORE"):
     spec = importlib.util.spec_from_file_location("mertool._core", path)
     assert spec
     assert spec.loader
-    sys.modules[spec.name] = mertool._core = importlib.util.module_from_spec(spec)  # type: ignore[attr-defined]
-    spec.loader.exec_module(mertool._core)  # type: ignore[attr-defined]
+    sys.modules[spec.name] = mertool._core = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(mertool._core)

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: many small tests on few cores
 
 import pytest
 
-from tests.support.command import ROOT, TINY, run
+from tests.support.command import TINY, make_recordings, run
 
 
 @pytest.fixture(scope="session")
 def recordings(tmp_path_factory):
     """Four made-up people with six clips each of the six basic emotions, as SAMM lies on disk."""
     out = tmp_path_factory.mktemp("recordings") / "SAMM é"
-    size = ("--subjects", "4", "--clips-per-subject", "6", "--length", "8", "10")
-    subprocess.run([sys.executable, ROOT / "examples" / "make_recordings.py", *size, out], check=True, timeout=600)
+    make_recordings("--subjects", 4, "--clips-per-subject", 6, "--length", 8, 10, out)
     return out
 
 
@@ -37,14 +34,41 @@ def finished_run(pack_path):
 
 
 @pytest.fixture
-def one_process(monkeypatch):
-    """`cv` and `train` work on their folds in this process, on one thread."""
+def one_thread():
+    """PyTorch computes on one thread."""
     import torch
 
-    from tests.support.noise import in_this_process
-
-    in_this_process(monkeypatch)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture
+def one_process(monkeypatch, one_thread):
+    """`cv` and `train` work on their folds in this process, on one thread."""
+    from tests.support.in_process import in_this_process
+
+    in_this_process(monkeypatch)
+
+
+@pytest.fixture
+def no_waiting_for_the_disk(monkeypatch):
+    """For tests that write files by the hundred; that files are synced is tested in tests/test_files.py."""
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+@pytest.fixture(scope="session")
+def finder():
+    """Finds faces and their landmarks."""
+    from mertool.extraction.faces import FaceFinder, find_landmark_model
+
+    return FaceFinder(find_landmark_model())
+
+
+@pytest.fixture(scope="session")
+def person(finder):
+    """One subject of the made-up recordings, from a public portrait."""
+    from recordings.subjects import load_portraits, make_subjects
+
+    return make_subjects(load_portraits(None, finder), 1, 0)[0]

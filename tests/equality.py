@@ -22,15 +22,15 @@ import numpy as np
 import torch
 
 LAYOUTS = {"samm": "SAMM", "casme2": "CASME2", "ckplus": "CKPLUS"}
-SMALL = "--width 4 --blocks 1 --epochs 3 --copies 1 --face-size 48 --tile 16"
+SMALL = "--width 4 --blocks 1 --epochs 3 --augmentations 1 --face-size 48 --tile 16"
 TEXTURE = "--length 0 --radii 1,1,1 --points 4"
 CV = {
     "roi": f"SAMM.npz --roi --frames 3 --abn {SMALL}",
     "apex": f"SAMM.npz --frames 1 --protocol group --recipe paper --folds 3 {SMALL}",
-    "arcface": f"SAMM.npz CASME2.npz --roi --arcface --classes megc3 --balance --folds 3 {SMALL}",
+    "arcface": f"SAMM.npz CASME2.npz --roi --arcface --classes megc3 --balanced-sampling --folds 3 {SMALL}",
     "tuned": f"SAMM.npz --init CK --frames 3 --abn --folds 3 {SMALL}",
-    "inner": f"SAMM.npz --abn --select inner --protocol group --folds 3 {SMALL}",
-    "loso": f"CASME2.npz --protocol loso --no-mirror --rotation 5 --gain 0.1 --bias 5 {SMALL}",
+    "inner": f"SAMM.npz --abn --epoch-selection inner --protocol group --folds 3 {SMALL}",
+    "loso": f"CASME2.npz --protocol loso --no-hflip --rotation 5 --contrast 0.1 --brightness 5 {SMALL}",
     "repeats": f"SAMM.npz --roi --repeats 2 --folds 3 {SMALL}",
     "lbp": f"SAMM.npz --roi --method lbp-top --folds 3 {TEXTURE}",
     "cbp": f"SAMM.npz --method cbp-top --folds 3 {TEXTURE}",
@@ -38,8 +38,25 @@ CV = {
     "fusion": "--fuse network lbp",
 }
 # Old words of the command line and old keys of JSON files, where they were others.
-OLD_WORDS = {"--method": "--features"}
-OLD_KEYS = {"method": "features"}
+OLD_WORDS = {
+    "--method": "--features",
+    "--augmentations": "--copies",
+    "--balanced-sampling": "--balance",
+    "--epoch-selection": "--select",
+    "--no-hflip": "--no-mirror",
+    "--contrast": "--gain",
+    "--brightness": "--bias",
+}
+OLD_KEYS = {
+    "method": "features",
+    "augmentations": "copies",
+    "fresh_augmentations": "fresh_copies",
+    "balanced_sampling": "balance",
+    "epoch_selection": "select",
+    "hflip": "mirror",
+    "contrast": "gain",
+    "brightness": "bias",
+}
 
 
 def call(command, arguments, folder, old):

@@ -35,8 +35,15 @@ def test_from_a_folder_to_a_table(recordings, tmp_path):
     assert "24 of 26 clips were used to train run" in printed
 
 
-def test_one_s_own_predictions(tmp_path):
+def test_your_own_predictions(tmp_path):
     assert executed(EXAMPLES[1], tmp_path) == "3 4 0.6 0.6667\n"
+
+
+def test_errors_of_a_run_are_told_apart(tmp_path):
+    assert executed(EXAMPLES[2], tmp_path) == "no such run\n"
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.json").write_text("{")
+    assert executed(EXAMPLES[2], tmp_path).startswith("not finished or damaged: run/config.json: not a JSON file")
 
 
 def test_every_name_is_there_and_documented():

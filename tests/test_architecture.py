@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import re
 
+from mertool.evaluation.protocols import PROTOCOLS
+from mertool.settings import choices_of
 from tests.support.command import ROOT
 
 PACKAGE = ROOT / "mertool"
@@ -49,7 +51,7 @@ def test_imports_form_no_circle():
         done |= ready
 
 
-FOLDERS = ("datasets", "extraction", "evaluation", "network", "texture", "runs", "report", "cli")
+FOLDERS = ("datasets", "extraction", "evaluation", "inputs", "network", "texture", "runs", "report", "cli")
 
 
 def test_imports_run_one_way_between_folders():
@@ -69,11 +71,13 @@ def test_imports_run_one_way_between_folders():
 def test_what_holds_for_single_files():
     rules = {
         "errors": set(),
-        "clips": set(),
+        "clips": {"errors"},
+        "declarations": set(),
+        "recipes": set(),
         "regions": set(),
-        "settings": {"errors"},
+        "settings": {"declarations", "errors", "recipes"},
         "extraction.apex": {"_core"},
-        "extraction.faces": {"errors"},
+        "extraction.faces": {"errors", "text"},
         "extraction.stabilise": {"_core", "regions"},
         "evaluation.statistics": set(),
         "evaluation.metrics": {"clips", "errors", "evaluation.predictions", "evaluation.statistics"},
@@ -113,6 +117,23 @@ def test_only_the_layout_spells_the_names_of_a_run_folder():
                 assert node.value not in names, f"{name}: line {node.lineno}"
 
 
+def test_every_file_of_a_run_has_one_reader():
+    readers = {
+        r"\bread_json\(": {"files", "evaluation.folds", "runs.config", "runs.layout", "runs.record"},
+        r"\bFolds\.load\(": {"evaluation.folds", "runs.layout"},
+        r"\bPredictions\.read\(": {"runs.layout", "texture.model_selection"},
+        r"\bFoldRecord\.read\(": {"runs.layout"},
+        r"\bcsv\.DictReader\(": {"network.training_files", "texture.model_selection"},
+    }
+    for pattern, allowed in readers.items():
+        found = {name for name, path in modules().items() if re.search(pattern, path.read_text(encoding="utf-8"))}
+        assert found <= allowed, pattern
+
+
+def test_protocols_are_those_that_the_setting_offers():
+    assert tuple(PROTOCOLS) == choices_of("protocol")
+
+
 def test_kernels_include_no_python():
     for path in (ROOT / "csrc" / "kernels").iterdir():
         text = path.read_text(encoding="utf-8")
@@ -124,3 +145,26 @@ def test_nothing_is_unpickled_or_executed():
     for path in PACKAGE.rglob("*.py"):
         code = re.sub(r"\.eval\(", "", path.read_text(encoding="utf-8"))
         assert not re.search(pattern, code), path.name
+
+
+def test_no_test_borrows_from_another():
+    """What several test modules share is in a module without tests of its own, in tests/support/ or beside them."""
+    for path in (ROOT / "tests").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                assert not node.level, f"{path}: {ast.unparse(node)}; write tests.… in full"
+                names = [f"{node.module}.{alias.name}" for alias in node.names]
+            borrowed = [name for name in names if re.search(r"^tests\.(.*\.)?(test_|conftest)", name)]
+            assert not borrowed, f"{path.relative_to(ROOT)} imports {borrowed}"
+
+
+def test_hooks_before_a_commit_are_the_checks_of_the_script():
+    """Tools and their arguments, in one order, in .pre-commit-config.yaml and in tests/run.sh."""
+    script = (ROOT / "tests" / "run.sh").read_text(encoding="utf-8")
+    checks = re.findall(r'"\$bin/([\w-]+)"([^{\n]*)', script)
+    hooks = re.findall(r"entry: \.venv/bin/(.*)", (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
+    assert [f"{tool}{arguments}".rstrip() for tool, arguments in checks] == hooks
+    assert len(hooks) == 4

@@ -12,7 +12,7 @@ import threading
 
 import pytest
 
-from mertool.errors import FileError
+from mertool.errors import DataError, FileError
 from mertool.files import (
     atomic_file,
     check_writable,
@@ -87,7 +87,7 @@ def test_only_who_would_write_is_told_to_choose_another_place(tmp_path, monkeypa
         patch.setattr("tempfile.mkstemp", refuse)
         for write in (lambda path: write_text(path, "x"), check_writable):
             with pytest.raises(
-                FileError, match=r"cannot be written: permission denied; choose a place you may write to$"
+                FileError, match=r"cannot be written: permission denied; choose a place that you may write to$"
             ):
                 write(tmp_path / "a.txt")
 
@@ -105,7 +105,7 @@ def test_json_round_trip_and_refusals(tmp_path):
         write_json(path, float("nan"))
     assert read_json(path) == {"é": [1, 2.5, None]}
     path.write_text("{")
-    with pytest.raises(FileError, match="not a JSON file"):
+    with pytest.raises(DataError, match="not a JSON file"):
         read_json(path)
     with pytest.raises(FileError, match="cannot be read: no such file"):
         read_json(tmp_path / "none.json")

@@ -12,6 +12,7 @@ import pytest
 
 from mertool.errors import DataError, FileError
 from mertool.pack import load_pack, save_pack
+from tests.support.damage import Payload
 
 
 def content(n=4, size=16, sequence=False):
@@ -227,15 +228,11 @@ def test_other_files_are_refused(tmp_path):
 
 
 def test_nothing_is_ever_unpickled(tmp_path):
-    class Trap:
-        def __reduce__(self):
-            return (open, (str(tmp_path / "sprung"), "w"))
-
     arrays = {**content(), "meta": np.array(json.dumps({"format": 1}))}
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w") as member:
-                trap = np.array([Trap()] * 4, dtype=object) if name == "clip" else array
+                trap = np.array([Payload(tmp_path / "sprung")] * 4, dtype=object) if name == "clip" else array
                 np.lib.format.write_array(member, trap, allow_pickle=True)
     with pytest.raises(DataError, match=r"member 'clip' has another size than it says"):
         load_pack(tmp_path / "a.npz")

@@ -11,15 +11,14 @@ import pytest
 import skimage.data
 
 from mertool import _core, regions
-from mertool.extraction.faces import FaceFinder, find_landmark_model
 
 REFERENCE = Path(__file__).parent / "data" / "roi15.json"
 
 
 @pytest.fixture(scope="module")
-def face():
+def face(finder):
     grey = cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2GRAY)
-    found = FaceFinder(find_landmark_model()).find(grey)
+    found = finder.find(grey)
     transform = regions.crop_transform(found.landmarks, 256)
     return _core.align(grey, transform, (256, 256)), _core.transform_points(found.landmarks, regions.invert(transform))
 

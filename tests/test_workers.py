@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 
-from mertool import workers
 from mertool.errors import DataError, FileError
 from mertool.workers import available_cores, run_each
 
@@ -91,7 +90,7 @@ def alive(pid):
 
 
 def test_cores_respect_slurm_and_affinity(monkeypatch):
-    monkeypatch.setattr(workers.os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 3}, raising=False)
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
     assert available_cores() <= 3
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")

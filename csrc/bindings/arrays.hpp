@@ -30,7 +30,7 @@ inline std::string gibibytes(double bytes) {
     return std::to_string(static_cast<std::int64_t>(std::min(bytes / 1073741824.0, 9e18))) + " GiB";
 }
 
-[[noreturn]] inline void refuse(const std::string& where, const std::string& why) {
+[[noreturn]] inline void throw_invalid(const std::string& where, const std::string& why) {
     throw std::invalid_argument(where + why);
 }
 
@@ -82,7 +82,7 @@ py::array_t<T, 0> check_kind(const py::object& object, const std::string& where,
         std::string expected;
         for (const Shape& shape : shapes) expected += (expected.empty() ? "" : " or ") + describe(shape);
         const std::string dtype = py::str(py::dtype::of<T>());
-        refuse(where, " must be " + expected + " " + dtype + ", got " + describe(object));
+        throw_invalid(where, " must be " + expected + " " + dtype + ", got " + describe(object));
     }
     return py::reinterpret_borrow<py::array_t<T, 0>>(object);
 }
@@ -95,7 +95,7 @@ inline bool is_aligned(const py::array& array) {
 template <class T>
 py::array_t<T, 0> check_array(const py::object& object, const std::string& where, const std::vector<Shape>& shapes) {
     auto array = check_kind<T>(object, where, shapes);
-    if (!is_aligned(array)) refuse(where, " must be aligned in memory; copy it first");
+    if (!is_aligned(array)) throw_invalid(where, " must be aligned in memory; copy it first");
     return array;
 }
 
@@ -103,9 +103,9 @@ py::array_t<T, 0> check_array(const py::object& object, const std::string& where
 template <class T>
 py::array_t<T, 0> check_out(const py::object& object, const std::string& where, const Shape& shape) {
     auto array = check_kind<T>(object, where, {shape});
-    if ((array.flags() & py::array::c_style) == 0) refuse(where, " must be C-contiguous");
-    if (!is_aligned(array)) refuse(where, " must be aligned in memory");
-    if (!array.writeable()) refuse(where, " must be writeable");
+    if ((array.flags() & py::array::c_style) == 0) throw_invalid(where, " must be C-contiguous");
+    if (!is_aligned(array)) throw_invalid(where, " must be aligned in memory");
+    if (!array.writeable()) throw_invalid(where, " must be writeable");
     return array;
 }
 
@@ -131,7 +131,7 @@ py::array_t<T, py::array::c_style> check_block(const py::object& object, const s
     // Strides of zero make arrays of any size out of a few bytes.
     const double bytes = static_cast<double>(array.size()) * sizeof(T);
     if (bytes > max_bytes && (array.flags() & py::array::c_style) == 0) {
-        refuse(where, " would take " + gibibytes(bytes) + " as one block of memory, got " + describe(object));
+        throw_invalid(where, " would take " + gibibytes(bytes) + " as one block of memory, got " + describe(object));
     }
     // Not `ensure`, which forgets why it failed.
     return py::array_t<T, py::array::c_style>(array);

@@ -1,4 +1,4 @@
-// One function a file: each adds its names to the module.
+// One function per file: each adds its names to the module.
 #pragma once
 
 #include <pybind11/pybind11.h>

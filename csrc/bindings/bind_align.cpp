@@ -16,7 +16,7 @@ py::array_t<std::uint8_t> align_checked(const py::object& image_in, const py::ob
     const Size size = check_size(size_in, "align: size", max_side);
     const auto image = check_block<std::uint8_t>(image_in, "align: image", {{"H", "W"}, {"H", "W", 3}});
     const auto matrix = check_block<double>(transform_in, "align: transform", {{2, 3}});
-    if (image.size() == 0) refuse("align: image", " must not be empty, got " + describe(image_in));
+    if (image.size() == 0) throw_invalid("align: image", " must not be empty, got " + describe(image_in));
     Transform transform;
     std::copy_n(matrix.data(), transform.size(), transform.begin());
     const Picture picture{image.data(), {image.shape(0), image.shape(1)}, image.ndim() == 3 ? 3 : 1};

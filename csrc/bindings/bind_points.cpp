@@ -19,12 +19,13 @@ std::vector<py::ssize_t> shape_of(const Points& points) { return {points.shape()
 Points check_points(const py::object& object, const std::string& where, const Shape& last) {
     Shape any = last;
     any.insert(any.begin(), Dim("..."));
-    if (!has_dtype<float>(object)) refuse(where, " must be " + describe(any) + " float32, got " + describe(object));
+    if (!has_dtype<float>(object))
+        throw_invalid(where, " must be " + describe(any) + " float32, got " + describe(object));
     const auto ndim = static_cast<std::size_t>(py::reinterpret_borrow<py::array>(object).ndim());
     Shape shape = last;
     if (ndim > last.size()) shape.insert(shape.begin(), ndim - last.size(), Dim("N"));
     if (!has_shape(py::reinterpret_borrow<py::array>(object), shape)) {
-        refuse(where, " must be " + describe(any) + " float32, got " + describe(object));
+        throw_invalid(where, " must be " + describe(any) + " float32, got " + describe(object));
     }
     return check_block<float>(object, where, {shape});
 }
@@ -35,7 +36,7 @@ Points transform_points_checked(const py::object& points_in, const py::object& t
     Transform transform;
     std::copy_n(matrix.data(), transform.size(), transform.begin());
     for (const double entry : transform) {
-        if (!std::isfinite(entry)) refuse("transform_points: transform", " is not finite");
+        if (!std::isfinite(entry)) throw_invalid("transform_points: transform", " is not finite");
     }
     Points out(shape_of(points));
     const float* const in = points.data();
@@ -57,9 +58,9 @@ std::vector<std::int64_t> check_order(const py::object& object) {
     for (std::size_t i = 0; i < order.size(); ++i) {
         const bool inside = order[i] >= 0 && order[i] < count;
         if (!inside || order[static_cast<std::size_t>(order[i])] != static_cast<std::int64_t>(i)) {
-            refuse("mirror_points: order", " must swap pairs of 0.." + std::to_string(count - 1) +
-                                               " (mirroring twice changes nothing), got " + std::to_string(order[i]) +
-                                               " at " + std::to_string(i));
+            throw_invalid("mirror_points: order", " must swap pairs of 0.." + std::to_string(count - 1) +
+                                                      " (mirroring twice changes nothing), got " +
+                                                      std::to_string(order[i]) + " at " + std::to_string(i));
         }
     }
     return order;

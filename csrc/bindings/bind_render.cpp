@@ -19,15 +19,15 @@ FrameStack check_frames(const py::object& object) {
     const auto frames = check_array<std::uint8_t>(object, "render: frames", {{"M", "T", "H", "W"}});
     const Size size{frames.shape(2), frames.shape(3)};
     if (frames.shape(1) < 1 || size.height < 1 || size.width < 1) {
-        refuse("render: frames", " must not be empty in T, H or W, got " + describe(object));
+        throw_invalid("render: frames", " must not be empty in T, H or W, got " + describe(object));
     }
     if (size.height > max_frame_side || size.width > max_frame_side) {
-        refuse("render: frames",
-               " must be at most " + std::to_string(max_frame_side) + " px high and wide, got " + describe(object));
+        throw_invalid("render: frames", " must be at most " + std::to_string(max_frame_side) +
+                                            " px high and wide, got " + describe(object));
     }
     if (size.width > 1 && frames.strides(3) != 1) {
-        refuse("render: frames", " must have the pixels of a row side by side, got a stride of " +
-                                     std::to_string(frames.strides(3)) + " bytes; copy them first");
+        throw_invalid("render: frames", " must have the pixels of a row side by side, got a stride of " +
+                                            std::to_string(frames.strides(3)) + " bytes; copy them first");
     }
     return {frames.data(),     frames.shape(0),   frames.shape(1),  size,
             frames.strides(0), frames.strides(1), frames.strides(2)};
@@ -43,7 +43,7 @@ py::array render_as(const RenderPlan& plan, int threads, const std::vector<py::a
     if (out_in) {
         out = check_out<T>(*out_in, "render: out", Shape(shape.begin(), shape.end()));
         for (const py::array& input : inputs) {
-            if (overlap(out, input)) refuse("render: out", " must not share memory with what is rendered from");
+            if (overlap(out, input)) throw_invalid("render: out", " must not share memory with what is rendered from");
         }
     } else {
         out = py::array_t<T, 0>(shape);
@@ -73,12 +73,12 @@ py::array render_checked(const py::object& frames, const py::object& transforms_
     const auto transforms =
         check_block<float>(transforms_in, "render: transforms", {{n, py::ssize_t{mosaic.regions()}, 2, 3}});
     const auto tone = check_block<float>(tone_in, "render: tone", {{n, 2}});
-    // Of no clips the shape alone must fit as well.
+    // With zero clips, the shape must still be representable.
     const double bytes = static_cast<double>(std::max<py::ssize_t>(n, 1)) * static_cast<double>(source.frames) *
                          static_cast<double>(mosaic.pixels()) * (as_bytes ? 1.0 : 4.0);
     if (bytes > max_bytes) {
-        refuse("render: ",
-               "the result would take " + gibibytes(bytes) + "; render fewer clips or smaller tiles at once");
+        throw_invalid("render: ",
+                      "the result would take " + gibibytes(bytes) + "; render fewer clips or smaller tiles at once");
     }
     const RenderPlan plan =
         plan_render(source, mosaic, n, clips_in ? clips.data() : nullptr, transforms.data(), tone.data());

@@ -20,17 +20,17 @@ TextureSettings check_settings(const std::string& where, const py::object& patte
     const bool centralised = !check_choice(pattern, where + "pattern", "lbp", "cbp");
     const std::int64_t points = to_integer(points_in).value_or(0);
     if (points != 4 && points != 8 && points != 16) {
-        refuse(where + "points", " must be 4, 8 or 16, got " + quote(points_in));
+        throw_invalid(where + "points", " must be 4, 8 or 16, got " + repr(points_in));
     }
     const auto radii = to_integers<3>(radii_in);
     if (!radii || *std::min_element(radii->begin(), radii->end()) < 1 ||
         *std::max_element(radii->begin(), radii->end()) > max_radius) {
-        refuse(where + "radii", " must be three whole numbers (x, y, t) in 1.." + std::to_string(max_radius) +
-                                    ", got " + quote(radii_in));
+        throw_invalid(where + "radii", " must be three whole numbers (x, y, t) in 1.." + std::to_string(max_radius) +
+                                           ", got " + repr(radii_in));
     }
     const bool bilinear = check_choice(interpolation, where + "interpolation", "bilinear", "nearest");
     if (centralised && bilinear) {
-        refuse(where + "interpolation", " of 'cbp' must be 'nearest': its sums are whole numbers");
+        throw_invalid(where + "interpolation", " of 'cbp' must be 'nearest': its sums are whole numbers");
     }
     const auto [rx, ry, rt] = *radii;
     return {centralised,
@@ -42,18 +42,20 @@ TextureSettings check_settings(const std::string& where, const py::object& patte
 }
 
 void check_bytes(const std::string& where, double bytes, const std::string& advice) {
-    if (bytes > max_bytes) refuse(where, "the result would take " + gibibytes(bytes) + "; " + advice);
+    if (bytes > max_bytes) throw_invalid(where, "the result would take " + gibibytes(bytes) + "; " + advice);
 }
 
 void check_room(const std::string& where, const Volumes& clips, const TextureSettings& settings,
                 const py::object& given) {
     const auto [rx, ry, rt] = settings.radii;
     if (clips.frames > max_side || clips.size.height > max_side || clips.size.width > max_side) {
-        refuse(where, " must be at most " + std::to_string(max_side) + " long, high and wide, got " + describe(given));
+        throw_invalid(where,
+                      " must be at most " + std::to_string(max_side) + " long, high and wide, got " + describe(given));
     }
     if (clips.frames <= 2 * rt || clips.size.height <= 2 * ry || clips.size.width <= 2 * rx) {
-        refuse(where, " must be larger than the circles, at least (T, H, W) = (" + std::to_string(2 * rt + 1) + ", " +
-                          std::to_string(2 * ry + 1) + ", " + std::to_string(2 * rx + 1) + "), got " + describe(given));
+        throw_invalid(where, " must be larger than the circles, at least (T, H, W) = (" + std::to_string(2 * rt + 1) +
+                                 ", " + std::to_string(2 * ry + 1) + ", " + std::to_string(2 * rx + 1) + "), got " +
+                                 describe(given));
     }
 }
 
@@ -90,11 +92,12 @@ py::array counts_checked(const py::object& volumes, const py::object& pattern, c
     const Three sizes{clips.frames, clips.size.height, clips.size.width};
     for (std::size_t axis = 0; axis < 3; ++axis) {
         if (blocks[axis] < 1 || blocks[axis] > sizes[axis]) {
-            refuse(where + "blocks", " must be three whole numbers (t, y, x) from 1 up to the clips' size, got " +
-                                         quote(blocks_in) + " for " + describe(volumes));
+            throw_invalid(where + "blocks",
+                          " must be three whole numbers (t, y, x) from 1 up to the clips' size, got " +
+                              repr(blocks_in) + " for " + describe(volumes));
         }
     }
-    // Of no clips the shape alone must fit as well.
+    // With zero clips, the shape must still be representable.
     check_bytes(where,
                 4.0 * static_cast<double>(std::max<std::int64_t>(clips.count, 1)) * static_cast<double>(blocks[0]) *
                     static_cast<double>(blocks[1]) * static_cast<double>(blocks[2]) * planes * settings.bins(),

@@ -1,5 +1,5 @@
 // Numbers, choices and flags on their way into the kernels, each refused by name: pybind11's own message for them is
-// its whole signature. Check them before any array is looked at, since `__index__` may be anyone's code.
+// its whole signature. Check them before any array is looked at, since `__index__` may run the caller's code.
 #pragma once
 
 #include <array>
@@ -16,8 +16,8 @@ namespace mertool::bindings {
 
 inline constexpr std::int64_t max_threads = 1024;
 
-// A value as it was written; anything that is not plain by its type.
-inline std::string quote(const py::object& object) {
+// A value as Python writes it; anything but a plain value by its type.
+inline std::string repr(const py::object& object) {
     PyObject* const value = object.ptr();
     const bool plain = value == Py_None || PyUnicode_Check(value) || PyLong_Check(value) || PyFloat_Check(value) ||
                        PyTuple_Check(value) || PyList_Check(value);
@@ -33,7 +33,7 @@ inline std::string quote(const py::object& object) {
     }
 }
 
-// Nothing where it is no whole number or does not fit 64 bits.
+// Empty if it is not a whole number or does not fit 64 bits.
 inline std::optional<std::int64_t> to_integer(const py::handle& object) {
     if (PyIndex_Check(object.ptr()) == 0) return {};
     const auto number = py::reinterpret_steal<py::object>(PyNumber_Index(object.ptr()));
@@ -65,8 +65,8 @@ inline std::int64_t check_integer(const py::object& object, const std::string& w
                                   std::int64_t most) {
     const std::optional<std::int64_t> value = to_integer(object);
     if (!value || *value < least || *value > most) {
-        refuse(where, " must be a whole number in " + std::to_string(least) + ".." + std::to_string(most) + ", got " +
-                          (value ? std::to_string(*value) : quote(object)));
+        throw_invalid(where, " must be a whole number in " + std::to_string(least) + ".." + std::to_string(most) +
+                                 ", got " + (value ? std::to_string(*value) : repr(object)));
     }
     return *value;
 }
@@ -79,7 +79,7 @@ inline int check_threads(const py::object& object, const std::string& where) {
 inline Size check_size(const py::object& object, const std::string& where, std::int64_t most) {
     const auto pair = to_integers<2>(object);
     if (!pair || (*pair)[0] < 1 || (*pair)[1] < 1 || (*pair)[0] > most || (*pair)[1] > most) {
-        refuse(where, " must be two whole numbers in 1.." + std::to_string(most) + ", got " + quote(object));
+        throw_invalid(where, " must be two whole numbers in 1.." + std::to_string(most) + ", got " + repr(object));
     }
     return {(*pair)[0], (*pair)[1]};
 }
@@ -90,14 +90,14 @@ inline bool check_choice(const py::object& object, const std::string& where, con
         return PyUnicode_Check(object.ptr()) && PyUnicode_CompareWithASCIIString(object.ptr(), choice) == 0;
     };
     if (!is(one) && !is(other)) {
-        refuse(where, std::string(" must be '") + one + "' or '" + other + "', got " + quote(object));
+        throw_invalid(where, std::string(" must be '") + one + "' or '" + other + "', got " + repr(object));
     }
     return is(one);
 }
 
 inline bool check_flag(const py::object& object, const std::string& where) {
     py::detail::make_caster<bool> flag;
-    if (!flag.load(object, false)) refuse(where, " must be True or False, got " + quote(object));
+    if (!flag.load(object, false)) throw_invalid(where, " must be True or False, got " + repr(object));
     return flag;
 }
 

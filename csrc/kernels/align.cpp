@@ -5,7 +5,7 @@
 #include <stdexcept>
 #include <vector>
 
-#include "four.hpp"
+#include "float4.hpp"
 
 namespace mertool {
 namespace {
@@ -22,7 +22,7 @@ double check_similarity(const Transform& m, const Size& size) {
     const double second = std::hypot(m[1], m[4]);
     const double scale = std::sqrt(first * second);
     if (!(scale > 1.0 / max_scale && scale < max_scale)) {
-        throw std::invalid_argument("align: transform must take between 1/64 and 64 input pixels an output pixel");
+        throw std::invalid_argument("align: transform must take between 1/64 and 64 input pixels per output pixel");
     }
     if (std::abs(first - second) > 1e-4 * scale || std::abs(m[0] * m[1] + m[3] * m[4]) > 1e-4 * scale * scale) {
         throw std::invalid_argument("align: transform must be a similarity: turn, scale, shift and mirror only");
@@ -154,18 +154,18 @@ std::uint8_t average(const GreyWindow& window, const Tent& shape, double cx, dou
     const auto dy = static_cast<float>(static_cast<double>(top) - cy);
     const float* const row = window.at(left, top);
     const float ramp[lanes] = {0.0F, 1.0F, 2.0F, 3.0F};
-    const Four uy = Four::all(shape.uy);
-    const Four vy = Four::all(shape.vy);
-    Four values = Four::all(0.0F);
-    Four weights = Four::all(0.0F);
+    const Float4 uy = Float4::all(shape.uy);
+    const Float4 vy = Float4::all(shape.vy);
+    Float4 values = Float4::all(0.0F);
+    Float4 weights = Float4::all(0.0F);
     for (int i = 0; i < shape.columns; i += lanes) {
-        const Four x = Four::load(ramp) + Four::all(dx + static_cast<float>(i));
-        Four u = Four::all(shape.ux) * x + uy * Four::all(dy);
-        Four v = Four::all(shape.vx) * x + vy * Four::all(dy);
+        const Float4 x = Float4::load(ramp) + Float4::all(dx + static_cast<float>(i));
+        Float4 u = Float4::all(shape.ux) * x + uy * Float4::all(dy);
+        Float4 v = Float4::all(shape.vx) * x + vy * Float4::all(dy);
         const float* in = row + i;
         for (int j = 0; j < shape.rows; ++j, in += window.columns.size()) {
-            const Four weight = tent(u) * tent(v);
-            values = values + weight * Four::load(in);
+            const Float4 weight = tent(u) * tent(v);
+            values = values + weight * Float4::load(in);
             weights = weights + weight;
             u = u + uy;
             v = v + vy;

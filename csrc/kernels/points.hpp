@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "align.hpp"
+#include "view.hpp"
 
 namespace mertool {
 

@@ -31,12 +31,13 @@ FixedTransform check_transform(const float* given, const Size& tile, std::int64_
     // A copy, since another thread could change the caller's array after the check.
     float m[6];
     std::copy_n(given, 6, m);
-    const auto refuse = [&](const char* what) {
+    const auto throw_invalid = [&](const char* what) {
         throw std::invalid_argument("render: transforms[" + std::to_string(clip) + ", " + std::to_string(region) +
                                     "] (clip, region) " + what);
     };
-    if (!std::all_of(m, m + 6, [](float value) { return std::isfinite(value); })) refuse("is not finite");
-    if (reaches_too_far(m, tile) || reaches_too_far(m + 3, tile)) refuse("leads beyond 30000 px from the origin");
+    if (!std::all_of(m, m + 6, [](float value) { return std::isfinite(value); })) throw_invalid("is not finite");
+    if (reaches_too_far(m, tile) || reaches_too_far(m + 3, tile))
+        throw_invalid("leads beyond 30000 px from the origin");
     return {to_fixed(m[0]), to_fixed(m[1]), to_fixed(m[2]), to_fixed(m[3]), to_fixed(m[4]), to_fixed(m[5])};
 }
 

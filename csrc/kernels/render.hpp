@@ -28,7 +28,7 @@ struct FixedTransform {
     std::int64_t xx, xy, x0, yx, yy, y0;
 };
 
-// In steps of 2^-shift grey levels, so fine that gain fits 16 bits and all that comes of it 32.
+// In steps of 2^-shift grey levels, chosen so that gain fits 16 bits and everything computed from it 32.
 struct Tone {
     std::int16_t gain;  // a 126th, since what it multiplies is 126 times a grey level
     std::int32_t bias;  // and half a grey level, so that shifting down rounds

@@ -18,8 +18,8 @@ namespace {
 
 // Pixels are not gathered one by one (the gather instruction is slow, and slower still on processors patched against
 // its data leak): eight neighbours of an output row lie on a short line through the frame, so that a few windows of 16
-// bytes hold them all, and one byte shuffle a window picks them out. Two such strips fill a register. Where to read and
-// what to pick is worked out once for all frames of the clip.
+// bytes hold them all, and one byte shuffle per window picks them out. Two such strips fill a register. Where to read
+// and what to pick is worked out once for all frames of the clip.
 constexpr std::int64_t strip = 8;
 constexpr std::int64_t group = 2 * strip;
 constexpr std::int64_t chunk = 4 * group;

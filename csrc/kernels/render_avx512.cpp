@@ -49,7 +49,7 @@ Range range_of(std::int64_t a, std::int64_t b) { return {std::min(a, b), std::ma
 struct Group {
     __m512i fraction_x;  // of a pixel, in multiples of 2^-15
     __m512i fraction_y;
-    __m512i place;  // of each pixel and its right neighbour, a byte each: 32 times the window plus the byte in it
+    __m512i place;  // of each pixel and its right neighbour, one byte each: 32 times the window plus the byte in it
     std::int64_t lowest_x[2];
     std::int64_t lowest_y[2];
 };
@@ -163,7 +163,7 @@ struct Toning {
     __m512i gain, bias, shift;
 };
 
-// What to pick for a row of each strip, and how to weigh it: four bytes, or two words, a pixel.
+// What to pick for a row of each strip, and how to weigh it: four bytes, or two words, per pixel.
 struct Plan {
     __m512i place[2];
     __m512i columns[2];

@@ -21,7 +21,8 @@ Position split(std::int64_t coordinate, std::int64_t size) {
 }
 
 std::int32_t mix_columns(std::int32_t left, std::int32_t right, std::int32_t fraction) {
-    // At a quarter and three quarters the weight is a half more than a whole number; only the latter's would get odd.
+    // At a quarter and three quarters the weight is a half more than a whole number; only the latter's would become
+    // odd.
     const std::int32_t half = (1 << 14) - (fraction == 3 << 13 ? 1 : 0);
     const std::int32_t weight = (columns_total * fraction + half) >> 15;
     return left * (columns_total - weight) + right * weight;

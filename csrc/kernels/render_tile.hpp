@@ -1,5 +1,5 @@
-// One tile of the mosaic for all frames of a clip: the inner loop of `render`, once in plain C++, once for AVX2, once
-// for AVX-512.
+// One tile of the mosaic for all frames of a clip: the inner loop of `render`, once each in plain C++, for
+// AVX2 and for AVX-512.
 //
 // The arithmetic is in whole numbers with stated roundings, so it is the same on every path, and the same mirrored:
 //   coordinate  a row's start plus the way along it, each rounded to multiples of 2^-15 px (nothing is lost where the
@@ -7,7 +7,8 @@
 //   columns     (126 - r) p0 + r p1, r = round(126 f), a half to the even one: 126 times a grey level, f the fraction;
 //   rows, tone  (top (gain - g) + bottom g + bias) / 2^shift, rounded half up, g = round(gain f) half up; see `Tone`;
 //   result      clipped to 0..255.
-// Columns are so within 1/252 px of where they should be; all else together adds less than 2^-5 max(1, |gain|) levels.
+// Columns are thus within 1/252 px of where they should be; all else together adds less than 2^-5 max(1, |gain|)
+// levels.
 #pragma once
 
 #include <cstddef>

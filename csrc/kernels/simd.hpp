@@ -15,7 +15,7 @@
 #define MERTOOL_HAS_AVX512 0
 #endif
 
-// For code that is compiled once for each instruction set: it takes that of the function it is inlined into.
+// For code that is compiled once for each instruction set: it uses that of the function it is inlined into.
 #ifdef _MSC_VER
 #define MERTOOL_INLINE __forceinline
 #else

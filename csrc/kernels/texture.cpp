@@ -34,7 +34,7 @@ std::vector<double> fractions(std::int64_t length, double offset) {
 
 using Levels = std::array<double, 256>;
 
-// (1 - f) v + f v: v again, or a hair beside.
+// (1 - f) v + f v: v again, up to a rounding error.
 Levels blend(double f, const Levels& levels) {
     Levels blended;
     for (std::size_t k = 0; k < levels.size(); ++k) blended[k] = (1 - f) * levels[k] + f * levels[k];

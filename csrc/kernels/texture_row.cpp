@@ -127,7 +127,7 @@ MERTOOL_AVX2 MERTOOL_INLINE __m256i bright_lanes(const Sample& sample, const std
         bright = _mm256_or_si256(bright, flat);
         open = _mm256_andnot_si256(flat, open);
     }
-    auto undecided = static_cast<std::uint32_t>(_mm256_movemask_epi8(open));  // two bits a lane
+    auto undecided = static_cast<std::uint32_t>(_mm256_movemask_epi8(open));  // two bits per lane
     if (undecided != 0) {
         alignas(32) std::int16_t decided[lanes];
         _mm256_store_si256(reinterpret_cast<__m256i*>(decided), bright);

@@ -1,5 +1,5 @@
 // One row of codes: what the instruction sets compute each in their own way, to the same bytes. Grey levels come as 16
-// bits: they are widened once a clip, not once for each of the up to 64 times that a circle needs one.
+// bits: they are widened once per clip, not once for each of the up to 64 times that a circle needs one.
 #pragma once
 
 #include <cmath>
@@ -9,7 +9,7 @@
 
 namespace mertool {
 
-// A point of the circle, between four pixels or on one (then all four are it).
+// A point of the circle, between four pixels or on one (then all four are that one).
 struct Sample {
     bool exact;
     std::ptrdiff_t pixel[4];  // from the centre: upper left, upper right, lower left, lower right

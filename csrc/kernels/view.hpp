@@ -2,6 +2,7 @@
 // 2x3 transform [xx xy x0; yx yy y0] maps an output pixel (x, y) to the input point (xx x + xy y + x0, ...).
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 
@@ -22,6 +23,8 @@ struct FrameStack {
     std::ptrdiff_t frame_stride;
     std::ptrdiff_t row_stride;
 };
+
+using Transform = std::array<double, 6>;  // xx, xy, x0, yx, yy, y0
 
 // A contiguous (height, width, channels) picture; one channel is grey, three are blue, green, red.
 struct Picture {

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mertool.regions import face_frame
 
-from .people import Array
+from .subjects import Array
 
 
 @dataclass(frozen=True)

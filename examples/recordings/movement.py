@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from mertool.regions import FLIP68, compose, face_frame, invert
 
 from .conditions import DEFAULT, Conditions, blink_course, depth_map, drift, head_motion
-from .people import SHAPE, Array, Pull, Subject, inter_ocular
 from .plan import Move, Recording
+from .subjects import SHAPE, Array, Pull, Subject, inter_ocular
 
 # Which action units an emotion shows, with probability; the first is shown if none of them is drawn.
 PROTOTYPES = {
@@ -287,12 +287,12 @@ def action_units(recording: Recording) -> list[str]:
 
 
 def course_in_recording(move: Move, n_frames: int, rest: float) -> NDArray[np.float64]:
-    """(n_frames,) share of a move: 0 before its onset, and back to 0 behind its offset."""
+    """(n_frames,) share of a move: 0 before its onset, and back to 0 after its offset."""
     course = np.zeros(n_frames)
     span = move.offset - move.onset + 1
     course[move.onset : move.offset + 1] = time_course(span, move.apex - move.onset, rest)
-    behind = np.arange(1, n_frames - move.offset)
-    course[move.offset + 1 :] = course[move.offset] * ease(1 - behind / max(6, span // 2))
+    after = np.arange(1, n_frames - move.offset)
+    course[move.offset + 1 :] = course[move.offset] * ease(1 - after / max(6, span // 2))
     return course
 
 

@@ -50,7 +50,7 @@ class Recording:
         size: Width and height in pixels.
         colour: Whether a file has three channels or one.
         seed: What the recording's random generator starts from.
-        written: Indices of the frames that really lie on disk; None: all.
+        written: Indices of the frames that really are on disk; None: all.
     """
 
     subject: int
@@ -63,7 +63,7 @@ class Recording:
 
     @property
     def paths(self) -> list[str]:
-        """The files that lie on disk."""
+        """The files that are on disk."""
         return [self.files[k] for k in (range(len(self.files)) if self.written is None else self.written)]
 
 
@@ -104,9 +104,9 @@ class Plan:
         cells: Path of each annotation table -> the rows of its main sheet, header and preamble included; None is an
             empty cell, "" stands for action units.
         junk: Path -> content of files that a reader must not trip over.
-        strays: Clip folders on disk that no row names.
+        unannotated: Clip folders on disk that no row names.
         oddities: Every oddity planted, one line each.
-        people: What each subject is called, in the order of the subjects.
+        subjects: What each subject is called, in the order of the subjects.
     """
 
     layout: str
@@ -115,9 +115,9 @@ class Plan:
     tables: Callable[[Path, Sequence[Sequence[str]]], None]
     cells: dict[str, Rows]
     junk: dict[str, bytes]
-    strays: tuple[str, ...]
+    unannotated: tuple[str, ...]
     oddities: tuple[str, ...]
-    people: tuple[str, ...]
+    subjects: tuple[str, ...]
 
 
 @dataclass
@@ -132,7 +132,7 @@ class Draft:
     truths: list[Truth] = field(default_factory=list)
     books: list[Book] = field(default_factory=list)
     junk: dict[str, bytes] = field(default_factory=dict)
-    strays: list[str] = field(default_factory=list)
+    unannotated: list[str] = field(default_factory=list)
     oddities: list[str] = field(default_factory=list)
 
     def record(
@@ -157,7 +157,7 @@ class Draft:
         """Leave what file managers and Excel leave.
 
         Args:
-            lock: Tables that a lock file lies beside.
+            lock: Tables with a lock file beside them.
             finder: Folders with a .DS_Store.
             thumbs: Folder with a Thumbs.db.
             shortcut: Folder with a shortcut of Windows.
@@ -180,14 +180,14 @@ class Draft:
         if finder:
             self.oddities.append(f".DS_Store{' at several levels' if len(finder) > 1 else ''}")
 
-    def stray(self, folder: str) -> None:
+    def leave_unannotated(self, folder: str) -> None:
         """Note a clip folder that no row names."""
-        self.strays.append(folder)
+        self.unannotated.append(folder)
 
-    def done(self, people: Sequence[str]) -> Plan:
+    def done(self, subjects: Sequence[str]) -> Plan:
         """The plan, with the annotation in `books`."""
-        if self.strays:
-            self.oddities.append(f"clip folders without a row: {', '.join(self.strays)}")
+        if self.unannotated:
+            self.oddities.append(f"clip folders without a row: {', '.join(self.unannotated)}")
         odd = [f"{truth.dataset}/{truth.subject}/{truth.clip}: {truth.odd}" for truth in self.truths if truth.odd]
         books = tuple(self.books)
         return Plan(
@@ -197,9 +197,9 @@ class Draft:
             tables=lambda out, units: write_books(books, out, units),
             cells={book.path: fill(book.main, None) for book in books},
             junk=self.junk,
-            strays=tuple(self.strays),
+            unannotated=tuple(self.unannotated),
             oddities=(*self.oddities, *odd),
-            people=tuple(people),
+            subjects=tuple(subjects),
         )
 
 

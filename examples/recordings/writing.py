@@ -16,8 +16,8 @@ from mertool.workers import worker_pool
 from .conditions import DEFAULT, Conditions
 from .layouts import TITLES
 from .movement import action_units, render
-from .people import Subject
 from .plan import Plan, Recording
+from .subjects import Subject
 
 LINKS = 30000  # to one file; ext4 allows 65000, others fewer
 
@@ -80,15 +80,15 @@ def write_rest(
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     (out / "README.txt").write_text(
-        readme(plan, portraits or ["none"] * len(plan.people), conditions), encoding="utf-8"
+        readme(plan, portraits or ["none"] * len(plan.subjects), conditions), encoding="utf-8"
     )
     plan.tables(out, units)
 
 
 def readme(plan: Plan, portraits: Sequence[str], conditions: Conditions) -> str:
     """What these recordings are, what is odd about them, and from which portrait each subject comes."""
-    width = max(7, *(len(name) for name in plan.people))
-    count = f"{len(plan.recordings)} recordings of {len(plan.people)} subjects in the layout of {TITLES[plan.layout]}"
+    width = max(7, *(len(name) for name in plan.subjects))
+    count = f"{len(plan.recordings)} recordings of {len(plan.subjects)} subjects in the layout of {TITLES[plan.layout]}"
     about = (
         f"{count}, made by mertool's examples/make_recordings.py (seed {plan.recordings[0].seed[0]}) from still "
         f"portraits: smooth displacement fields move the skin as action units do, usually by {conditions.strength:g} "
@@ -109,7 +109,7 @@ def readme(plan: Plan, portraits: Sequence[str], conditions: Conditions) -> str:
         *(f"- {line}" for line in plan.oddities),
         "",
         f"{'subject':<{width}}  portrait",
-        *(f"{name:<{width}}  {portrait}" for name, portrait in zip(plan.people, portraits, strict=True)),
+        *(f"{name:<{width}}  {portrait}" for name, portrait in zip(plan.subjects, portraits, strict=True)),
     ]
     return "\n".join(lines) + "\n"
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import UsageError
+from ..settings import settings_table
 from .console import Command, check_png, progress_bar, remark
 from .options import (
     PATH,
@@ -22,16 +24,21 @@ from .options import (
     texture_options,
 )
 
+if TYPE_CHECKING:
+    from ..runs.config import RunConfig
+
 __all__ = ["cv"]
 
 
-@click.command(cls=Command, panels=panels_of("run", "resume", "fusing"))
+@click.command(cls=Command, panels=panels_of("output", "resume", "fusing"))
 @click.argument("packs", nargs=-1, type=PATH)
-@click.option("-o", "--output", "run", type=PATH, help="Run folder.  [default: runs/<packs>-<short settings>]")
+@click.option("-o", "--output", type=PATH, help="Run folder.  [default: runs/<packs>-<short settings>]")
 @protocol_options
-@click.option("--folds-file", type=PATH, help="Own folds: a run's folds.json, or a csv with the columns clip and fold.")
-@click.option("--fold", "chosen", type=click.IntRange(0), multiple=True, help="Only this fold, e.g. in an array job.")
-@click.option("--repeat", "chosen_repeats", type=click.IntRange(0), multiple=True, help="Only this repeat, from 0.")
+@click.option(
+    "--folds-file", type=PATH, help="Your folds: a run's folds.json, or a csv with the columns clip and fold."
+)
+@click.option("--fold", "only_folds", type=click.IntRange(0), multiple=True, help="Only this fold, as in an array job.")
+@click.option("--repeat", "only_repeats", type=click.IntRange(0), multiple=True, help="Only this repeat, from 0.")
 @click.option("--resume", is_flag=True, help="Continue the run, with its own settings.")
 @click.option(
     "--plan", is_flag=True, help="Only write the folds, and print one command per fold, for array jobs or GNU parallel."
@@ -51,17 +58,10 @@ __all__ = ["cv"]
 @quiet_option
 def cv(
     packs: tuple[Path, ...],
-    run: Path | None,
-    chosen: tuple[int, ...],
-    chosen_repeats: tuple[int, ...],
-    folds_file: Path | None,
-    resume: bool,
-    plan: bool,
+    output: Path | None,
     show_input: Path | None,
     fusing: bool,
-    jobs: int | None,
     quiet: bool,
-    init: Path | None,
     **given: Any,
 ) -> None:
     """Cross-validate: train and test one network per fold, and write a run folder.
@@ -79,90 +79,110 @@ def cv(
       mertool cv SAMM.npz --protocol loso --plan | parallel -j 4
     """
     check_png(show_input)
-    if show_input is not None and not fusing:
-        _draw_input(packs, show_input, quiet, given)
-        return
-    from ..report import load_run, render_text
-    from ..runs.execute import cross_validate, is_complete
-    from ..runs.start import begin, start_repeats
-    from ..workers import available_cores
-
     if fusing:
-        others: dict[str, object] = {
-            "--fold": chosen,
-            "--repeat": chosen_repeats,
-            "--folds-file": folds_file,
-            "--init": init,
-        }
-        others |= {"--plan": plan, "--jobs": jobs, "--show-input": show_input}
-        _fuse(packs, run, given, [name for name, said in others.items() if said], resume, quiet)
-        return
-    if plan and (chosen or chosen_repeats or jobs):
-        raise UsageError("--plan: trains nothing; leave out --fold, --repeat and --jobs")
-    said: list[str] = []
+        _fuse(packs, output, quiet, {"show_input": show_input, **given})
+    elif show_input is not None:
+        _draw_input(packs, show_input, quiet, _settings(given))
+    else:
+        _cross_validate(packs, output, quiet, given)
 
-    def note(text: str) -> None:
-        said.append(text)
-        remark(text, quiet)
 
-    folder, config = begin(
+def _settings(given: dict[str, Any]) -> dict[str, Any]:
+    """Those options that are settings."""
+    return {name: value for name, value in given.items() if name in settings_table()}
+
+
+def _cross_validate(packs: tuple[Path, ...], output: Path | None, quiet: bool, given: dict[str, Any]) -> None:
+    from ..runs.execute import cross_validate, default_jobs, is_complete
+    from ..runs.start import Request, start_or_resume, start_repeats
+
+    request = Request(
         "cv",
         packs,
-        run,
-        given,
-        note,
-        resume=resume,
-        init=init,
-        folds=chosen,
-        repeats=chosen_repeats,
-        folds_file=folds_file,
+        output,
+        _settings(given),
+        init=given["init"],
+        resume=given["resume"],
+        folds_file=given["folds_file"],
+        folds=given["only_folds"],
+        repeats=given["only_repeats"],
     )
-    repeats = start_repeats(folder, config, partial(remark, quiet=quiet), tuple(said))
-    if plan:
-        import shlex
+    if given["plan"] and (request.folds or request.repeats or given["jobs"]):
+        raise UsageError("--plan: trains nothing; leave out --fold, --repeat and --jobs")
+    known: list[str] = []
 
-        for number, (_, repeat) in enumerate(repeats):
-            which = ["--repeat", str(number)] if len(repeats) > 1 else []
-            for fold in range(repeat.settings.folds):
-                click.echo(shlex.join(["mertool", "cv", "-o", str(folder), "--resume", *which, "--fold", str(fold)]))
+    def note(text: str) -> None:
+        known.append(text)
+        remark(text, quiet)
+
+    folder, config = start_or_resume(request, note)
+    runs = start_repeats(folder, config, partial(remark, quiet=quiet), known)
+    if given["plan"]:
+        _print_plan(folder, runs)
         return
-    wanted = [repeats[number] for number in dict.fromkeys(chosen_repeats)] or repeats
-    at_once = jobs or max(1, min(available_cores() // config.settings.threads, config.settings.folds * len(wanted)))
+    chosen = [runs[number] for number in dict.fromkeys(request.repeats)] or runs
     with progress_bar("cv", quiet) as progress:
-        cross_validate(wanted, chosen or None, at_once, progress)
-    if all(is_complete(*repeat) for repeat in repeats):
-        click.echo(render_text([load_run(folder)]).rstrip("\n"))
+        cross_validate(chosen, request.folds or None, given["jobs"] or default_jobs(config, len(chosen)), progress)
+    if all(is_complete(*run) for run in runs):
+        _print_report(folder)
     else:
-        done = [("repeat", chosen_repeats), ("fold", chosen)]
+        done = [("repeat", request.repeats), ("fold", request.folds)]
         what = ", ".join(f"{name} {', '.join(map(str, numbers))}" for name, numbers in done if numbers)
         remark(f"{folder}: {what} done; others are still to do", quiet)
 
 
-def _fuse(
-    runs: tuple[Path, ...], output: Path | None, given: dict[str, Any], unfit: Sequence[str], resume: bool, quiet: bool
-) -> None:
-    from ..report import load_run, render_text
+def _print_plan(folder: Path, runs: Sequence[tuple[Path, RunConfig]]) -> None:
+    """One command per fold of a run and of its repeats."""
+    for number, (_, config) in enumerate(runs):
+        words = ["mertool", "cv", "-o", str(folder), "--resume"]
+        if len(runs) > 1:
+            words += ["--repeat", str(number)]
+        for fold in range(config.settings.folds):
+            click.echo(shlex.join([*words, "--fold", str(fold)]))
+
+
+def _print_report(folder: Path) -> None:
+    from ..report.formats import render_text
+    from ..runs.finished import load_run
+
+    click.echo(render_text([load_run(folder)]).rstrip("\n"))
+
+
+# Options of `cv` that --fuse has no use for: name -> option.
+_NOT_FUSING = {
+    "only_folds": "--fold",
+    "only_repeats": "--repeat",
+    "folds_file": "--folds-file",
+    "init": "--init",
+    "plan": "--plan",
+    "jobs": "--jobs",
+    "show_input": "--show-input",
+}
+
+
+def _fuse(runs: tuple[Path, ...], output: Path | None, quiet: bool, given: dict[str, Any]) -> None:
     from ..runs.execute import cross_validate
     from ..runs.methods import method_named
-    from ..runs.methods.fusion import begin_fusion, default_fusion
     from ..runs.methods.options import reject_irrelevant
+    from ..runs.start_fusion import default_fusion_folder, start_fusion
 
+    unfit = [option for name, option in _NOT_FUSING.items() if given[name]]
     if unfit:
         raise UsageError(f"{', '.join(unfit)}: --fuse trains nothing; leave it out")
-    said = {name: value for name, value in given.items() if value is not None}
-    reject_irrelevant(method_named("fusion"), said)
-    weights = said.get("fuse_weights", "equal")
-    folder = output or default_fusion(runs, weights)
-    config, remarks = begin_fusion(runs, folder, weights, join=resume)
+    chosen = {name: value for name, value in _settings(given).items() if value is not None}
+    reject_irrelevant(method_named("fusion"), chosen)
+    weights = chosen.get("fuse_weights", "equal")
+    folder = output or default_fusion_folder(runs, weights)
+    config, remarks = start_fusion(runs, folder, weights, join=given["resume"])
     for text in remarks:
         remark(text, quiet)
     with progress_bar("fuse", quiet) as progress:
         cross_validate([(folder, config)], None, 1, progress)
-    click.echo(render_text([load_run(folder)]).rstrip("\n"))
+    _print_report(folder)
 
 
 def _draw_input(packs: tuple[Path, ...], path: Path, quiet: bool, given: dict[str, Any]) -> None:
-    from ..network.inputs import load_samples
+    from ..inputs.samples import load_samples
     from ..pack import load_pack
     from ..report.drawing import input_sheet
     from ..runs.config import class_set_of

@@ -2,40 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..clips import OK, subject_key
+from ..clips import subject_key
 from ..errors import UsageError
+from ..extraction.options import ALIGNMENTS, APEXES, ExtractOptions
 from .console import Command, check_png, progress_bar, remark
 from .options import PATH, jobs_option, quiet_option
+
+if TYPE_CHECKING:
+    from ..datasets import Annotations
+    from ..extraction.extract import Extraction
 
 __all__ = ["extract"]
 
 _PANELS = {
-    "Most used": ("output", "dataset", "sheet", "verify", "layout"),
+    "Most used": ("output", "dataset", "sheet", "verify", "describe"),
     "Frames": ("size", "align", "aligned", "sequence", "apex", "jitter", "jitter_seed", "landmarks"),
 }
 
 
-def _print_layout(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+def _print_description(ctx: click.Context, _parameter: click.Parameter, value: str | None) -> None:
     if value is None or ctx.resilient_parsing:
         return
-    from ..datasets import describe_layout
+    from ..datasets import describe_dataset
 
-    click.echo(describe_layout(value))
+    click.echo(describe_dataset(value))
     ctx.exit()
 
 
 @click.command(cls=Command, panels=_PANELS)
 @click.argument("source", type=PATH)
 @click.option(
-    "--layout",
+    "--describe",
     metavar="NAME",
     expose_value=False,
     is_eager=True,
-    callback=_print_layout,
+    callback=_print_description,
     help="Show the folders and table columns that a data set's reader looks for, and exit.",
 )
 @click.option(
@@ -44,7 +51,7 @@ def _print_layout(ctx: click.Context, _parameter: click.Parameter, value: str | 
 @click.option(
     "--dataset",
     metavar="NAME",
-    help="Data set, where its folder could be several, or a part of one: samm, samm-lv, casme2, smic(-hs, -vis, -nir), "
+    help="Data set, if its folder could be several, or a part of one: samm, samm-lv, casme2, smic(-hs, -vis, -nir), "
     "smic-e(-hs, -vis, -nir), ckplus, mmew(-macro), casme, casme-squared(-macro), casme3, 4dme, manifest.",
 )
 @click.option("--verify", is_flag=True, help="Compare the folder with what the data set should hold; extract nothing.")
@@ -55,7 +62,7 @@ def _print_layout(ctx: click.Context, _parameter: click.Parameter, value: str | 
 )
 @click.option(
     "--align",
-    type=click.Choice(["stabilised", "clip", "frame"]),
+    type=click.Choice(ALIGNMENTS),
     help="The onset's landmarks, with the head's motion taken out of each further frame; one alignment per clip; or "
     "each frame by its own landmarks (which jitter more than a micro-expression moves).  [default: stabilised; with "
     "--aligned clip]",
@@ -64,11 +71,11 @@ def _print_layout(ctx: click.Context, _parameter: click.Parameter, value: str | 
 @click.option("--sequence", type=click.IntRange(2, 1000), help="Also store this many frames from onset to offset.")
 @click.option(
     "--apex",
-    type=click.Choice(["table", "middle", "difference"]),
+    type=click.Choice(APEXES),
     default="table",
     show_default=True,
     help="Apex as annotated (the middle of onset..offset where it is not), always the middle, or the frame that has "
-    "moved most against the onset.",
+    "moved most since the onset.",
 )
 @click.option(
     "--jitter",
@@ -85,26 +92,7 @@ def _print_layout(ctx: click.Context, _parameter: click.Parameter, value: str | 
 @click.option("--strict", is_flag=True, help="Exit with 1 if any clip is left out.")
 @jobs_option("Clips")
 @quiet_option
-def extract(
-    source: Path,
-    output: Path | None,
-    dataset: str | None,
-    verify: bool,
-    as_json: bool,
-    landmarks: Path | None,
-    size: int,
-    align: str | None,
-    aligned: bool,
-    sequence: int | None,
-    apex: str,
-    jitter: int,
-    jitter_seed: int | None,
-    sheet: Path | None,
-    overwrite: bool,
-    strict: bool,
-    jobs: int | None,
-    quiet: bool,
-) -> None:
+def extract(**given: Any) -> None:
     """Turn a folder of recordings into a pack of aligned key frames.
 
     SOURCE is the folder of a data set (SAMM, SAMM Long Videos, CASME, CASME II, CAS(ME)^2, CAS(ME)^3, SMIC, SMIC-E,
@@ -114,101 +102,164 @@ def extract(
     \b
     Example:
       mertool extract SAMM/ --sheet SAMM.png
-      mertool extract --layout casme2
+      mertool extract --describe casme2
     """
-    from ..datasets import read_clips
-
-    if verify:
-        if output or sheet or sequence or overwrite or apex != "table" or jitter:
-            raise UsageError(
-                "--verify: extracts nothing; leave out -o, --sheet, --sequence, --apex, --jitter and --overwrite"
-            )
-        _verify(source, dataset, as_json)
+    request = _Request(**given)
+    request.check()
+    if request.verify:
+        _verify(request)
         return
-    if as_json:
-        raise UsageError("--json: goes with --verify")
-    if jitter_seed is not None and not jitter:
-        raise UsageError("--jitter-seed: goes with --jitter FRAMES")
-    check_png(sheet)
-    model = None
-    if aligned:
-        if landmarks is not None:
-            raise UsageError("--landmarks: --aligned takes pictures as they are and looks for no landmarks")
-        if align == "frame":
-            raise UsageError("--align frame: aligns by landmarks, which --aligned does not look for")
-    else:
-        from ..extraction.faces import FaceFinder, find_landmark_model
-
-        model = find_landmark_model(landmarks)
-        FaceFinder(model)  # a wrong file is refused before any work
-    annotations = read_clips(source, dataset=dataset, apex=apex)
-    for note in annotations.notes:
-        remark(note, quiet)
-
-    from ..datasets.annotations import BY_APEX
-    from ..datasets.key_frames import BY_JITTER, jitter_remark
-    from ..extraction.extract import extract as run
-    from ..workers import available_cores
-
-    given = source if source.name not in ("", "..") else source.resolve()  # the name as given, also that of a link
-    jittered = f"-jitter{jitter}" + (f"-seed{jitter_seed}" if jitter_seed else "") if jitter else ""
-    target = output or Path(f"{given.name if source.is_dir() else given.stem}{jittered}.npz")
-    if target.suffix != ".npz":
-        raise UsageError(f"-o: a pack's name ends in .npz, got {target.name!r}")
-    with progress_bar("extract", quiet) as progress:
-        done = run(
-            annotations,
-            target,
-            size=size,
-            align=align,
-            aligned=aligned,
-            sequence=sequence or 0,
-            apex=apex,
-            jitter=jitter,
-            jitter_seed=jitter_seed or 0,
-            landmarks=model,
-            jobs=jobs or available_cores(),
-            overwrite=overwrite,
-            progress=progress,
-        )
-    for row in done.rows:
-        # What --apex and --jitter chose is no news of a single clip.
-        parts = row["detail"].split("; ")
-        if row["status"] == OK:
-            parts = [part for part in parts if BY_APEX not in part and BY_JITTER not in part]
-        if any(parts):
-            remark(f"{row['subject']}/{row['clip']}: {row['status']}: {'; '.join(parts)}", quiet)
-    if apex != "table":
-        remark(f"--apex {apex}: the apex of each clip stands in {target.with_suffix('.clips.csv')}", quiet)
-    if jitter:
-        said = jitter_remark(done.rows, jitter, jitter_seed or 0)
-        remark(f"{said}; each clip's moves stand in {target.with_suffix('.clips.csv')}", quiet)
-    state = "" if done.fresh else " (unchanged, nothing to do; --overwrite makes it again)"
-    people = len(set(map(subject_key, done.pack.dataset, done.pack.subject)))
-    remark(f"{target}: {len(done.pack.ids)} of {len(done.rows)} clips, {people} subjects{state}", quiet)
-    if sheet is not None:
+    model = None if request.aligned else _landmark_model(request.landmarks)
+    annotations = _read_annotations(request)
+    output = request.pack_path()
+    extraction = _make_pack(request, annotations, output, model)
+    _tell_outcome(request, extraction)
+    if request.sheet is not None:
         from ..report.drawing import contact_sheet
 
-        for path in contact_sheet(done.pack, sheet):
-            remark(f"contact sheet: {path}", quiet)
-    if done.failed:
-        click.echo(
-            f"mertool: {done.failed} of {len(done.rows)} clips left out; see {target.with_suffix('.clips.csv')}",
-            err=True,
-        )
-        if strict:
+        for path in contact_sheet(extraction.pack, request.sheet):
+            remark(f"contact sheet: {path}", request.quiet)
+    if extraction.failed:
+        from ..extraction.clip_rows import clips_csv
+
+        n, table = len(extraction.rows), clips_csv(output)
+        click.echo(f"mertool: {extraction.failed} of {n} clips left out; see {table}", err=True)
+        if request.strict:
             raise SystemExit(1)
 
 
-def _verify(source: Path, dataset: str | None, as_json: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What was asked for: the argument and every option, under its name."""
+
+    source: Path
+    output: Path | None
+    dataset: str | None
+    verify: bool
+    as_json: bool
+    landmarks: Path | None
+    size: int
+    align: str | None
+    aligned: bool
+    sequence: int | None
+    apex: str
+    jitter: int
+    jitter_seed: int | None
+    sheet: Path | None
+    overwrite: bool
+    strict: bool
+    jobs: int | None
+    quiet: bool
+
+    def check(self) -> None:
+        """Refuse options that do not go together."""
+        if self.verify:
+            if self.output or self.sheet or self.sequence or self.overwrite or self.apex != "table" or self.jitter:
+                raise UsageError(
+                    "--verify: extracts nothing; leave out -o, --sheet, --sequence, --apex, --jitter and --overwrite"
+                )
+            return
+        if self.as_json:
+            raise UsageError("--json: goes with --verify")
+        if self.jitter_seed is not None and not self.jitter:
+            raise UsageError("--jitter-seed: goes with --jitter FRAMES")
+        check_png(self.sheet)
+        if self.aligned and self.landmarks is not None:
+            raise UsageError("--landmarks: --aligned takes pictures as they are and looks for no landmarks")
+        if self.aligned and self.align == "frame":
+            raise UsageError("--align frame: aligns by landmarks, which --aligned does not look for")
+
+    def options(self) -> ExtractOptions:
+        """Those that decide the content of the pack."""
+        return ExtractOptions(
+            size=self.size,
+            align=self.align or "",
+            aligned=self.aligned,
+            sequence=self.sequence or 0,
+            apex=self.apex,
+            jitter=self.jitter,
+            jitter_seed=self.jitter_seed or 0,
+        )
+
+    def pack_path(self) -> Path:
+        """Where the pack goes; by default in this folder, under the name of the source as given, also of a link."""
+        path = self.output
+        if path is None:
+            source = self.source if self.source.name not in ("", "..") else self.source.resolve()
+            name = source.name if self.source.is_dir() else source.stem
+            if self.jitter:
+                name += f"-jitter{self.jitter}"
+            if self.jitter and self.jitter_seed:
+                name += f"-seed{self.jitter_seed}"
+            path = Path(f"{name}.npz")
+        if path.suffix != ".npz":
+            raise UsageError(f"-o: a pack's name ends in .npz, got {path.name!r}")
+        return path
+
+
+def _landmark_model(path: Path | None) -> Path:
+    """The 68-point model; a wrong file is refused before any work."""
+    from ..extraction.faces import FaceFinder, find_landmark_model
+
+    model = find_landmark_model(path)
+    FaceFinder(model)
+    return model
+
+
+def _read_annotations(request: _Request) -> Annotations:
+    from ..datasets import read_clips
+
+    annotations = read_clips(request.source, dataset=request.dataset, apex=request.apex)
+    for note in annotations.notes:
+        remark(note, request.quiet)
+    return annotations
+
+
+def _make_pack(request: _Request, annotations: Annotations, output: Path, model: Path | None) -> Extraction:
+    from ..extraction.extract import extract as make_pack
+    from ..workers import available_cores
+
+    with progress_bar("extract", request.quiet) as progress:
+        return make_pack(
+            annotations,
+            output,
+            request.options(),
+            landmarks=model,
+            jobs=request.jobs or available_cores(),
+            overwrite=request.overwrite,
+            progress=progress,
+        )
+
+
+def _tell_outcome(request: _Request, extraction: Extraction) -> None:
+    """What became of the clips, on stderr."""
+    from ..datasets.jitter import jitter_summary
+    from ..extraction.clip_rows import clips_csv, news
+
+    pack, rows, quiet = extraction.pack, extraction.rows, request.quiet
+    for row in rows:
+        text = news(row)
+        if text:
+            remark(f"{row['subject']}/{row['clip']}: {row['status']}: {text}", quiet)
+    if request.apex != "table":
+        remark(f"--apex {request.apex}: the apex of each clip is in {clips_csv(pack.path)}", quiet)
+    if request.jitter:
+        summary = jitter_summary(rows, request.jitter, request.jitter_seed or 0)
+        remark(f"{summary}; each clip's moves are in {clips_csv(pack.path)}", quiet)
+    n_subjects = len(set(map(subject_key, pack.dataset, pack.subject)))
+    state = "" if extraction.fresh else " (unchanged, nothing to do; --overwrite makes it again)"
+    remark(f"{pack.path}: {len(pack.ids)} of {len(rows)} clips, {n_subjects} subjects{state}", quiet)
+
+
+def _verify(request: _Request) -> None:
     from ..datasets.verify import verify
 
-    found = verify(source, dataset)
-    if as_json:
+    verification = verify(request.source, request.dataset)
+    if request.as_json:
         import json
 
-        click.echo(json.dumps(found.as_dict(), indent=1, ensure_ascii=False))
+        click.echo(json.dumps(verification.as_dict(), indent=1, ensure_ascii=False))
     else:
-        click.echo("\n".join(found.lines()))
-    if not found.complete:
+        click.echo("\n".join(verification.lines()))
+    if not verification.complete:
         raise SystemExit(1)

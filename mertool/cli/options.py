@@ -8,8 +8,10 @@ from typing import Any
 
 import click
 
+from ..declarations import Panel, option_name
+from ..recipes import RECIPES
 from ..runs.methods import OFFERED
-from ..settings import RECIPES, Settings, choices_of, option_name, settings_table
+from ..settings import Settings, choices_of, settings_table
 
 __all__ = [
     "PATH",
@@ -44,7 +46,7 @@ def jobs_option(what: str) -> Callable[[Callable[..., None]], Callable[..., None
 def _default(name: str) -> str:
     """`[default: 30; paper 100]`"""
     declared = settings_table()[name]
-    if name in ("device", "precision"):
+    if declared.auto:
         return "  [default: auto]"
     if declared.usual is not None:
         return f"  [default: {declared.usual}]"
@@ -57,50 +59,41 @@ def _shown(value: Any) -> str:
     return ("off", "on")[value] if isinstance(value, bool) else str(value)
 
 
-def setting_option(name: str) -> Option:
+def _setting_option(name: str) -> Option:
     """The option of one field of Settings, made from its declaration; None when it was not given."""
     declared = settings_table()[name]
     kind = type(getattr(_DEFAULTS, name))
     flag, help = option_name(name), declared.help + _default(name)
     if kind is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", name, default=None, help=help)
-    choices = [str(value) for value in _CHOSEN.get(name, choices_of(name))]
-    of = click.Choice(choices) if choices else kind
-    return click.option(flag, name, type=of, help=help, metavar=declared.metavar)
+    choices = _offered(name)
+    if not choices:
+        return click.option(flag, name, type=kind, help=help, metavar=declared.metavar)
+
+    def as_declared(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Any:
+        return None if value is None else kind(value)  # click gives its choices as text
+
+    return click.option(flag, name, type=click.Choice(choices), callback=as_declared, help=help)
 
 
-# What the command line offers where that is not what a field may hold.
-_CHOSEN = {
-    "protocol": ("stratified", "group", "loso", "leave-dataset-out"),  # "file" is --folds-file
-    "method": OFFERED,
-    "device": ("auto", "cpu", "cuda", "mps"),
-    "precision": ("auto", "fp32", "bf16"),
-}
+def _offered(name: str) -> list[str]:
+    """The choices that the option of a field offers; empty for one of any text or number."""
+    if name == "method":  # its choices are in a registry, not in its type
+        return list(OFFERED)
+    declared = settings_table()[name]
+    choices = [str(value) for value in choices_of(name) if value not in declared.own_choices]
+    return ["auto", *choices] if declared.auto else choices
 
 
-def _options(*panels: str, group: str | None = None) -> list[Option]:
+def _options(*panels: Panel, cv_only: bool = False) -> list[Option]:
+    """The options of all fields below these headings that both `train` and `cv` have, or that only `cv` has."""
     return [
-        setting_option(name)
+        _setting_option(name)
         for name, declared in settings_table().items()
-        if declared.panel in panels and group in (None, declared.group)
+        if declared.panel in panels and declared.cv_only == cv_only and name != "region"  # which --face and --roi set
     ]
 
 
-def _network() -> list[Option]:
-    """Input, network, training and arithmetic: all that `train` and `cv` share."""
-    return [
-        click.option("--face", "region", flag_value="face", help="The whole face as input.  [default]"),
-        click.option("--roi", "region", flag_value="roi", help="The fifteen regions of interest as a 3 x 5 mosaic."),
-        click.option("--init", type=PATH, help="Begin with the weights of this run of 'mertool train' (fine-tuning)."),
-        *(option for name in _INPUT for option in [setting_option(name)]),
-        *_options("Network", "Training", "Augmentation"),
-        setting_option("select"),
-        setting_option("seed"),
-        *_options("Running"),
-    ]
-
-
-_INPUT = ("classes", "frames", "tile", "face_size")
 _MOST_USED = ("region", "frames", "abn", "arcface", "init", "classes", "protocol", "method", "recipe", "epochs")
 
 
@@ -114,25 +107,30 @@ def panels_of(*first: str) -> dict[str, tuple[str, ...]]:
     for name, declared in settings_table().items():
         if declared.panel and name not in panels["Most used"]:
             panels.setdefault(declared.panel, []).append(name)
-    panels["Protocol"] += ["folds_file", "chosen", "chosen_repeats"]
+    panels["Protocol"] += ["folds_file", "only_folds", "only_repeats"]
     panels["Running"] += ["jobs", "plan", "show_input", "quiet", "help"]
     return {heading: tuple(names) for heading, names in panels.items()}
 
 
 def network_options(command: Callable[..., None]) -> Callable[..., None]:
     """Input, network, training and arithmetic: all that `train` and `cv` share."""
-    return _with(_network(), command)
+    options = [
+        click.option("--face", "region", flag_value="face", help="The whole face as input.  [default]"),
+        click.option("--roi", "region", flag_value="roi", help="The fifteen regions of interest as a 3 x 5 mosaic."),
+        click.option("--init", type=PATH, help="Start from the weights of this run of 'mertool train' (fine-tuning)."),
+        *_options("Input", "Network", "Training", "Augmentation", "Protocol", "Running"),
+    ]
+    return _with(options, command)
 
 
 def protocol_options(command: Callable[..., None]) -> Callable[..., None]:
     """Folds and repeats."""
-    names = ("protocol", "folds", "split_seed", "repeats", "new_splits")
-    return _with([setting_option(name) for name in names], command)
+    return _with(_options("Protocol", cv_only=True), command)
 
 
 def texture_options(command: Callable[..., None]) -> Callable[..., None]:
     """Other methods than the network."""
-    return _with([setting_option("method"), *_options("Texture features")], command)
+    return _with([*_options("Input", cv_only=True), *_options("Texture features")], command)
 
 
 def fusion_options(command: Callable[..., None]) -> Callable[..., None]:

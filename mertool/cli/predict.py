@@ -26,7 +26,7 @@ def predict(run: Path, pack: Path, output: Path | None, device: str, quiet: bool
       mertool predict runs/SAMM-roi-3f-abn mine.npz > mine.csv
     """
     from ..files import write_text
-    from ..network.training import choose_device
+    from ..network.device import choose_device
     from ..pack import load_pack
     from ..runs.predict import predict_pack
 

@@ -1,4 +1,4 @@
-"""`mertool report`: what finished runs are worth."""
+"""`mertool report`: results of finished runs."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["report"]
 @click.argument("runs", nargs=-1, type=PATH)
 @click.option(
     "--format",
-    "style",
+    "output_format",
     type=click.Choice(["text", "md", "latex", "csv", "json", "html", "megc"]),
     default="text",
     show_default=True,
-    help="latex: booktabs; csv: one line per run; html: one file with charts, pictures and audit; megc: the log of "
-    "MEGC2019, of one run.",
+    help="latex: booktabs tables; csv: one line per run; html: one file with charts, pictures and audit; megc: the log "
+    "of MEGC2019 for one run.",
 )
 @click.option("-o", "--output", type=PATH, help="Folder for the report.  [default: standard output]")
 @click.option(
@@ -35,44 +35,44 @@ __all__ = ["report"]
     "their faces); attention is drawn over a line drawing.",
 )
 @click.option(
-    "--layout",
+    "--tables",
     type=click.Choice(["paper"]),
     help="paper: the paper's Tables 5 and 6, filled with these runs, beside the paper's own figures.",
 )
-@click.option("--command", "command_line", is_flag=True, help="Print the command that makes each run again.")
-@click.option("--audit", is_flag=True, help="Check runs for leaks and for changes since; exit with 1 if a check fails.")
-@click.option("--maps", type=PATH, help="Also draw the attention maps of one run to this .png (needs its pack).")
+@click.option("--command", "command_line", is_flag=True, help="Print the command that reproduces each run.")
+@click.option("--audit", is_flag=True, help="Check runs for leaks and later changes; exit with 1 if a check fails.")
+@click.option("--maps", type=PATH, help="Also draw the attention maps of one run to this .png file (needs its pack).")
 @quiet_option
 def report(
     runs: tuple[Path, ...],
-    style: str,
+    output_format: str,
     output: Path | None,
     no_faces: bool,
-    layout: str | None,
+    tables: str | None,
     command_line: bool,
     audit: bool,
     maps: Path | None,
     quiet: bool,
 ) -> None:
-    """Print results of finished runs: accuracies with intervals, baselines, confusion, and what they are worth.
+    """Print the results of finished runs: accuracies with intervals, baselines, confusion matrices and comparisons.
 
-    RUNS are folders of 'mertool cv'; without any, the newest one below ./runs.
+    RUNS are folders of 'mertool cv'; without any, the newest one below ./runs is reported.
 
     \b
     Example:
       mertool report runs/* --format md > results.md
       mertool report runs/* --format html -o report
-      mertool report runs/* --layout paper
+      mertool report runs/* --tables paper
       mertool report --audit runs/SAMM-roi-3f-abn
     """
     given = {
         "--command": command_line,
         "--audit": audit,
-        "--layout": layout is not None,
+        "--tables": tables is not None,
         "--maps": maps is not None,
         "--no-faces": no_faces,
         "-o": output is not None,
-        f"--format {style}": style != "text",
+        f"--format {output_format}": output_format != "text",
     }
 
     def alone(option: str, does: str, *beside: str) -> None:
@@ -83,32 +83,32 @@ def report(
     alone("--command", "prints a command and nothing else")
     alone("--audit", "prints text or json and nothing else", "--format json")
     formats = [f"--format {name}" for name in ("text", "md", "latex", "csv", "json", "html")]
-    alone("--layout", "prints tables", "-o", "--no-faces", *formats)
-    if no_faces and style != "html":
-        raise UsageError("--no-faces: goes with --format html")
-    for option, wanted in (("--maps", maps is not None), ("--format megc", style == "megc")):
+    alone("--tables", "prints tables", "-o", "--no-faces", *formats)
+    if no_faces and output_format != "html":
+        raise UsageError("--no-faces: only works with --format html")
+    for option, wanted in (("--maps", maps is not None), ("--format megc", output_format == "megc")):
         if wanted and len(runs) > 1:
             raise UsageError(f"{option}: takes one run, got {len(runs)}")
     check_png(maps)
     folders = list(runs)
     if not folders:
-        from ..report import find_newest_run
+        from ..runs.finished import find_newest_run
 
         folders = [find_newest_run(Path())]
         remark(f"report of {folders[0]}", quiet)
     if command_line:
         _print_commands(folders, quiet)
     elif audit:
-        _audit(folders, style, quiet)
+        _audit(folders, output_format, quiet)
     else:
-        _report(folders, style, output, layout, not no_faces, maps, quiet)
+        _report(folders, output_format, output, tables, not no_faces, maps, quiet)
 
 
 def _report(
     folders: list[Path],
-    style: str,
+    output_format: str,
     output: Path | None,
-    layout: str | None,
+    tables: str | None,
     faces: bool,
     maps: Path | None,
     quiet: bool,
@@ -116,7 +116,7 @@ def _report(
     from ..files import check_writable, make_folder, write_text
     from ..report.build import compose, file_name, load_runs, paper_remarks
 
-    path = None if output is None else output / file_name(style, layout)
+    path = None if output is None else output / file_name(output_format, tables)
     if path is not None:
         make_folder(path.parent)
     for target in (path, maps):
@@ -126,12 +126,12 @@ def _report(
     _print_failures(failures)
     if not loaded:
         raise SystemExit(1)
-    for text in paper_remarks(loaded, style) if layout else []:
+    for text in paper_remarks(loaded, output_format) if tables else []:
         remark(text, quiet)
-    with progress_bar("report", quiet or style != "html") as progress:
-        text = compose(loaded, style, layout, faces, progress)
+    with progress_bar("report", quiet or output_format != "html") as progress:
+        text = compose(loaded, output_format, tables, faces, progress)
     if path is None:
-        if style == "json" and not _prints(text):  # escapes that a reader of JSON understands
+        if output_format == "json" and not _printable(text):  # JSON has escapes for what the terminal cannot show
             import json
 
             text = json.dumps(json.loads(text), indent=1)
@@ -148,7 +148,7 @@ def _report(
         raise SystemExit(1)
 
 
-def _prints(text: str) -> bool:
+def _printable(text: str) -> bool:
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
@@ -163,7 +163,8 @@ def _print_failures(failures: Sequence[MertoolError]) -> None:
 
 def _print_commands(runs: list[Path], quiet: bool) -> None:
     from ..report.build import read_each
-    from ..runs.config import RunConfig, command_of
+    from ..runs.config import RunConfig
+    from ..runs.reproduce import command_of
 
     found, failures = read_each(runs, lambda run: command_of(run, RunConfig.read(run)), partial(remark, quiet=quiet))
     for command in found.values():
@@ -173,13 +174,13 @@ def _print_commands(runs: list[Path], quiet: bool) -> None:
         raise SystemExit(1)
 
 
-def _audit(runs: list[Path], style: str, quiet: bool) -> None:
-    from ..report.build import audit_repeats, read_each
-    from ..runs.audit import FAIL
+def _audit(runs: list[Path], output_format: str, quiet: bool) -> None:
+    from ..report.build import read_each
+    from ..runs.audit import FAIL, audit_repeats
 
     audited, failures = read_each(runs, audit_repeats, partial(remark, quiet=quiet))
     found = {place: checks for places in audited.values() for place, checks in places.items()}
-    if style == "json":
+    if output_format == "json":
         import json
 
         plain = {name: [check._asdict() for check in checks] for name, checks in found.items()}

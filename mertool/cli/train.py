@@ -14,14 +14,14 @@ from .options import PATH, network_options, panels_of, quiet_option
 __all__ = ["train"]
 
 
-@click.command(cls=Command, panels=panels_of("run", "resume"))
+@click.command(cls=Command, panels=panels_of("output", "resume"))
 @click.argument("packs", nargs=-1, type=PATH)
-@click.option("-o", "--output", "run", type=PATH, help="Run folder.  [default: runs/train-<packs>-<short settings>]")
+@click.option("-o", "--output", type=PATH, help="Run folder.  [default: runs/train-<packs>-<short settings>]")
 @click.option("--resume", is_flag=True, help="Continue the run, with its own settings.")
 @network_options
 @quiet_option
 def train(
-    packs: tuple[Path, ...], run: Path | None, resume: bool, quiet: bool, init: Path | None, **given: Any
+    packs: tuple[Path, ...], output: Path | None, resume: bool, quiet: bool, init: Path | None, **given: Any
 ) -> None:
     """Train one network on all clips of the packs, to predict with or to fine-tune from.
 
@@ -31,9 +31,10 @@ def train(
       mertool cv SAMM.npz --roi --abn --init ckplus
     """
     from ..runs.execute import train_run, training_summary
-    from ..runs.start import begin
+    from ..runs.start import Request, start_or_resume
 
-    folder, config = begin("train", packs, run, given, partial(remark, quiet=quiet), resume=resume, init=init)
+    request = Request("train", packs, output, given, init=init, resume=resume)
+    folder, config = start_or_resume(request, partial(remark, quiet=quiet))
     with progress_bar("train", quiet) as progress:
         train_run(folder, config, progress)
     remark(f"{folder}: {training_summary(folder, config)}", quiet)

@@ -1,19 +1,20 @@
-"""Data sets: a folder with its annotation, or a manifest csv, to `Clip`s.
+"""Data sets: from a folder with its annotation, or a manifest csv, to `Clip`s.
 
-One module per data set in `readers`, each with a `READER`; `READERS` lists them.
+There is one module per data set in `readers`, each with a `READER`; `READERS` lists them.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import difflib
 import os
 import re
+from dataclasses import replace
 from pathlib import Path
 
-from ..clips import OK
-from ..errors import DataError, FileError, UsageError
-from .annotations import Annotations, middle_of, with_apex
+from ..clips import OK, Clip
+from ..errors import AnnotationError, FileError, UsageError
+from .annotations import Annotations
+from .key_frames import middle_of, with_apex
 from .reader import Reader
 from .readers import (
     casme,
@@ -29,9 +30,9 @@ from .readers import (
     smic,
     smic_e,
 )
-from .survey import Survey, survey
+from .survey import Survey, survey_folder
 
-__all__ = ["READERS", "Annotations", "describe_layout", "read_clips"]
+__all__ = ["READERS", "Annotations", "describe_dataset", "read_clips"]
 
 READERS: dict[str, Reader] = {
     module.READER.name: module.READER
@@ -60,29 +61,25 @@ def read_clips(path: Path, *, dataset: str | None = None, apex: str = "table") -
         path: A data set's folder, or a .csv manifest.
         dataset: Name of the data set or of a part of one, e.g. "samm", "smic-vis" or "manifest"; recognised from the
             folder's content if None.
-        apex: "table", or "middle": of onset..offset, whatever the table says.
+        apex: "table"; "middle" of onset..offset, whatever the table says; or "difference", which is found later, when
+            the pictures are read.
 
     Raises:
         UsageError: An unknown data set, or one that does not fit the kind of path.
         FileError: Something is missing or cannot be read.
-        DataError: The annotation cannot be used, or no data set or several are recognised.
+        AnnotationError: The annotation cannot be used, or no data set or several are recognised.
     """
-    found = _read(path, dataset)
-    if apex != "table":
-        found = dataclasses.replace(found, notes=tuple(note for note in found.notes if note != smic.NO_APEX))
+    annotations = _read(path, dataset)
+    if apex == "table":
+        return annotations
+    annotations = replace(annotations, middle_is_apex=False)  # `apex` says what is used
     if apex == "middle":
-        clips = tuple(
-            with_apex(clip, middle_of(clip.onset, max(clip.sequence.numbers, default=clip.onset)), apex)
-            if clip.status == OK
-            else clip
-            for clip in found.clips
-        )
-        found = dataclasses.replace(found, clips=clips)
-    return found
+        annotations = replace(annotations, clips=tuple(map(_with_middle_apex, annotations.clips)))
+    return annotations
 
 
-def describe_layout(name: str) -> str:
-    """The folder and the table columns that a data set's reader looks for.
+def describe_dataset(name: str) -> str:
+    """The folders and table columns that a data set's reader looks for.
 
     Raises:
         UsageError: An unknown data set.
@@ -92,23 +89,32 @@ def describe_layout(name: str) -> str:
     return _reader(name).describe()
 
 
+def _with_middle_apex(clip: Clip) -> Clip:
+    if clip.status != OK:
+        return clip
+    last = max(clip.sequence.numbers, default=clip.onset)
+    return with_apex(clip, middle_of(clip.onset, last), "middle")
+
+
 def _read(path: Path, dataset: str | None) -> Annotations:
     reader = None if dataset in (None, manifest.NAME) else _reader(dataset)
     if os.path.isdir(path):  # noqa: PTH112  (unlike Path's, never raises, e.g. for a name too long)
         if dataset == manifest.NAME:
             raise UsageError(f"{path}: a manifest is a .csv file, not a folder")
-        seen = survey(path)
-        return (reader or _recognise(seen)).read(seen, dataset if dataset in _PARTS else None)
+        survey = survey_folder(path)
+        part = dataset if dataset in _PARTS else None
+        return (reader or _recognise(survey)).read(survey, part)
     if not os.path.exists(path):  # noqa: PTH110
         raise FileError(f"{path}: no such file or folder; expected a data set's folder or a .csv manifest")
     if path.suffix.lower() != ".csv":
         raise UsageError(f"{path}: expected a data set's folder or a .csv manifest; for a table, give its folder")
-    if dataset not in (None, manifest.NAME):
+    if reader is not None:
         raise UsageError(f"{path}: {dataset} is read from its folder, not from a .csv file")
     return manifest.read(path)
 
 
 def _reader(name: str) -> Reader:
+    """The reader of a data set, or of a part of one."""
     reader = READERS.get(name) or _PARTS.get(name)
     if reader is None:
         known = [*READERS, *_PARTS, manifest.NAME]
@@ -119,20 +125,20 @@ def _reader(name: str) -> Reader:
     return reader
 
 
-def _recognise(seen: Survey) -> Reader:
-    """The reader whose clip folders are there; where there are none, the one whose table is."""
-    by_folder = {name: clue for name, reader in READERS.items() if (clue := reader.clue(seen))}
-    by_table = {name: clue for name, reader in READERS.items() if (clue := reader.detect_table(seen))}
-    for clues in (by_folder, by_table):
-        if len(clues) > 1:
-            met = "; ".join(f"{name}: {clue}" for name, clue in clues.items())
-            raise DataError(
-                f"{seen.root}: could be {' or '.join(clues)} ({met}); "
-                f"say which with --dataset {next(iter(clues))}, or give the folder of one of them"
+def _recognise(survey: Survey) -> Reader:
+    """The reader whose clip folders are there; if there are none, the one whose table is."""
+    by_folder = {name: reason for name, reader in READERS.items() if (reason := reader.detect(survey))}
+    by_table = {name: reason for name, reader in READERS.items() if (reason := reader.detect_table(survey))}
+    for reasons in (by_folder, by_table):
+        if len(reasons) > 1:
+            listed = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+            raise AnnotationError(
+                f"{survey.root}: could be {' or '.join(reasons)} ({listed}); "
+                f"say which with --dataset {next(iter(reasons))}, or give the folder of one of them"
             )
-        if clues:
-            return READERS[next(iter(clues))]
-    raise DataError(
-        f"{seen.root}: holds no data set that mertool knows ({', '.join(READERS)}); what it looks for, "
-        "'mertool extract --layout NAME' shows; your own recordings go into a .csv manifest"
+        if reasons:
+            return READERS[next(iter(reasons))]
+    raise AnnotationError(
+        f"{survey.root}: holds no data set that mertool knows ({', '.join(READERS)}); 'mertool extract --describe "
+        "NAME' shows what it looks for; your own recordings go into a .csv manifest"
     )

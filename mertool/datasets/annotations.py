@@ -1,21 +1,26 @@
-"""What a reader gives (`Annotations`), and how an annotated clip finds its frames."""
+"""What a reader gives (`Annotations`), and how annotated clips are joined with their folders (`AnnotationBuilder`)."""
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
-from ..clips import BAD_ANNOTATION, MISSING_FRAME, OK, Clip, FrameSequence
+from ..clips import BAD_ANNOTATION, OK, Clip
 from ..text import few
 from .frames import Frames, absolute, index_frames, shown
+from .key_frames import from_first_frame, missing, with_frames
+from .rows import FirstRows, Row
+from .survey import Survey
+from .tables import Record
 
-__all__ = ["BY_APEX", "SAYS_OTHERWISE", "Annotations", "Expected", "Join", "middle_of", "with_apex", "with_frames"]
+__all__ = ["AnnotationBuilder", "Annotations", "Expected"]
 
-SAYS_OTHERWISE = "says otherwise in"  # of a row that contradicts an earlier one of the same clip
-BY_APEX = "by --apex"  # in the detail of a clip whose apex was not taken from the table
+Key = TypeVar("Key", bound=Hashable)
+
+_MIDDLE_IS_APEX = "no apex is annotated: the middle of onset..offset is used (--apex difference finds another)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +46,11 @@ class Annotations:
         dataset: Lower-case name of the layout that was read, e.g. "smic-e"; a clip's own `dataset` may be another.
         clips: One for every row of the table, in its order, whatever their status.
         tables: The annotation tables.
-        notes: What was met where, one line each: header row, release, image root, what was not used, and why.
+        sources: What was read, one line each: header row, release, image root, what was not used, and why.
+        middle_is_apex: True if no apex is annotated, and the middle of onset..offset takes its place.
+        gaps: What of table and folder has no counterpart in the other, one line each.
         absent: Ids of the clips that have no folder at all.
-        strays: Clip folders on disk that no row names.
+        unannotated: Clip folders on disk that no row names.
         expected: What the data set holds as released.
         release: Which release the table is, where that can be told.
     """
@@ -51,11 +58,19 @@ class Annotations:
     dataset: str
     clips: tuple[Clip, ...]
     tables: tuple[Path, ...] = ()
-    notes: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    middle_is_apex: bool = False
+    gaps: tuple[str, ...] = ()
     absent: frozenset[str] = frozenset()
-    strays: tuple[str, ...] = ()
+    unannotated: tuple[str, ...] = ()
     expected: Expected = Expected()
     release: str = ""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """All that the user should know of what was read and what was not, one line each."""
+        apex = (_MIDDLE_IS_APEX,) if self.middle_is_apex else ()
+        return (*self.sources, *apex, *self.gaps)
 
     @property
     def corrections(self) -> tuple[str, ...]:
@@ -63,59 +78,126 @@ class Annotations:
         return tuple(f"{clip.id}: {clip.detail}" for clip in self.clips if clip.status == OK and clip.detail)
 
 
-class Join:
-    """Joins clips with their folders, one after the other, and remembers what was absent and what was met.
+class AnnotationBuilder:
+    """Joins clips with their folders, one after the other, and remembers which have no counterpart.
 
     Args:
-        root: The folder that the user gave.
-        pictures: Every folder below it with pictures, so that none is left out in silence.
-        reach: How many frames a missing key frame's stand-in may lie away: two at 100 or 200 a second, else one.
+        survey: The folder that the user gave.
+        dataset: See `Annotations`.
+        max_gap: How many frames a missing key frame's substitute may be away: two at 100 or 200 per second, else one.
     """
 
-    def __init__(self, root: Path, pictures: Iterable[Path], reach: int) -> None:
+    def __init__(self, survey: Survey, dataset: str, max_gap: int) -> None:
         self.clips: list[Clip] = []
-        self._root = absolute(root)
-        self._pictures = set(pictures)
-        self._reach = reach
+        self._dataset = dataset
+        self._root = absolute(survey.root)
+        self._pictures = set(survey.pictures)
+        self._max_gap = max_gap
         self._absent: set[str] = set()
-        self._met: set[Path] = set()
-        self._last: Frames | None = None  # of a long video come many clips, one after the other
+        self._used: set[Path] = set()
+        self._last: Frames | None = None  # consecutive clips may come from one long video
 
-    def add(self, clip: Clip, folder: Path | None, missing: str = "", *, rebase: bool = False) -> None:
+    def add_rows(
+        self,
+        records: Iterable[Record],
+        clip_of: Callable[[Row], tuple[Clip, Key | None]],
+        folder_of: Callable[[Key], Path | None],
+        *,
+        lacking: Callable[[Clip], str] = lambda clip: f"no folder {clip.subject}/{clip.name} on disk",
+        renumber: bool = False,
+    ) -> None:
+        """Take rows of a table, each with the frames of its folder.
+
+        Args:
+            records: The rows.
+            clip_of: A row as a clip, and the key of its folder; None if the row does not tell which.
+            folder_of: The folder of a key; None if there is none.
+            lacking, renumber: See `add`.
+        """
+        first_rows: FirstRows = {}
+        for record in records:
+            clip, key = clip_of(Row(record, first_rows))
+            folder = None if key is None else folder_of(key)
+            self.add(clip, folder, lacking(clip), renumber=renumber)
+
+    def add(self, clip: Clip, folder: Path | None, lacking: str, *, renumber: bool = False) -> None:
         """Take a clip, with the frames of `folder` if it is usable.
 
         A name that differs from the folder's in nothing but case is spelt as the folder's: one id from every table.
 
         Args:
             clip: As a row gave it.
-            folder: Its frames; None where there is no such folder.
-            missing: What there is none of, for the clip's detail: "no folder 006/006_1_2 on disk".
-            rebase: Where the frames are numbered from 0 or 1 and the annotation lies behind them all, take the
-                annotation as counted from the beginning of the recording, and its onset as the first frame.
+            folder: Its frames; None if there is no such folder.
+            lacking: The remark if there is none: "no folder 006/006_1_2 on disk".
+            renumber: The annotation may count from the beginning of the whole recording; see `from_first_frame`.
         """
         if folder is not None:
-            self._met.add(folder)
-            if clip.clip.lower() == folder.name.lower():
-                clip = dataclasses.replace(clip, clip=folder.name)
+            self._used.add(folder)
+            if clip.name.lower() == folder.name.lower():
+                clip = replace(clip, name=folder.name)
         if clip.status == OK and folder is None:
             self._absent.add(clip.id)
-            clip = _missing(clip, missing)
+            clip = missing(clip, lacking)
         elif clip.status == OK and folder is not None:
             if self._last is None or self._last.folder != folder:
                 self._last = index_frames(folder)
-            if rebase:
-                clip = _rebased(clip, self._last)
-            clip = with_frames(clip, self._last, shown(folder, self._root), self._reach)
+            if renumber:
+                clip = from_first_frame(clip, self._last)
+            clip = with_frames(clip, self._last, shown(folder, self._root), self._max_gap)
         self.clips.append(clip)
 
-    def meets(self, folder: Path | None) -> None:
+    def mark_used(self, folder: Path | None) -> None:
         """Remember that some row, usable or not, names this folder."""
         if folder is not None:
-            self._met.add(folder)
+            self._used.add(folder)
 
-    def _unread(self, strays: Iterable[Path]) -> list[Path]:
+    def build(
+        self,
+        tables: Iterable[Path],
+        sources: Iterable[str],
+        *,
+        folders: Iterable[Path] = (),
+        expected: Expected = Expected(),
+        ignored: re.Pattern[str] | None = None,
+    ) -> Annotations:
+        """The whole, once every row was added.
+
+        Args:
+            tables, sources, expected: See `Annotations`.
+            folders: All clip folders on disk; those without a row are unannotated.
+            ignored: Names of folders that hold no clips of the data set, and need no note.
+        """
+        without_row = sorted(path for path in folders if path not in self._used)
+        unannotated = tuple(shown(path, self._root) for path in without_row)
+        gaps = self._subset_note()
+        if unannotated:
+            gaps.append(f"clip folders on disk that nothing annotates, {len(unannotated)}: {few(unannotated, 10)}")
+        unread = [shown(path, self._root) for path in self._unread(without_row)]
+        unread = [name for name in unread if ignored is None or not ignored.search(name)]
+        if unread:
+            gaps.append(f"folders with pictures that were not read, {len(unread)}: {few(unread, 10)}")
+        return Annotations(
+            self._dataset,
+            tuple(_without_duplicates(self.clips)),
+            tuple(tables),
+            tuple(sources),
+            gaps=tuple(gaps),
+            absent=frozenset(self._absent),
+            unannotated=unannotated,
+            expected=expected,
+        )
+
+    def _subset_note(self) -> list[str]:
+        subjects = {clip.subject for clip in self.clips}
+        present = {clip.subject for clip in self.clips if clip.id not in self._absent}
+        if present == subjects:
+            return []
+        lacking = ", ".join(sorted(subjects - present))
+        return [f"a subset: {len(present)} of {len(subjects)} subjects are on disk, not {lacking}"]
+
+    def _unread(self, unannotated: Iterable[Path]) -> list[Path]:
         """Folders with pictures that nothing has named; of a whole branch its uppermost folder."""
-        known = {self._root, *self._met, *strays}
+        known = {self._root, *self._used, *unannotated}
         busy = {above for path in known for above in (path, *path.parents)}
         unread = set()
         for path in self._pictures - known:
@@ -124,52 +206,10 @@ class Join:
             unread.add(path)
         return sorted(unread)
 
-    def done(
-        self,
-        dataset: str,
-        folders: Iterable[Path],
-        tables: Iterable[Path],
-        notes: Iterable[str],
-        expected: Expected = Expected(),
-        release: str = "",
-        unread: re.Pattern[str] | None = None,
-    ) -> Annotations:
-        """The whole, once every row was added.
 
-        Args:
-            dataset, tables, notes, expected, release: See `Annotations`.
-            folders: All clip folders on disk; those without a row are strays.
-            unread: Names of folders that hold no clips of the data set, and need no note.
-        """
-        alone = sorted(path for path in folders if path not in self._met)
-        strays = tuple(shown(path, self._root) for path in alone)
-        subjects = {clip.subject for clip in self.clips}
-        present = {clip.subject for clip in self.clips if clip.id not in self._absent}
-        said = list(notes)
-        if len(present) < len(subjects):
-            without = ", ".join(sorted(subjects - present))
-            said.append(f"a subset: {len(present)} of {len(subjects)} subjects are on disk, not {without}")
-        if strays:
-            said.append(f"clip folders on disk that nothing annotates, {len(strays)}: {few(strays, 10)}")
-        others = [shown(path, self._root) for path in self._unread(alone)]
-        others = [name for name in others if unread is None or not unread.search(name)]
-        if others:
-            said.append(f"folders with pictures that were not read, {len(others)}: {few(others, 10)}")
-        return Annotations(
-            dataset,
-            tuple(_without_doubles(self.clips)),
-            tuple(tables),
-            tuple(said),
-            frozenset(self._absent),
-            strays,
-            expected,
-            release,
-        )
-
-
-def _without_doubles(clips: Sequence[Clip]) -> Iterable[Clip]:
+def _without_duplicates(clips: Sequence[Clip]) -> Iterable[Clip]:
     """The clips, each id usable at most once, and not at all where a second row contradicts the first."""
-    contradicted = {clip.id: clip.detail for clip in clips if SAYS_OTHERWISE in clip.detail}
+    contradicted = {clip.id: clip.detail for clip in clips if clip.contradicts}
     ids: set[str] = set()
     for clip in clips:
         why = ""
@@ -179,118 +219,4 @@ def _without_doubles(clips: Sequence[Clip]) -> Iterable[Clip]:
             why = "its name stands there twice"
         elif clip.status == OK:
             ids.add(clip.id)
-        yield dataclasses.replace(clip, status=BAD_ANNOTATION, detail=why, key_frames=()) if why else clip
-
-
-def middle_of(first: int, last: int) -> int:
-    """The middle of two frame numbers, halves rounded up: floor((first + last + 1) / 2)."""
-    return (first + last + 1) // 2
-
-
-def with_frames(clip: Clip, frames: Frames, where: str, reach: int = 2) -> Clip:
-    """Give a clip its middle frame, key frames and sequence.
-
-    A key frame that is not on disk is replaced by the nearest within `reach` frames, and `detail` says so, but never so
-    that the apex becomes the onset. Two files with one number between onset and offset are never chosen from: the clip
-    is left out.
-
-    Args:
-        clip: With onset, apex and (unless -1: the sequence then ends at the apex) offset set, onset <= apex <= offset.
-        frames: The frames of its folder.
-        where: How `detail` names that folder.
-        reach: See above.
-
-    Returns:
-        The clip with status ok or missing_frame.
-    """
-    last = clip.offset if clip.offset >= 0 else clip.apex
-    wanted = {"onset": clip.onset, "middle": middle_of(clip.onset, clip.apex), "apex": clip.apex}
-    clip = dataclasses.replace(clip, middle=wanted["middle"])
-    doubled = sorted(number for number in frames.doubled if clip.onset <= number <= last)
-    if doubled:
-        more = f" (and {len(doubled) - 1} more)" if len(doubled) > 1 else ""
-        names = " and ".join(frames.doubled[doubled[0]])
-        return _missing(clip, f"frame {doubled[0]} is there more than once{more}: {names} in {where}; keep one")
-    if not frames.names:
-        return _missing(clip, f"no numbered pictures in {where}")
-    used = {name: frames.nearest(number, reach) for name, number in wanted.items()}
-    lost = [f"{name} frame {wanted[name]}" for name, number in used.items() if number is None]
-    if lost:
-        held = f"{min(frames.names)}..{max(frames.names)}"
-        what = f"no {' and no '.join(lost)}, nor one within {reach} of it"
-        return _missing(clip, f"{what}, in {where}, which holds {held}")
-    found = {name: number for name, number in used.items() if number is not None}
-    if found["apex"] <= found["onset"] and wanted["apex"] > wanted["onset"]:
-        return _missing(clip, f"of onset frame {wanted['onset']} to apex frame {wanted['apex']} one is left in {where}")
-    moved = [
-        f"{name} frame {wanted[name]} is not on disk, {number} is used"
-        for name, number in found.items()
-        if number != wanted[name]
-    ]
-    last = max(clip.offset, found["apex"])
-    inside = tuple(sorted(number for number in frames.names if found["onset"] <= number <= last))
-    return dataclasses.replace(
-        clip,
-        onset=found["onset"],
-        middle=found["middle"],
-        apex=found["apex"],
-        key_frames=tuple(frames.path(number) for number in found.values()),
-        sequence=FrameSequence(frames.folder, inside, tuple(frames.names[number] for number in inside)),
-        detail="; ".join(filter(None, (clip.detail, *moved))),
-    )
-
-
-def with_apex(clip: Clip, apex: int, why: str) -> Clip:
-    """Give a clip another apex, and the middle frame that follows from it.
-
-    Args:
-        clip: Usable, with its sequence.
-        apex: A frame number; of the frames on disk the nearest one behind the onset is taken (of two, the earlier).
-        why: "middle" or "difference", for the clip's detail.
-
-    Returns:
-        The clip; with status missing_frame where no frame follows the onset.
-    """
-    behind = [place for place, number in enumerate(clip.sequence.numbers) if number > clip.onset]
-    if not behind:
-        return _missing(clip, f"no frames behind the onset to choose an apex from, {BY_APEX} {why}")
-    numbers = clip.sequence.numbers
-    at = min(behind, key=lambda place: abs(numbers[place] - apex))
-    wanted = middle_of(clip.onset, numbers[at])
-    between = min(range(len(numbers)), key=lambda place: abs(numbers[place] - wanted))
-    moved = f"apex {numbers[at]} {BY_APEX} {why}"
-    return dataclasses.replace(
-        clip,
-        middle=numbers[between],
-        apex=numbers[at],
-        key_frames=(clip.key_frames[0], clip.sequence.path(between), clip.sequence.path(at)),
-        detail="; ".join(filter(None, (clip.detail, moved))),
-    )
-
-
-def _rebased(clip: Clip, frames: Frames) -> Clip:
-    """A clip annotated in frames of the whole recording, in frames of its own folder; others as they are."""
-    if not frames.names:
-        return clip
-    first, last = min(frames.names), max(frames.names)
-    end = max(clip.apex, clip.offset)
-    if first > 1 or clip.onset <= last or end - clip.onset > last - first:
-        return clip
-    shift = clip.onset - first
-    return dataclasses.replace(
-        clip,
-        onset=first,
-        apex=clip.apex - shift,
-        offset=clip.offset - shift if clip.offset >= 0 else -1,
-        detail="; ".join(
-            filter(
-                None,
-                (clip.detail, f"frames {clip.onset}..{end} are those of the whole recording; taken as {first}.."),
-            )
-        ),
-    )
-
-
-def _missing(clip: Clip, why: str) -> Clip:
-    detail = "; ".join(filter(None, (clip.detail, why)))
-    return dataclasses.replace(clip, status=MISSING_FRAME, key_frames=(), detail=detail)
+        yield replace(clip, status=BAD_ANNOTATION, remarks=(why,), key_frames=()) if why else clip

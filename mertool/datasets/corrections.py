@@ -1,8 +1,8 @@
 """Corrections to published annotation tables, each with its reason: data to read, to question and to add to.
 
-One applies only where the table at hand says what was published; a copy that somebody mended already is left alone.
-Every correction made stands in the clip's `detail`, is listed by `mertool extract --verify` and stored in the pack.
-What a general rule repairs (an apex outside onset..offset) needs no line here unless its reason is known.
+One applies only if the table at hand says what was published; a copy that was mended already is left alone.
+Every correction made is in the clip's remarks, is listed by `mertool extract --verify` and stored in the pack.
+What a general rule repairs (such as an apex outside onset..offset) needs no line here unless its reason is known.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 __all__ = ["CORRECTIONS", "NONE", "Correction", "corrections_of"]
 
-NONE = ""  # read as if nothing stood there
+NONE = ""  # read as if the cell were empty
 
 
 class Correction(NamedTuple):
@@ -44,5 +44,5 @@ def corrections_of(dataset: str, subject: str, clip: str) -> tuple[Correction, .
 
 _BY_CLIP: dict[tuple[str, str, str], tuple[Correction, ...]] = {}
 for _entry in CORRECTIONS:
-    _place = (_entry.dataset, _entry.subject, _entry.clip.lower())
-    _BY_CLIP[_place] = (*_BY_CLIP.get(_place, ()), _entry)
+    _key = (_entry.dataset, _entry.subject, _entry.clip.lower())
+    _BY_CLIP[_key] = (*_BY_CLIP.get(_key, ()), _entry)

@@ -1,7 +1,7 @@
 """Folders of frames: what counts as a frame, which number it has, and which one is nearest to a wanted number.
 
 The number of a frame is the last run of digits in its stem, whatever the padding: SAMM alone has files of four and of
-five digits behind a prefix that holds digits too (`006_05562.jpg`).
+five digits after a prefix that contains digits too (`006_05562.jpg`).
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ class Frames:
     """The frames of one folder.
 
     Attributes:
-        folder: Where they lie.
+        folder: Where they are.
         names: Frame number -> file name.
-        doubled: Frame number -> the two or more files that claim it; these numbers are not in `names`.
+        duplicates: Frame number -> the two or more files that claim it; these numbers are not in `names`.
     """
 
     folder: Path
     names: dict[int, str]
-    doubled: dict[int, tuple[str, ...]]
+    duplicates: dict[int, tuple[str, ...]]
 
-    def nearest(self, number: int, reach: int) -> int | None:
-        """The frame on disk nearest to `number` (of two, the earlier), or None if all are more than `reach` away."""
-        near = [n for step in range(reach + 1) for n in (number - step, number + step) if n in self.names]
+    def nearest(self, number: int, max_gap: int) -> int | None:
+        """The frame on disk nearest to `number` (of two, the earlier), or None if all are more than `max_gap` away."""
+        near = [n for step in range(max_gap + 1) for n in (number - step, number + step) if n in self.names]
         return near[0] if near else None
 
     def path(self, number: int) -> Path:
@@ -59,7 +59,7 @@ class Frames:
 
 
 def is_junk(name: str) -> bool:
-    """Whether a file or folder is none of the data set's: hidden, a lock file, or left by a file manager."""
+    """Whether a file or folder is not part of any data set: hidden, a lock file, or left by a file manager."""
     low = name.lower()
     return low.startswith((".", "~$")) or low in _JUNK or low.endswith(".lnk")
 
@@ -112,13 +112,16 @@ def walk(folder: Path, depth: int = DEPTH) -> Iterator[tuple[Path, list[str], li
     def stop(error: OSError) -> None:
         raise FileError(f"{error.filename}: cannot be read: {os_error_text(error)}") from error
 
-    met: set[tuple[int, int]] = set()
+    visited: set[tuple[int, int]] = set()
     for here, folders, files in os.walk(folder, onerror=stop, followlinks=True):
         status = Path(here).stat()
-        if (status.st_dev, status.st_ino) in met:  # a link to what was met already, perhaps to a folder above it
+        if (
+            status.st_dev,
+            status.st_ino,
+        ) in visited:  # a link to a folder that was visited already, perhaps to one above it
             folders.clear()
             continue
-        met.add((status.st_dev, status.st_ino))
+        visited.add((status.st_dev, status.st_ino))
         folders[:] = sorted(name for name in folders if not is_junk(name))
         yield Path(here), folders, sorted(name for name in files if not is_junk(name))
         if len(Path(here).parts) - len(folder.parts) >= depth - 1:
@@ -126,15 +129,15 @@ def walk(folder: Path, depth: int = DEPTH) -> Iterator[tuple[Path, list[str], li
 
 
 def list_files(folder: Path) -> list[str]:
-    """The names of a folder's files, sorted; none where it cannot be read."""
+    """The names of a folder's files, sorted; none if it cannot be read."""
     return next((sorted(files) for _, _, files in os.walk(folder)), [])
 
 
 def shown(path: Path, folder: Path) -> str:
-    """`path` for a message or a note, as seen from beside the folder that the user gave: never an absolute path."""
+    """`path` for a message or a note, relative to the parent of the folder that the user gave: never absolute."""
     return Path(os.path.relpath(path, absolute(folder).parent)).as_posix()
 
 
 def absolute(folder: Path) -> Path:
-    """The folder from the root, without "..", links as they are: what lies beside a link is wanted, not its target."""
+    """The folder from the root, without "..", links as they are: what is beside a link is wanted, not its target."""
     return Path(os.path.normpath(folder.absolute()))

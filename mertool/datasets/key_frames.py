@@ -1,116 +1,118 @@
-"""The jitter test: onset and apex moved at random by a few frames (`extract --jitter`).
-
-Key frames are human labels. A result that falls when they are slightly wrong hangs on annotators who saw the whole
-clip, and would not be reached after a program's spotting.
-"""
+"""Key frames: which frames on disk become onset, middle and apex of a clip, and its sequence."""
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from dataclasses import replace
 
-from ..clips import OK, Clip, FrameSequence
-from .annotations import middle_of
+from ..clips import MISSING_FRAME, ChosenApex, Clip, FrameSequence
 from .frames import Frames
 
-__all__ = ["BY_JITTER", "around", "draw_moves", "jitter_remark", "with_jitter"]
-
-BY_JITTER = "by --jitter"  # in the detail of every usable clip of a pack made with it
-_UNMOVED = f"not moved {BY_JITTER}"
-_STOPPED = "(drawn"
+__all__ = ["from_first_frame", "middle_of", "missing", "with_apex", "with_frames"]
 
 
-def draw_moves(clip_id: str, most: int, seed: int) -> tuple[int, int]:
-    """How far a clip's onset and apex are to move: two independent uniform draws from -most..most, in frames.
-
-    They hang on seed and id alone, so that neither order nor number of clips nor processes matter. With a larger
-    `most` the same seed moves the same frames the same way, only further: what then differs between two packs is the
-    amount, not the luck of the draw.
-
-    Args:
-        clip_id: `dataset/subject/clip`.
-        most: From 0.
-        seed: Other seeds give other draws.
-    """
-    digest = hashlib.sha256(f"jitter/{seed}/{clip_id}".encode()).digest()  # not the hash by which folds are dealt
-    onset, apex = ((int.from_bytes(digest[at : at + 8], "big") * (2 * most + 1) >> 64) - most for at in (0, 8))
-    return onset, apex
+def middle_of(first: int, last: int) -> int:
+    """The middle of two frame numbers, halves rounded up: floor((first + last + 1) / 2)."""
+    return (first + last + 1) // 2
 
 
-def with_jitter(clip: Clip, frames: Frames, most: int, seed: int) -> Clip:
-    """Move a clip's onset and apex by what `draw_moves` says; `detail` tells from where to where.
+def missing(clip: Clip, why: str) -> Clip:
+    """The clip with status missing_frame, and the reason."""
+    return replace(clip, status=MISSING_FRAME, key_frames=(), remarks=(*clip.remarks, why))
 
-    A move stops short where frames end or are missing (the nearest frame on disk between the two places is taken),
-    at the offset, and halfway between onset and apex, so that onset < apex <= offset stays true; never does it go
-    further than was drawn. Middle frame and sequence follow from the new places.
+
+def with_frames(clip: Clip, frames: Frames, where: str, max_gap: int = 2) -> Clip:
+    """Give a clip its middle frame, key frames and sequence.
+
+    A key frame that is not on disk is replaced by the nearest within `max_gap` frames, with a remark, but never such
+    that the apex becomes the onset. If two files have the same frame number, neither is chosen: the clip is left out.
 
     Args:
-        clip: Usable; with the apex that `--apex` chose.
-        frames: All frames of its folder, also those before its onset.
-        most: Frames, from 1.
-        seed: See `draw_moves`.
+        clip: With onset, apex and offset set, onset <= apex <= offset. With an offset of -1 the sequence ends at the
+            apex.
+        frames: The frames of its folder.
+        where: How remarks name that folder.
+        max_gap: See above.
 
     Returns:
-        The clip; as it was, but for `detail`, where it has no frame numbers or its apex is its onset.
+        The clip with status ok or missing_frame.
     """
-    if not len(clip.sequence):
-        return _saying(clip, f"{_UNMOVED}: it has no frame numbers")
-    if clip.apex <= clip.onset:
-        return _saying(clip, f"{_UNMOVED}: its apex is its onset")
-    names = frames.names | dict(zip(clip.sequence.numbers, clip.sequence.names, strict=True))
-    last = max(clip.offset, clip.apex) if clip.offset >= 0 else max(names)
-    half = (clip.onset + clip.apex - 1) // 2  # the last place for the onset; independent of what the apex draws
-    by_onset, by_apex = draw_moves(clip.id, most, seed)
-    onset = _moved(clip.onset, by_onset, [number for number in names if number <= half])
-    apex = _moved(clip.apex, by_apex, [number for number in names if half < number <= last])
-    inside = tuple(sorted(number for number in names if onset <= number <= max(clip.offset, apex)))
-    wanted = middle_of(onset, apex)
-    middle = min((number for number in inside if number <= apex), key=lambda number: abs(number - wanted))
-    folder = frames.folder
-    moves = ((clip.onset, by_onset, onset), (clip.apex, by_apex, apex))
-    said = [f"{before} to {now}{'' if now == before + by else f' {_STOPPED} {by:+d})'}" for before, by, now in moves]
-    return _saying(
-        dataclasses.replace(
-            clip,
-            onset=onset,
-            middle=middle,
-            apex=apex,
-            key_frames=tuple(folder / names[number] for number in (onset, middle, apex)),
-            sequence=FrameSequence(folder, inside, tuple(names[number] for number in inside)),
-        ),
-        f"onset {said[0]}, apex {said[1]} {BY_JITTER}",
+    last = clip.offset if clip.offset >= 0 else clip.apex
+    wanted = {"onset": clip.onset, "middle": middle_of(clip.onset, clip.apex), "apex": clip.apex}
+    clip = replace(clip, middle=wanted["middle"])
+    duplicates = sorted(number for number in frames.duplicates if clip.onset <= number <= last)
+    if duplicates:
+        more = f" (and {len(duplicates) - 1} more)" if len(duplicates) > 1 else ""
+        names = " and ".join(frames.duplicates[duplicates[0]])
+        return missing(clip, f"frame {duplicates[0]} is there more than once{more}: {names} in {where}; keep one")
+    if not frames.names:
+        return missing(clip, f"no numbered pictures in {where}")
+    used = {name: frames.nearest(number, max_gap) for name, number in wanted.items()}
+    lost = [f"{name} frame {wanted[name]}" for name, number in used.items() if number is None]
+    if lost:
+        held = f"{min(frames.names)}..{max(frames.names)}"
+        what = f"no {' and no '.join(lost)}, nor one within {max_gap} of it"
+        return missing(clip, f"{what}, in {where}, which holds {held}")
+    found = {name: number for name, number in used.items() if number is not None}
+    if found["apex"] <= found["onset"] and wanted["apex"] > wanted["onset"]:
+        return missing(clip, f"of onset frame {wanted['onset']} to apex frame {wanted['apex']} one is left in {where}")
+    substitutes = [
+        f"{name} frame {wanted[name]} is not on disk, {number} is used"
+        for name, number in found.items()
+        if number != wanted[name]
+    ]
+    last = max(clip.offset, found["apex"])
+    inside = tuple(sorted(number for number in frames.names if found["onset"] <= number <= last))
+    return replace(
+        clip,
+        onset=found["onset"],
+        middle=found["middle"],
+        apex=found["apex"],
+        key_frames=tuple(frames.path(number) for number in found.values()),
+        sequence=FrameSequence(frames.folder, inside, tuple(frames.names[number] for number in inside)),
+        remarks=(*clip.remarks, *substitutes),
     )
 
 
-def around(clip: Clip, frames: Frames, most: int) -> list[Path]:
-    """The pictures outside a clip's sequence to which `with_jitter` may move a key frame, whichever its apex."""
-    if not len(clip.sequence):
-        return []
-    first, last = clip.sequence.numbers[0], clip.sequence.numbers[-1]
-    end = last if clip.offset >= 0 else last + most
-    numbers = sorted(n for n in frames.names if first - most <= n < first or last < n <= end)
-    return [frames.path(number) for number in numbers]
+def with_apex(clip: Clip, apex: int, source: str) -> Clip:
+    """Give a clip another apex, and the middle frame that follows from it.
+
+    Args:
+        clip: Usable, with its sequence.
+        apex: A frame number. The nearest frame on disk after the onset is taken; of two, the earlier.
+        source: "middle" or "difference".
+
+    Returns:
+        The clip; with status missing_frame if no frame follows the onset.
+    """
+    numbers = clip.sequence.numbers
+    later = [i for i, number in enumerate(numbers) if number > clip.onset]
+    if not later:
+        return missing(clip, f"no frames behind the onset to choose an apex from, by --apex {source}")
+    at = min(later, key=lambda i: abs(numbers[i] - apex))
+    wanted = middle_of(clip.onset, numbers[at])
+    middle = min(range(len(numbers)), key=lambda i: abs(numbers[i] - wanted))
+    return replace(
+        clip,
+        middle=numbers[middle],
+        apex=numbers[at],
+        key_frames=(clip.key_frames[0], clip.sequence.path(middle), clip.sequence.path(at)),
+        chosen_apex=ChosenApex(numbers[at], source),
+    )
 
 
-def jitter_remark(rows: Iterable[Mapping[str, str]], most: int, seed: int) -> str:
-    """What the jitter did to all clips, in a sentence, from the rows of NAME.clips.csv."""
-    details = [row["detail"] for row in rows if row["status"] == OK]
-    moved = sum(BY_JITTER in detail and _UNMOVED not in detail for detail in details)
-    stopped = sum(detail.count(_STOPPED) for detail in details)
-    said = f"--jitter {most}, seed {seed}: onset and apex of {moved} of {len(details)} clips moved at random"
-    if not stopped:
-        return said
-    why = "no frame there, the offset, or halfway between the two"
-    return f"{said}; {stopped} of these {2 * moved} moves stopped short ({why})"
+def from_first_frame(clip: Clip, frames: Frames) -> Clip:
+    """A clip annotated in frames of the whole recording, in frames of its own folder; others as they are.
 
-
-def _moved(number: int, by: int, places: Iterable[int]) -> int:
-    """The place nearest to `number + by` of those that lie between it and `number`."""
-    low, high = sorted((number, number + by))
-    return min((place for place in places if low <= place <= high), key=lambda place: abs(place - number - by))
-
-
-def _saying(clip: Clip, what: str) -> Clip:
-    return dataclasses.replace(clip, detail="; ".join(filter(None, (clip.detail, what))))
+    It is taken as such where the frames on disk are numbered from 0 or 1 and the annotation lies after them all: its
+    onset is then the first frame.
+    """
+    if not frames.names:
+        return clip
+    first, last = min(frames.names), max(frames.names)
+    end = max(clip.apex, clip.offset)
+    if first > 1 or clip.onset <= last or end - clip.onset > last - first:
+        return clip
+    shift = clip.onset - first
+    offset = clip.offset - shift if clip.offset >= 0 else -1
+    remark = f"frames {clip.onset}..{end} are those of the whole recording; taken as {first}.."
+    return replace(clip, onset=first, apex=clip.apex - shift, offset=offset, remarks=(*clip.remarks, remark))

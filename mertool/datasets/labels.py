@@ -12,7 +12,7 @@ from ..errors import UsageError
 
 __all__ = ["ALL", "CLASS_SETS", "ClassSet", "canonical_emotion", "default_classes", "megc3_remarks", "resolve_classes"]
 
-# The spellings met in public annotation tables (docs/datasets.md); nothing is merged here, only spelt one way.
+# Spellings in public annotation tables (docs/datasets.md); nothing is merged here, only spelt one way.
 _ALIASES = {
     "others": "other",
     "happy": "happiness",
@@ -27,7 +27,7 @@ _ALIASES = {
 
 ALL = "all"  # every emotion that the clips have, in alphabetical order
 
-# Emotions as three values, or with "other" four. Of the MEGC2019 composite (docs/evaluation.md, section 1) exact.
+# Emotions as three values, with "other" four. For the MEGC2019 composite (docs/evaluation.md, section 1) it is exact.
 _VALENCE = {
     "anger": "negative",
     "contempt": "negative",
@@ -125,7 +125,7 @@ def canonical_emotion(text: str) -> str:
 
 
 def default_classes(dataset: str) -> str:
-    """Name of the class set that a data set gets unless another is asked for; "all" for anything but the known ones."""
+    """Name of a data set's default class set; "all" for an unknown data set."""
     return _DEFAULTS.get(dataset, ALL)
 
 
@@ -159,35 +159,36 @@ def resolve_classes(wanted: str, emotions_present: Iterable[str]) -> ClassSet:
                 f"--classes: unknown emotion {label!r}{_nearest(label, present)}; the clips have {_listed(present)}"
             )
         if classes.count(label) > 1:
-            raise UsageError(f"--classes: {label!r} stands there {classes.count(label)} times; name each class once")
+            raise UsageError(f"--classes: {label!r} is there {classes.count(label)} times; name each class once")
     if len(classes) < 2:
         raise UsageError(f"--classes: expected at least two classes, got {wanted.strip()!r}")
     return ClassSet(",".join(classes), tuple(classes))
 
 
 def megc3_remarks(clips: Iterable[tuple[str, str, str]]) -> list[str]:
-    """How far the clips of a run are those of the MEGC2019 composite, one line a data set.
+    """How far the clips of a run are those of the MEGC2019 composite, one line per data set.
 
     Args:
         clips: Data set, subject and class of each.
     """
     listed = list(clips)
     lines = []
-    for dataset, (counts, people) in _MEGC3_COUNTS.items():
+    for dataset, (counts, n_subjects) in _MEGC3_COUNTS.items():
         found = Counter(label for name, _, label in listed if name == dataset)
         subjects = len({subject for name, subject, _ in listed if name == dataset})
-        if found == counts and subjects == people:
-            lines.append(f"megc3: {dataset} complete, {sum(counts.values())} clips of {people} subjects")
+        if found == counts and subjects == n_subjects:
+            lines.append(f"megc3: {dataset} complete, {sum(counts.values())} clips of {n_subjects} subjects")
             continue
         parts = ", ".join(f"{label} {found[label]} of {count}" for label, count in counts.items())
-        what = f"{parts}; {subjects} of {people} subjects" if found else f"missing, {sum(counts.values())} clips"
+        what = f"{parts}; {subjects} of {n_subjects} subjects" if found else f"missing, {sum(counts.values())} clips"
         lines.append(f"megc3: {dataset} {what}")
     further = sorted({name for name, _, _ in listed} - set(_MEGC3_COUNTS))
     if further:
         lines.append(f"megc3: not part of the composite: {', '.join(further)}")
-    n, everyone = len(listed), len({(name, subject) for name, subject, _ in listed})
+    n_subjects = len({(name, subject) for name, subject, _ in listed})
     total = sum(sum(counts.values()) for counts, _ in _MEGC3_COUNTS.values())
-    lines.append(f"megc3: {n} clips of {everyone} subjects; MEGC2019 has {total} of 68")
+    total_subjects = sum(n for _, n in _MEGC3_COUNTS.values())
+    lines.append(f"megc3: {len(listed)} clips of {n_subjects} subjects; MEGC2019 has {total} of {total_subjects}")
     return lines
 
 

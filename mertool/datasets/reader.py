@@ -1,4 +1,4 @@
-"""What a module of a data set must offer."""
+"""What the module of a data set must offer."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from .annotations import Annotations
 from .corrections import CORRECTIONS
 from .survey import Survey
 
-__all__ = ["Reader", "Table"]
+__all__ = ["Reader", "TableDescription"]
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableDescription:
     """An annotation table, for people to read.
 
     Attributes:
@@ -26,6 +26,15 @@ class Table:
     columns: tuple[tuple[str, str], ...]
     remark: str = ""
 
+    def lines(self) -> list[str]:
+        """The table as text, for a terminal."""
+        width = max(len(name) for name, _ in self.columns)
+        lines = [f"{self.name}: column, and an example (made up)"]
+        lines += [f"  {name:{width}}  {example}" for name, example in self.columns]
+        if self.remark:
+            lines.append(self.remark)
+        return lines
+
 
 @dataclass(frozen=True, slots=True)
 class Reader:
@@ -34,10 +43,10 @@ class Reader:
     Attributes:
         name: What `--dataset` takes.
         title: The data set's own name.
-        tree: How it lies on disk, for people to read.
+        tree: Its folders and files on disk, for people to read.
         tables: Its annotation tables.
-        named: Lower-case texts of which the name of such a table holds one.
-        clue: What in a folder shows this data set, in words; None where nothing does.
+        named: Lower-case texts, one of which is in the name of such a table.
+        detect: What in a folder shows this data set, in words; None if nothing does.
         read: The clips of a folder, or of one of `parts`.
         parts: Parts that `--dataset` may name instead.
         datasets: The `dataset` of its clips.
@@ -47,29 +56,30 @@ class Reader:
     name: str
     title: str
     tree: str
-    tables: tuple[Table, ...]
+    tables: tuple[TableDescription, ...]
     named: tuple[str, ...]
-    clue: Callable[[Survey], str | None]
+    detect: Callable[[Survey], str | None]
     read: Callable[[Survey, str | None], Annotations]
     datasets: tuple[str, ...]
     parts: tuple[str, ...] = ()
     remark: str = ""
 
-    def detect_table(self, seen: Survey) -> str | None:
-        """A table with a name of this data set's, in words; None where there is none."""
-        found = [path for path in seen.tables if any(text in path.name.lower() for text in self.named)]
-        return f"the table {seen.shown(found[0])}" if found else None
+    def detect_table(self, survey: Survey) -> str | None:
+        """The first table that is named as this data set's, in words; None if there is none."""
+        for path in survey.tables:
+            if any(text in path.name.lower() for text in self.named):
+                return f"the table {survey.shown(path)}"
+        return None
 
     def describe(self) -> str:
-        """The layout that `read` looks for, for a terminal."""
+        """The folders and columns that `read` looks for, for a terminal."""
         lines = [f"{self.title} (--dataset {self.name})", "", *self.tree.strip("\n").splitlines()]
         for table in self.tables:
-            width = max(len(name) for name, _ in table.columns)
-            lines += ["", f"{table.name}: column, and an example (made up)"]
-            lines += [f"  {name:{width}}  {example}" for name, example in table.columns]
-            lines += [table.remark] if table.remark else []
-        lines += ["", self.remark] if self.remark else []
-        lines += ["", f"Parts: {', '.join(f'--dataset {part}' for part in self.parts)}"] if self.parts else []
+            lines += ["", *table.lines()]
+        if self.remark:
+            lines += ["", self.remark]
+        if self.parts:
+            lines += ["", f"Parts: {', '.join(f'--dataset {part}' for part in self.parts)}"]
         columns = {name for table in self.tables for name, _ in table.columns}
         known = [entry for entry in CORRECTIONS if entry.dataset in self.datasets and entry.column in columns]
         if known:

@@ -1,18 +1,17 @@
-"""What lies in a folder, looked through once: which data set it could be, where its clip folders and tables are."""
+"""What is in a folder, looked through once: which data set it could be, where its clip folders and tables are."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
-from ..errors import DataError
+from ..errors import AnnotationError, FileError
 from .frames import absolute, is_picture, shown, walk
-from .rows import remarks
-from .tables import Records, choose_table, is_table
+from .sheets import is_table
 
-__all__ = ["Folder", "Found", "Survey", "find_clips", "find_table", "survey"]
+__all__ = ["ClipFolders", "Folder", "Survey", "find_clips", "survey_folder"]
 
 Key = TypeVar("Key", bound=Hashable)
 
@@ -22,9 +21,9 @@ class Folder:
     """One folder, without the junk in it.
 
     Attributes:
-        path: Where it lies.
-        files: Names of the files that are no pictures.
-        picture: Name of its first picture; "" where it has none.
+        path: Where it is.
+        files: Names of the files that are not pictures.
+        picture: Name of its first picture; "" if it has none.
     """
 
     path: Path
@@ -55,7 +54,7 @@ class Survey:
         return [folder.path for folder in self.folders if folder.picture]
 
     def shown(self, path: Path) -> str:
-        """A path for a message: as seen from beside the folder that the user gave."""
+        """A path for a message, relative to the parent of the folder that the user gave."""
         return shown(path, self.root)
 
     def files(self, suffix: str) -> Iterator[Path]:
@@ -63,7 +62,7 @@ class Survey:
         return (f.path / name for f in self.folders for name in f.files if name.lower().endswith(suffix))
 
 
-def survey(root: Path) -> Survey:
+def survey_folder(root: Path) -> Survey:
     """Look through a folder.
 
     Raises:
@@ -76,93 +75,107 @@ def survey(root: Path) -> Survey:
     return Survey(root, tuple(found))
 
 
-class Found(NamedTuple):
-    """An annotation table that was found."""
+@dataclass(frozen=True, slots=True)
+class ClipFolders(Generic[Key]):
+    """How the clip folders of a data set are recognised.
 
-    path: Path
-    records: Records
-    described: str
-    notes: list[str]
-
-
-def find_table(
-    seen: Survey,
-    official: Sequence[str],
-    named: Sequence[str],
-    read: Callable[[Path], Records | None],
-    *,
-    inside: Sequence[Path] | None = None,
-    ignored: Sequence[str] = (),
-) -> Found:
-    """The annotation table in or above a folder, described in a note, with further ones on what was not read.
-
-    Arguments and errors as `mertool.datasets.tables.choose_table`; `inside` are all tables of the survey unless given.
+    Attributes:
+        title: Of the data set, for messages.
+        what: What messages call such a folder: "clip folder".
+        example: Where one could be, for messages.
+        key_of: What clip a folder holds; None for any other folder.
+        root_of: The image root above a clip's folder.
+        needs_picture: The names of the pictures tell the data set from others: `detect` passes over folders without.
     """
-    tables = seen.tables if inside is None else inside
-    path, records, notes = choose_table(seen.root, tables, official, named, read, ignored)
-    sheet = f", sheet {records.sheet}" if records.sheet else ""
-    header = f"header in row {records.header}" if records.header else "without a header"
-    described = f"table {seen.shown(path)}{sheet}, {header}, {len(records.rows)} rows"
-    return Found(path, records, described, [*notes, *remarks(records)])
+
+    title: str
+    what: str
+    example: str
+    key_of: Callable[[Folder], Key | None]
+    root_of: Callable[[Path], Path]
+    needs_picture: bool = False
+
+    def detect(self, survey: Survey) -> str | None:
+        """The first such folder, in words; None if there is none."""
+        for folder in survey.folders:
+            if (folder.picture or not self.needs_picture) and self.key_of(folder):
+                picture = f" with {folder.picture}" if self.needs_picture else ""
+                return f"the {self.what} {survey.shown(folder.path)}{picture}"
+        return None
+
+    def find(self, survey: Survey) -> tuple[dict[Key, Path], list[str]]:
+        """The folder of each clip, and a note on each image root; see `find_clips`.
+
+        Raises:
+            FileError: There is none.
+            AnnotationError: Two copies have the same claim.
+        """
+        folders, notes = find_clips(survey, self.key_of, self.root_of)
+        if not folders:
+            raise self.missing(survey)
+        return folders, notes
+
+    def missing(self, survey: Survey) -> FileError:
+        """The error for a folder without any clip folder."""
+        return FileError(f"{survey.root}: no {self.what} of {self.title} in it or below; expected e.g. {self.example}")
 
 
 def find_clips(
-    seen: Survey, key_of: Callable[[Folder], Key | None], root_of: Callable[[Path], Path]
+    survey: Survey, key_of: Callable[[Folder], Key | None], root_of: Callable[[Path], Path]
 ) -> tuple[dict[Key, Path], list[str]]:
-    """The clip folders of a data set, of several copies the best one.
+    """The clip folders of a data set; of several copies, the best one.
 
     Where a clip is there in two copies, one image root is chosen: raw frames before cropped faces (mertool aligns by
     itself), whole recordings before selected frames, updated crops before the first ones.
 
     Args:
-        seen: The survey.
-        key_of: What clip a folder holds; None for any other folder.
-        root_of: The image root above a clip's folder.
+        survey: The folder that the user gave.
+        key_of, root_of: See `ClipFolders`.
 
     Returns:
         The folder of each clip, and a note on each image root, used or not.
 
     Raises:
-        DataError: Two copies have the same claim.
+        AnnotationError: Two copies have the same claim.
     """
     roots: dict[Path, dict[Key, Path]] = {}
-    for folder in seen.folders:
+    for folder in survey.folders:
         key = key_of(folder)
         if key is not None:
-            there = roots.setdefault(root_of(folder.path), {})
-            if key in there:
-                raise _twice(seen, there[key], folder.path, folder.path)
-            there[key] = folder.path
+            clips = roots.setdefault(root_of(folder.path), {})
+            if key in clips:
+                raise _duplicate(survey, clips[key], folder.path, folder.path)
+            clips[key] = folder.path
     chosen: dict[Key, Path] = {}
-    of: dict[Key, Path] = {}
+    chosen_root: dict[Key, Path] = {}
     used, notes = [], []
-    for root in sorted(roots, key=lambda root: (*_rank(seen, root), root)):
-        double = next((key for key in roots[root] if key in chosen), None)
-        if double is None:
+    for root in sorted(roots, key=lambda root: (*_rank(survey, root), root)):
+        duplicate = next((key for key in roots[root] if key in chosen), None)
+        if duplicate is None:
             chosen |= roots[root]
-            of |= dict.fromkeys(roots[root], root)
+            chosen_root |= dict.fromkeys(roots[root], root)
             used.append(root)
-        elif _rank(seen, of[double]) == _rank(seen, root):
-            raise _twice(seen, chosen[double], roots[root][double], of[double])
+        elif _rank(survey, chosen_root[duplicate]) == _rank(survey, root):
+            raise _duplicate(survey, chosen[duplicate], roots[root][duplicate], chosen_root[duplicate])
         else:
             only = len(set(roots[root]) - set(chosen))
             missed = f"; {only} clips are only there" if only else ""
             notes.append(
-                f"not used: {seen.shown(root)}, another copy of clips in {seen.shown(of[double])}{missed}; "
-                "give its folder to read it"
+                f"not used: {survey.shown(root)}, another copy of clips in {survey.shown(chosen_root[duplicate])}"
+                f"{missed}; give its folder to read it"
             )
     if used:
-        notes.insert(0, f"image root {', '.join(seen.shown(root) for root in sorted(used))}")
+        notes.insert(0, f"image root {', '.join(survey.shown(root) for root in sorted(used))}")
     return chosen, notes
 
 
-def _rank(seen: Survey, root: Path) -> tuple[bool, bool, bool]:
-    where = seen.shown(root).lower()
-    return "crop" in where, "select" in where, "updated" not in where
+def _rank(survey: Survey, root: Path) -> tuple[bool, bool, bool]:
+    name = survey.shown(root).lower()
+    return "crop" in name, "select" in name, "updated" not in name
 
 
-def _twice(seen: Survey, one: Path, other: Path, root: Path) -> DataError:
-    return DataError(
-        f"{seen.root}: clip {one.name} is there twice: {seen.shown(one)} and {seen.shown(other)}; "
-        f"give the folder of one copy, e.g. {seen.shown(root)}"
+def _duplicate(survey: Survey, one: Path, other: Path, root: Path) -> AnnotationError:
+    return AnnotationError(
+        f"{survey.root}: clip {one.name} is there twice: {survey.shown(one)} and {survey.shown(other)}; "
+        f"give the folder of one copy, e.g. {survey.shown(root)}"
     )

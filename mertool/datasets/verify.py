@@ -1,4 +1,4 @@
-"""What a data set's folder holds, against what its table names and what the released data set has."""
+"""What a data set's folder holds, compared with what its table names and with the data set as released."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ..clips import OK, Clip, natural_key
-from . import Annotations, read_clips
-from .annotations import Expected
+from ..text import plural
+from . import read_clips
+from .annotations import Annotations, Expected
 
 __all__ = ["Count", "Verification", "verify"]
 
@@ -34,8 +35,9 @@ class Verification:
 
     Attributes:
         dataset: Name of the data set.
-        complete: Every clip of the table can be used, repaired ones included; whether the table is, `counts` says.
-        notes: What was met where.
+        complete: Every clip of the table can be used, repaired ones included; `counts` tells whether the table has
+            all clips.
+        notes: What was read from where, and what was not.
         counts: Clips, subjects, and clips by emotion.
         subjects: Clips by subject.
         deviations: One line each: counts other than expected, subjects and clips without folder, key frames missing,
@@ -53,17 +55,17 @@ class Verification:
         """The outcome as text, for a terminal."""
         widest = max(len(count.what) for count in self.counts)
         rows, usable = self.counts[0].table, self.counts[0].usable
-        said = (
-            f"all {rows} annotated clips can" if self.complete else f"{rows - usable} of {rows} annotated clips cannot"
-        )
-        lines = [f"{self.dataset}: {said} be used"]
+        outcome = f"{rows - usable} of {rows} annotated clips cannot"
+        if self.complete:
+            outcome = f"all {rows} annotated clips can"
+        lines = [f"{self.dataset}: {outcome} be used"]
         lines += [f"  {note}" for note in self.notes]
         lines.append(f"{'':{widest}}  expected  annotated  usable")
         for count in self.counts:
             expected = "-" if count.expected is None else str(count.expected)
             lines.append(f"{count.what:{widest}}  {expected:>8}  {count.table:9d}  {count.usable:6d}")
         lines += _wrapped("clips by subject (usable of those annotated): ", self.subjects)
-        lines.append(f"{len(self.deviations) or 'no'} deviation{'' if len(self.deviations) == 1 else 's'}")
+        lines.append(plural(len(self.deviations), "deviation") if self.deviations else "no deviations")
         return lines + [f"  {deviation}" for deviation in self.deviations]
 
     def as_dict(self) -> dict[str, Any]:
@@ -75,7 +77,7 @@ def verify(path: Path, dataset: str | None = None) -> Verification:
     """Compare a folder (or manifest) with its annotation and with the data set as released. No picture is opened.
 
     Raises:
-        UsageError, FileError, DataError: As `read_clips`.
+        UsageError, FileError, AnnotationError: As `read_clips`.
     """
     found = read_clips(path, dataset=dataset)
     counts = _counts(found.clips, found.expected)
@@ -88,36 +90,30 @@ def verify(path: Path, dataset: str | None = None) -> Verification:
         (
             *_count_deviations(found.clips, counts, found.expected),
             *_clip_deviations(found),
-            *(f"{folder}: a clip folder that nothing annotates" for folder in found.strays),
+            *(f"{folder}: a clip folder that nothing annotates" for folder in found.unannotated),
         ),
     )
 
 
 def _wrapped(title: str, subjects: Sequence[Count]) -> list[str]:
-    said = (f"{c.what} {c.table}" if c.usable == c.table else f"{c.what} {c.usable} of {c.table}" for c in subjects)
-    return textwrap.wrap(title + ", ".join(said), _WIDTH, subsequent_indent="  ", break_long_words=False)
+    counts = (f"{c.what} {c.table}" if c.usable == c.table else f"{c.what} {c.usable} of {c.table}" for c in subjects)
+    return textwrap.wrap(title + ", ".join(counts), _WIDTH, subsequent_indent="  ", break_long_words=False)
 
 
 def _counts(clips: tuple[Clip, ...], expected: Expected) -> tuple[Count, ...]:
     usable = [clip for clip in clips if clip.status == OK]
-    table, on_disk = Counter(clip.emotion for clip in clips), Counter(clip.emotion for clip in usable)
-    emotions = sorted({*table, *(expected.emotions or ())} - {""})
-    people = expected.subjects
-    return (
+    n_subjects = expected.subjects
+    if isinstance(n_subjects, tuple):
+        n_subjects = len(n_subjects)
+    counts = [
         Count("clips", len(clips), len(usable), expected.clips),
-        Count(
-            "subjects",
-            len(_subjects(clips)),
-            len(_subjects(usable)),
-            len(people) if isinstance(people, tuple) else people,
-        ),
-        *(
-            Count(
-                name, table[name], on_disk[name], None if expected.emotions is None else expected.emotions.get(name, 0)
-            )
-            for name in emotions
-        ),
-    )
+        Count("subjects", len(_subjects(clips)), len(_subjects(usable)), n_subjects),
+    ]
+    table, on_disk = Counter(clip.emotion for clip in clips), Counter(clip.emotion for clip in usable)
+    for emotion in sorted({*table, *(expected.emotions or ())} - {""}):
+        n_expected = None if expected.emotions is None else expected.emotions.get(emotion, 0)
+        counts.append(Count(emotion, table[emotion], on_disk[emotion], n_expected))
+    return tuple(counts)
 
 
 def _by_subject(clips: tuple[Clip, ...]) -> tuple[Count, ...]:
@@ -137,9 +133,9 @@ def _count_deviations(clips: tuple[Clip, ...], counts: tuple[Count, ...], expect
         if count.expected is not None and count.table != count.expected
     ]
     if isinstance(expected.subjects, tuple):
-        there = _subjects(clips)
-        lines += [f"subject {name}: expected, but not annotated" for name in expected.subjects if name not in there]
-        lines += [f"subject {name}: not expected" for name in sorted(there - set(expected.subjects))]
+        annotated = _subjects(clips)
+        lines += [f"subject {name}: expected, but not annotated" for name in expected.subjects if name not in annotated]
+        lines += [f"subject {name}: not expected" for name in sorted(annotated - set(expected.subjects))]
     return lines
 
 
@@ -147,7 +143,7 @@ def _clip_deviations(found: Annotations) -> list[str]:
     lines = []
     present = _subjects(clip for clip in found.clips if clip.id not in found.absent)
     for subject in sorted(_subjects(found.clips) - present):
-        names = [clip.clip for clip in found.clips if clip.subject == subject]
+        names = [clip.name for clip in found.clips if clip.subject == subject]
         lines.append(f"subject {subject}: no folder on disk for any of its {len(names)} clips: {', '.join(names)}")
     for clip in found.clips:
         if clip.id in found.absent and clip.subject not in present:

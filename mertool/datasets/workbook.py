@@ -1,7 +1,7 @@
-"""Print every sheet of a workbook as JSON: run as a program of its own by `tables`, never imported.
+"""Print every sheet of a workbook as JSON: run as a program of its own by `sheets`, never imported.
 
 A damaged .xls makes the reader (calamine) panic, or ask for so much memory that the whole process is aborted; here
-that ends a child of a tenth of a second, with nothing on the user's screen.
+that ends a child process that takes a tenth of a second, with nothing on the user's screen.
 """
 
 import io
@@ -21,7 +21,7 @@ def as_text(cell: str | float | bool | date | datetime | time | timedelta) -> st
 
 
 def main(path: str) -> None:
-    """Write `[[name, [row, ...]], ...]`, one pair a sheet, or `{"error": text}` to stdout."""
+    """Write `[[name, [row, ...]], ...]`, one pair per sheet, or `{"error": text}` to stdout."""
     try:
         import resource  # not on Windows
 

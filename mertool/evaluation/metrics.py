@@ -22,10 +22,10 @@ __all__ = [
     "ClassScores",
     "DatasetScores",
     "Metrics",
-    "confusions_by_person",
+    "confusions_by_subject",
     "count_confusions",
     "evaluate",
-    "hits_by_person",
+    "hits_by_subject",
 ]
 
 
@@ -54,20 +54,18 @@ class Metrics(TypedDict):
     accuracy: float  # hits / n over all folds
     uf1: float  # unweighted mean of F1_c over the classes that have clips
     uar: float  # unweighted mean of TP_c / n_c over the classes that have clips
-    fold_accuracy_mean: (
-        float | None
-    )  # unweighted mean of the folds' accuracies (the paper's figure); None without folds
+    fold_accuracy_mean: float | None  # unweighted mean of the folds' accuracies (the paper's); None without folds
     fold_accuracy_sd: float | None  # their sample standard deviation (n - 1); None with fewer than two folds
     majority: float  # accuracy of always answering the most frequent class
     n: int
-    n_subjects: int  # people (`mertool.clips.subject_key`)
+    n_subjects: int  # counted by `mertool.clips.subject_key`
     confusion: list[list[int]]  # K x K; row = truth, column = prediction, both in the order of `classes`
     per_class: dict[str, ClassScores]
     per_dataset: dict[str, DatasetScores]
     hits: int
     classes: list[str]
     absent_classes: list[str]  # classes without a clip, left out of the means of uf1 and uar
-    majority_class: str  # the most frequent class, of equally frequent ones the first
+    majority_class: str  # the most frequent class; ties are broken by the order of `classes`
     fold_hits: list[tuple[int, int, int]]  # (fold, hits, n), ascending
     random: float  # expected accuracy of answering at random in the classes' own shares
 
@@ -76,7 +74,7 @@ def evaluate(predictions: Predictions) -> Metrics:
     """Score predictions against their truth.
 
     A class of the list without a single clip has no recall (0 / 0). Counting it as 0 would keep even a perfect
-    predictor below 1.0, and counting it as 1 would be a gift; so it is left out of the means of UF1 and UAR alike, and
+    predictor below 1.0, and counting it as 1 would be a gift. So it is left out of the means of both UF1 and UAR, and
     named in `absent_classes`. Predicting it is still punished: each such answer is a miss of the clip's own class.
 
     Raises:
@@ -140,19 +138,19 @@ def count_confusions(truth: Sequence[str], prediction: Sequence[str], classes: S
     return confusion
 
 
-def confusions_by_person(predictions: Predictions) -> NDArray[np.int64]:
-    """(S, K, K) counts, one confusion matrix a person in the order of their names, for the bootstrap over people."""
-    people = list(map(subject_key, predictions.dataset, predictions.subject))
-    place = {name: row for row, name in enumerate(sorted(set(people)))}
+def confusions_by_subject(predictions: Predictions) -> NDArray[np.int64]:
+    """(S, K, K) int64: one confusion matrix per subject, in the order of their names (row = truth)."""
+    subjects = list(map(subject_key, predictions.dataset, predictions.subject))
+    row_of = {name: row for row, name in enumerate(sorted(set(subjects)))}
     number = {name: k for k, name in enumerate(predictions.classes)}
-    counts = np.zeros((len(place), len(number), len(number)), np.int64)
-    rows = ([place[name] for name in people], [number[t] for t in predictions.truth])
+    counts = np.zeros((len(row_of), len(number), len(number)), np.int64)
+    rows = ([row_of[name] for name in subjects], [number[t] for t in predictions.truth])
     np.add.at(counts, (*rows, [number[name] for name in predictions.prediction]), 1)
     return counts
 
 
-def hits_by_person(predictions: Predictions) -> dict[str, tuple[int, int]]:
-    """Person -> (clips right, clips), in the order of their names."""
+def hits_by_subject(predictions: Predictions) -> dict[str, tuple[int, int]]:
+    """Subject -> (clips right, clips), in the order of their names."""
     found: dict[str, tuple[int, int]] = {}
     rows = zip(predictions.dataset, predictions.subject, predictions.truth, predictions.prediction, strict=True)
     for dataset, subject, truth, prediction in rows:

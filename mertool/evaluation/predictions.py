@@ -1,9 +1,10 @@
-"""Predictions: one row a clip, and predictions.csv, the only file from which results are computed.
+"""Predictions: one row per clip, and predictions.csv, the only file from which results are computed.
 
-Columns: clip, dataset, subject, fold, truth, prediction, then a probability a class, `p_<class>`, in the order of the
-class list. `clip` is the id `dataset/subject/clip`. Probabilities are rounded to float32 and written with the fewest
-digits that give the same float32 back, so that writing and reading change nothing. `truth` is empty for a clip without
-a label and `fold` for a clip that is in none (both as `mertool predict` writes them); metrics refuse the former.
+Columns: clip, dataset, subject, fold, truth, prediction, then one probability per class, `p_<class>`, in the order of
+the class list. `clip` is the id `dataset/subject/clip`. Probabilities are rounded to float32 and written with the
+fewest digits that give the same float32 back, so that writing and reading change nothing. `truth` is empty for a clip
+without a label and `fold` for a clip that is in none (both as `mertool predict` writes them); metrics refuse the
+former.
 """
 
 from __future__ import annotations
@@ -18,14 +19,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..clips import split_id
 from ..errors import DataError, FileError
 from ..files import write_text
 from ..text import abbreviate, os_error_text
-from .folds import split_id
 
-__all__ = ["NO_FOLD", "Predictions"]
+__all__ = ["NO_FOLD", "SAME_WITHIN", "Predictions"]
 
 NO_FOLD = -1
+SAME_WITHIN = 1e-3  # probabilities and scores that differ by more are of another model, on whatever machine
 _COLUMNS = ("clip", "dataset", "subject", "fold", "truth", "prediction")
 _FOLD_DIGITS = 6  # --folds goes to 100 000
 _SUM_TOLERANCE = 1e-3  # a softmax in float32 sums to 1 within 1e-6; anything beyond this is no distribution
@@ -41,7 +43,7 @@ class Predictions:
     Attributes:
         clip: N clip ids `dataset/subject/clip`, each once.
         fold: N numbers of the folds the clips were tested in; `NO_FOLD` for none.
-        truth: N class names; "" where the label is not known.
+        truth: N class names; "" if the label is not known.
         probabilities: (N, K) float64, 0..1, rows sum to 1; values are rounded to the nearest float32.
         classes: The K class names, in the order of the probabilities' columns.
 
@@ -71,7 +73,7 @@ class Predictions:
         valid = np.all((values >= 0) & (values <= 1), axis=1).tolist()  # false for NaN as well
         for row, (clip, truth) in enumerate(zip(self.clip, self.truth, strict=True)):
             if clip in seen:
-                raise _RowError(row, f"clip {clip} a second time; expected each clip once")
+                raise _RowError(row, f"clip {clip} is there a second time; expected each clip once")
             seen.add(clip)
             try:
                 split_id(clip)
@@ -97,7 +99,7 @@ class Predictions:
 
     @property
     def prediction(self) -> tuple[str, ...]:
-        """N class names: the most probable class, of equally probable ones the first in `classes`."""
+        """N class names: the most probable class; ties are broken by the order of `classes`."""
         return tuple(self.classes[k] for k in self.probabilities.argmax(axis=1))
 
     def to_csv(self) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
-    "Paired",
+    "PairedTest",
     "Spread",
     "bootstrap_intervals",
     "compare_paired",
@@ -28,7 +28,7 @@ __all__ = [
 ]
 
 
-class Paired(NamedTuple):
+class PairedTest(NamedTuple):
     """Two runs clip by clip.
 
     Attributes:
@@ -66,9 +66,9 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def wilson(hits: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson score interval of a share, without continuity correction.
+    """Wilson score interval of a proportion, without continuity correction.
 
-    It treats the n trials as independent; clips of one person are not quite, so the truth is a little wider.
+    It treats the n trials as independent; clips of one subject are correlated, so the true interval is slightly wider.
 
     Args:
         hits: Number of successes, 0..n.
@@ -89,17 +89,17 @@ def wilson(hits: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
     share = hits / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    # The bounds are exactly 0 and 1 at the ends; rounding must not push them a hair beside.
+    # The bounds are exactly 0 and 1 at the ends; rounding must not push them past.
     return (0.0 if hits == 0 else centre - half, 1.0 if hits == n else centre + half)
 
 
 def bootstrap_intervals(
     confusions: NDArray[np.int64], seed: int, repeats: int = 2000, confidence: float = 0.95
 ) -> dict[str, tuple[float, float]]:
-    """Percentile intervals of accuracy, UF1 and UAR over resampled people: clips of one person hang together.
+    """Percentile intervals of accuracy, UF1 and UAR over resampled subjects: clips of one subject are correlated.
 
     Args:
-        confusions: (S, K, K) int64, one confusion matrix a person: row = truth, column = prediction.
+        confusions: (S, K, K) int64, one confusion matrix per subject: row = truth, column = prediction.
         seed: The same seed gives the same interval.
         repeats: Resamples.
         confidence: Coverage, between 0 and 1.
@@ -119,10 +119,10 @@ def bootstrap_intervals(
         raise ValueError(
             f"bootstrap_intervals: expected repeats >= 1 and 0 < confidence < 1, got {repeats}, {confidence}"
         )
-    people, classes = confusions.shape[:2]
-    draws = np.random.default_rng(seed).multinomial(people, np.full(people, 1 / people), size=repeats)
-    pooled = (draws @ confusions.reshape(people, -1)).reshape(repeats, classes, classes)
-    pooled = pooled[pooled.sum((1, 2)) > 0]  # a resample of people without a clip of the classes says nothing
+    n_subjects, n_classes = confusions.shape[:2]
+    draws = np.random.default_rng(seed).multinomial(n_subjects, np.full(n_subjects, 1 / n_subjects), size=repeats)
+    pooled = (draws @ confusions.reshape(n_subjects, -1)).reshape(repeats, n_classes, n_classes)
+    pooled = pooled[pooled.sum((1, 2)) > 0]  # a resample without any clip of the classes says nothing
     hits = np.diagonal(pooled, axis1=1, axis2=2)
     support, predicted = pooled.sum(2), pooled.sum(1)
     present = support > 0
@@ -158,7 +158,7 @@ def mcnemar_exact(discordant_first: int, discordant_second: int) -> float:
 
 
 def min_discordant(alpha: float = 0.05) -> int:
-    """The fewest differing clips, all one way, with which an exact McNemar test reaches the level `alpha`.
+    """The fewest discordant clips, all in favour of one run, with which an exact McNemar test reaches `alpha`.
 
     2 x 0.5^6 = 0.031: six at 5 %.
     """
@@ -167,7 +167,7 @@ def min_discordant(alpha: float = 0.05) -> int:
     return ceil(1 - log2(alpha))
 
 
-def compare_paired(first: Mapping[str, bool], second: Mapping[str, bool]) -> Paired:
+def compare_paired(first: Mapping[str, bool], second: Mapping[str, bool]) -> PairedTest:
     """Compare two runs, joined by clip id.
 
     Args:
@@ -182,7 +182,7 @@ def compare_paired(first: Mapping[str, bool], second: Mapping[str, bool]) -> Pai
     discordant_first = sum(hit and not second[clip] for clip, hit in first.items())
     discordant_second = sum(hit and not first[clip] for clip, hit in second.items())
     n = len(first)
-    return Paired(
+    return PairedTest(
         n,
         discordant_first,
         discordant_second,
@@ -196,26 +196,27 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     Source: S. Holm, Scandinavian Journal of Statistics 6 (1979) 65-70.
     """
-    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
     adjusted = [0.0] * len(p_values)
     largest = 0.0
-    for rank, place in enumerate(order):
-        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        adjusted[place] = largest
+    for rank, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = largest
     return adjusted
 
 
 def minimal_detectable(n: int, discordant: int, alpha: float = 0.05, power: float = 0.8) -> float | None:
-    """The smallest true difference in accuracy that an exact McNemar test over these clips would find, most times.
+    """The smallest true difference in accuracy that an exact McNemar test over these clips would usually find.
 
     Args:
         n: Clips.
-        discordant: Clips on which the two runs differ; of two alike nets few, which makes small differences visible.
+        discordant: Clips on which the two runs differ; few if the networks are alike, which makes small differences
+            visible.
         alpha: Level of the test.
-        power: How often a difference of this size is to be found.
+        power: Fraction of the tests that should find a difference of this size.
 
     Returns:
-        The difference, 0..1; None where even `discordant` clips all one way would not do.
+        The difference, 0..1; None if even `discordant` clips all in favour of one run would not suffice.
 
     Raises:
         ValueError: An argument is out of its range.
@@ -248,10 +249,10 @@ def minimal_detectable(n: int, discordant: int, alpha: float = 0.05, power: floa
 
 
 def stratified_random(support: Sequence[int]) -> float:
-    """Expected accuracy of answering at random in the classes' own shares: the sum of their squares.
+    """Expected accuracy of random answers with the frequencies of the classes: the sum of their squares.
 
     Args:
-        support: Clips of each class; some.
+        support: Clips of each class; at least one in all.
     """
     n = sum(support)
     if n < 1 or min(support) < 0:

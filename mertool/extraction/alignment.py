@@ -9,18 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..regions import compose, crop_transform, invert, whole_transform
+from ..text import plural
 from .faces import Face, FaceFinder
+from .options import STABILISED
 from .stabilise import HeadMotion, Stabiliser
 
-__all__ = ["ALIGNMENTS", "STABILISED", "Aligner", "HeadRecord", "Placed", "lost_remark", "to_grey"]
+__all__ = ["Aligner", "HeadRecord", "Placed", "lost_remark", "to_grey"]
 
 Picture = NDArray[np.uint8]
 
-STABILISED = "stabilised"
-ALIGNMENTS = (STABILISED, "clip", "frame")
-
-FAR = 0.15  # inter-ocular distances
-TURNED_DEG, DEPTH_DEG = 5.0, 3.0
+# Head motion beyond these is remarked.
+_FAR = 0.15  # inter-ocular distances
+_TURNED_DEG, _DEPTH_DEG = 5.0, 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class HeadRecord:
 
     @classmethod
     def of(cls, motions: list[HeadMotion]) -> HeadRecord | None:
-        """The record of all motions that were measured; None of none."""
+        """The record of all motions that were measured; None if there are none."""
         if not motions:
             return None
         return cls(
@@ -58,17 +58,19 @@ class HeadRecord:
         }
 
     def remark(self, eye_distance_px: float | None) -> str:
-        """What is unusual enough to be said; "" for nothing.
+        """What is unusual enough to be told; "" for nothing.
 
         Args:
-            eye_distance_px: Between the eyes' centres in the onset's picture; None where it is not known.
+            eye_distance_px: Between the eyes' centres in the onset's picture; None if it is not known.
         """
-        far = eye_distance_px is not None and self.shift_px > FAR * eye_distance_px
-        said = [f"moved {self.shift_px:.0f} px"] if far else []
-        said += [f"turned {self.turn_deg:.0f} degrees"] if self.turn_deg > TURNED_DEG else []
-        if self.depth_deg > DEPTH_DEG:
-            said.append(f"turned about {self.depth_deg:.0f} degrees in depth, which no similarity takes out")
-        return f"the head {' and '.join(said)}" if said else ""
+        parts = []
+        if eye_distance_px is not None and self.shift_px > _FAR * eye_distance_px:
+            parts.append(f"moved {self.shift_px:.0f} px")
+        if self.turn_deg > _TURNED_DEG:
+            parts.append(f"turned {self.turn_deg:.0f} degrees")
+        if self.depth_deg > _DEPTH_DEG:
+            parts.append(f"turned about {self.depth_deg:.0f} degrees in depth, which no similarity takes out")
+        return f"the head {' and '.join(parts)}" if parts else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Placed:
 
     Attributes:
         transform: (2, 3) similarity, crop pixel -> picture pixel.
-        motion: Of the head since the onset; None where it was not measured.
+        motion: Of the head since the onset; None if it was not measured.
         lost: It should have been measured, but no motion holds for enough of the face.
     """
 
@@ -94,33 +96,35 @@ class Aligner:
         face: Its face; None for pictures that are aligned faces already.
         size: Side of the crop.
         align: One of `ALIGNMENTS`.
-        finder: Finds the faces of other frames, where these are needed.
+        finder: Finds the faces of other frames, if these are needed.
     """
 
     def __init__(
         self, onset: Picture, face: Face | None, size: int, align: str, finder: FaceFinder | None = None
     ) -> None:
         self._face, self._size, self._align, self._finder = face, size, align, finder
-        self.onset = Placed(
-            whole_transform(onset.shape, size) if face is None else crop_transform(face.landmarks, size)
-        )
+        landmarks = None if face is None else face.landmarks
+        transform = whole_transform(onset.shape, size) if landmarks is None else crop_transform(landmarks, size)
+        self.onset = Placed(transform)
         self._stabiliser: Stabiliser | None = None
         if align == STABILISED:
-            self._stabiliser = Stabiliser(onset, None if face is None else face.landmarks)
+            self._stabiliser = Stabiliser(onset, landmarks)
 
     def place(self, image: Picture, face: Face | None = None) -> Placed:
-        """Place a frame after the onset; `face` is the frame's own, where it is known already."""
+        """Place a frame after the onset; `face` is the frame's own, if it is known already."""
         if self._stabiliser is not None:
             return self._stabilised(image, face, self._stabiliser)
         if self._align == "clip":
             return self.onset
         face = face or self._find(image)
-        return self.onset if face is None else Placed(crop_transform(face.landmarks, self._size))
+        if face is None:
+            return self.onset
+        return Placed(crop_transform(face.landmarks, self._size))
 
     def _stabilised(self, image: Picture, face: Face | None, stabiliser: Stabiliser) -> Placed:
         common = self.onset.transform
         motion = stabiliser.motion(image)
-        if motion is None:  # too far for the flow: begin where the landmarks are
+        if motion is None:  # too far for the flow: start from the landmarks
             face = face or self._find(image)
             if face is not None and face.detected:
                 there = compose(crop_transform(face.landmarks, self._size), invert(common))
@@ -136,17 +140,18 @@ class Aligner:
 
 
 def lost_remark(key_frames: list[str], others: int) -> str:
-    """What is said of a clip in which the head's motion could not be measured; "" where it was.
+    """What there is to say of a clip in which the head's motion could not be measured; "" if it was.
 
     Args:
         key_frames: Names of the key frames that were lost.
         others: How many other frames were.
     """
     frames = [f"the {name} frame" for name in key_frames]
-    frames += [f"{others} other frame{'s' if others != 1 else ''}"] if others else []
-    return (
-        f"the head's motion could not be measured in {' and '.join(frames)}: aligned as the onset is" if frames else ""
-    )
+    if others:
+        frames.append(plural(others, "other frame"))
+    if not frames:
+        return ""
+    return f"the head's motion could not be measured in {' and '.join(frames)}: aligned as the onset is"
 
 
 def to_grey(image: Picture) -> Picture:

@@ -1,8 +1,8 @@
-"""The apex as the frames show it: where the face has moved most against the onset (`extract --apex difference`).
+"""The apex as the frames show it: where the face has moved most since the onset (`extract --apex difference`).
 
 Movement is dense optical flow between aligned crops, without what all of the face shares (sway of the head). Grey-level
 differences follow the light instead: on made-up clips of known apex their largest lies a quarter of the clip away from
-it, that of the flow 3 %.
+it, that of the flow 3 % of the clip.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class ApexFinder:
 
         Args:
             frame: (H, W) uint8 grey, of the onset's size.
-            transform: Of this frame, where it is not the onset's.
+            transform: Of this frame, if it is not the onset's.
         """
         import cv2
 
@@ -54,7 +54,7 @@ class ApexFinder:
 
     @staticmethod
     def largest(amounts: Sequence[float]) -> int:
-        """Place of the largest amount, after a running mean over up to five frames against noise."""
+        """Index of the largest amount, after a running mean over up to five frames against noise."""
         window = min(5, len(amounts) // 8 * 2 + 1)
         padded = np.pad(np.asarray(amounts, np.float64), window // 2, mode="edge")
         return int(np.convolve(padded, np.ones(window) / window, "valid").argmax())

@@ -1,11 +1,9 @@
-"""Clips -> pack: decode the key frames, find the face, bring every frame of a clip into one aligned crop."""
+"""Clips -> pack: every clip is aligned and cropped in a worker process; nothing is done if nothing has changed."""
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import hashlib
-import io
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
@@ -23,14 +21,15 @@ from .. import __version__
 from ..clips import OK, Clip
 from ..datasets import Annotations
 from ..datasets.frames import index_frames
-from ..errors import DataError, MertoolError
-from ..files import check_writable, write_text
-from ..pack import Pack, file_sha256, load_pack, save_pack
+from ..errors import AnnotationError, DataError, MertoolError
+from ..files import check_writable, file_sha256
+from ..pack import Pack, load_pack, save_pack
 from ..workers import no_interrupts, worker_pool
-from .alignment import STABILISED
-from .clip_worker import Options, Result, extract_clip, jitter_clip, read_pictures, start_worker
+from .clip_rows import ClipRow, clip_row, clips_csv, write_rows
+from .clip_worker import Result, extract_clip, jitter_clip, read_pictures, start_worker
+from .options import STABILISED, ExtractOptions
 
-__all__ = ["Extraction", "clips_table", "extract"]
+__all__ = ["Extraction", "extract"]
 
 Progress = Callable[[int, int], None]
 
@@ -40,13 +39,13 @@ class Extraction:
     """What `extract` did.
 
     Attributes:
-        pack: The pack as it lies on disk.
+        pack: The pack on disk.
         rows: One row for every clip of the annotation, as in NAME.clips.csv.
-        fresh: False when the pack was already there, made with the same settings from the same files.
+        fresh: False if the pack was there already, made with the same settings from the same files.
     """
 
     pack: Pack
-    rows: list[dict[str, str]]
+    rows: list[ClipRow]
     fresh: bool
 
     @property
@@ -58,14 +57,8 @@ class Extraction:
 def extract(
     annotations: Annotations,
     output: Path,
+    options: ExtractOptions,
     *,
-    size: int = 256,
-    align: str | None = None,
-    aligned: bool = False,
-    sequence: int = 0,
-    apex: str = "table",
-    jitter: int = 0,
-    jitter_seed: int = 0,
     landmarks: Path | None = None,
     jobs: int = 1,
     overwrite: bool = False,
@@ -74,11 +67,10 @@ def extract(
     """Make a pack and NAME.clips.csv from annotated clips; both appear whole or not at all.
 
     Args:
-        annotations: What a reader of `mertool.datasets` found.
+        annotations: From `mertool.datasets.read_clips`, with the same `apex` as in the options.
         output: The pack's path, NAME.npz.
-        size, align, aligned, sequence, apex, jitter, jitter_seed: See `Options`. By default aligned pictures are left
-            as they are, and others stabilised.
-        landmarks: The 68-point model; not needed with `aligned`.
+        options: What decides its content.
+        landmarks: The 68-point model; not needed for aligned pictures.
         jobs: Worker processes.
         overwrite: Make the pack again even if it is there and nothing has changed.
         progress: Called with (clips done, clips in all).
@@ -87,82 +79,93 @@ def extract(
         DataError: Not one clip could be used, or jittered; an older pack is kept.
         FileError: The output cannot be written.
     """
-    align = align or ("clip" if aligned else STABILISED)
-    options = Options(size, align, aligned, sequence, apex, jitter, jitter_seed if jitter else 0)
-    if jitter:
-        annotations = dataclasses.replace(annotations, clips=_jittered(annotations.clips, options))
-    settings = {**dataclasses.asdict(options), "landmark_model": file_sha256(landmarks) if landmarks else None}
-    settings["versions"] = _versions(aligned)
-    table = "+".join(file_sha256(path) for path in annotations.tables)
+    source = _Source(annotations, options, landmarks)
     if not overwrite and output.exists():
-        existing = _unchanged(annotations, output, options, settings, table)
+        existing = source.unchanged_pack(output)
         if existing is not None:
             rows = existing.meta["rows"]
-            _write_rows(output, rows)
+            write_rows(output, rows)
             return Extraction(existing, rows, fresh=False)
     check_writable(output)
-    store = _Store(len(annotations.clips), options)
-    results = _run(annotations.clips, options, None if aligned else landmarks, jobs, store, progress)
-    clips = [result.clip or clip for clip, result in zip(annotations.clips, results, strict=True)]
-    rows = [_row(clip, result) for clip, result in zip(clips, results, strict=True)]
-    used = [index for index, result in enumerate(results) if result.status == OK]
+    store = _Store(len(source.clips), options)
+    results = _extract_clips(source, store, jobs, progress)
+    clips = [result.clip or clip for clip, result in zip(source.clips, results, strict=True)]
+    rows = [clip_row(c, r.status, r.detail, r.head) for c, r in zip(clips, results, strict=True)]
+    used = [i for i, result in enumerate(results) if result.status == OK]
     if not used:
-        _write_rows(output, rows)
-        first = next((f"{row['clip']}: {row['detail'] or row['status']}" for row in rows), "the table has no rows")
-        raise DataError(
-            f"extract: none of {len(rows)} clips could be used ({first}); "
-            f"each clip's reason stands in {_rows_path(output)}"
-        )
-    corrections = [f"{clips[index].id}: {clips[index].detail}" for index in used if clips[index].detail]
-    clips = [clips[index] for index in used]
-    arrays: dict[str, NDArray[Any]] = store.rows(used)
-    for name in ("clip", "dataset", "subject", "emotion"):
-        arrays[name] = np.array([getattr(clip, name) for clip in clips], dtype=np.str_)
-    for name in ("onset", "middle", "apex", "offset"):
-        arrays[name] = np.array([getattr(clip, name) for clip in clips], dtype=np.int64)
-    digest = _digest(table, annotations.clips, [result.digests for result in results])
+        write_rows(output, rows)
+        raise _nothing_usable(output, rows)
+    used_clips = [clips[i] for i in used]
     meta = {
         "dataset": annotations.dataset,
-        "settings": settings,
-        "source": digest,
+        "settings": source.settings,
+        "source": source.digest([result.digests for result in results]),
         "release": annotations.release,
-        "corrections": corrections,
+        "corrections": [f"{clip.id}: {clip.detail}" for clip in used_clips if clip.detail],
         "rows": rows,
     }
-    save_pack(output, arrays, meta)
-    _write_rows(output, rows)
+    save_pack(output, {**store.rows(used), **_labels(used_clips)}, meta)
+    write_rows(output, rows)
     return Extraction(load_pack(output), rows, fresh=True)
 
 
-def clips_table(rows: Sequence[dict[str, str]]) -> str:
-    """The text of NAME.clips.csv: one row for every clip of the annotation."""
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, _COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return stream.getvalue()
+class _Source:
+    """All that a pack is made from: clips, tables, options, landmark model and versions.
+
+    Args:
+        annotations, options, landmarks: See `extract`.
+    """
+
+    def __init__(self, annotations: Annotations, options: ExtractOptions, landmarks: Path | None) -> None:
+        self.clips = annotations.clips
+        if options.jitter:
+            self.clips = _with_jitter(annotations.clips, options)
+        self.options = options
+        self.landmarks = None if options.aligned else landmarks
+        self.settings = {
+            **dataclasses.asdict(options),
+            "landmark_model": file_sha256(landmarks) if landmarks else None,
+            "versions": _versions(options.aligned),
+        }
+        self._tables = "+".join(file_sha256(path) for path in annotations.tables)
+
+    def digest(self, pictures: Sequence[tuple[str, ...]]) -> str:
+        """Hash of tables, rows and pictures.
+
+        Args:
+            pictures: Of each clip, the hashes of its pictures.
+        """
+        rows = [[*clip_row(clip, clip.status).values()] for clip in self.clips]
+        return hashlib.sha256(json.dumps([self._tables, rows, pictures]).encode()).hexdigest()
+
+    def unchanged_pack(self, output: Path) -> Pack | None:
+        """The pack on disk, if it is what would be made: same settings, tables and bytes of every picture."""
+        try:
+            pack = load_pack(output)
+        except MertoolError:
+            return None
+        stored = pack.meta.get("settings")
+        if not isinstance(stored, dict) or {**_NO_JITTER, **stored} != self.settings:
+            return None
+        pictures = [read_pictures(clip, self.options)[1] for clip in self.clips]
+        return pack if pack.meta.get("source") == self.digest(pictures) else None
 
 
-_OF_CLIP = ("clip", "dataset", "subject", "emotion", "onset", "middle", "apex", "offset")
-_OF_HEAD = ("head_shift_px", "head_turn_deg", "head_depth_deg", "head_stable")  # empty without --align stabilised
-_COLUMNS = (*_OF_CLIP, *_OF_HEAD, "status", "detail")
+_NO_JITTER = {"jitter": 0, "jitter_seed": 0}  # of packs made before there was any
 
 
-def _row(clip: Clip, result: Result) -> dict[str, str]:
-    detail = "; ".join(text for text in (clip.detail, result.detail) if text)
-    values = {name: str(getattr(clip, name)) for name in _OF_CLIP}
-    head = dict.fromkeys(_OF_HEAD, "") if result.head is None else result.head.columns()
-    return {**values, **head, "status": result.status, "detail": detail}
-
-
-def _rows_path(output: Path) -> Path:
-    return output.with_name(f"{output.stem}.clips.csv")
-
-
-def _write_rows(output: Path, rows: Sequence[dict[str, str]]) -> None:
-    path, text = _rows_path(output), clips_table(rows)
-    if not path.exists() or path.read_bytes() != text.encode():
-        write_text(path, text)
+def _with_jitter(clips: Sequence[Clip], options: ExtractOptions) -> tuple[Clip, ...]:
+    """The usable clips with onset and apex moved; if their apex is still to be found, they are only checked."""
+    usable = [clip for clip in clips if clip.status == OK]
+    if usable and not any(len(clip.sequence) for clip in usable):
+        raise AnnotationError(
+            f"extract: --jitter moves onset and apex to other frames, but none of {len(usable)} clips has numbered "
+            "frames; leave it out (a manifest may give frames, onset and apex)"
+        )
+    if options.apex == "difference":
+        return tuple(clips)
+    index = lru_cache(maxsize=1)(index_frames)  # consecutive clips may come from one long video
+    return tuple(jitter_clip(clip, options, index) if clip.status == OK else clip for clip in clips)
 
 
 def _versions(aligned: bool) -> dict[str, str]:
@@ -176,10 +179,29 @@ def _versions(aligned: bool) -> dict[str, str]:
     return versions
 
 
+def _labels(clips: Sequence[Clip]) -> dict[str, NDArray[Any]]:
+    """The members of a pack that say which clips it has."""
+    texts = {"clip": "name", "dataset": "dataset", "subject": "subject", "emotion": "emotion"}
+    arrays: dict[str, NDArray[Any]] = {
+        member: np.array([getattr(clip, attribute) for clip in clips], dtype=np.str_)
+        for member, attribute in texts.items()
+    }
+    for name in ("onset", "middle", "apex", "offset"):
+        arrays[name] = np.array([getattr(clip, name) for clip in clips], dtype=np.int64)
+    return arrays
+
+
+def _nothing_usable(output: Path, rows: Sequence[ClipRow]) -> DataError:
+    first = next((f"{row['clip']}: {row['detail'] or row['status']}" for row in rows), "the table has no rows")
+    return DataError(
+        f"extract: none of {len(rows)} clips could be used ({first}); each clip's reason is in {clips_csv(output)}"
+    )
+
+
 class _Store:
     """The pack's large arrays, filled in place: memory is the pack's own and no more."""
 
-    def __init__(self, n: int, options: Options) -> None:
+    def __init__(self, n: int, options: ExtractOptions) -> None:
         side = (options.size, options.size)
         need = n * (3 + options.sequence) * options.size**2
         try:
@@ -197,89 +219,47 @@ class _Store:
                 "choose a smaller --size or --sequence"
             ) from error
 
-    def keep(self, index: int, result: Result) -> Result:
-        """Copy a result's arrays to row `index`; gives the result without them."""
+    def keep(self, i: int, result: Result) -> Result:
+        """Copy a result's arrays to row `i`; gives the result without them."""
         if result.arrays is None:
             return result
         for name, array in self._arrays.items():
-            array[index] = result.arrays[name]
+            array[i] = result.arrays[name]
         return dataclasses.replace(result, arrays=None)
 
     def rows(self, indices: Sequence[int]) -> dict[str, NDArray[Any]]:
         """The arrays with only the given rows, which must ascend; moved up in place, not copied."""
         for array in self._arrays.values():
-            for place, index in enumerate(indices):
-                if place != index:
-                    array[place] = array[index]
+            for to, i in enumerate(indices):
+                if to != i:
+                    array[to] = array[i]
         return {name: array[: len(indices)] for name, array in self._arrays.items()}
 
 
-def _jittered(clips: Sequence[Clip], options: Options) -> tuple[Clip, ...]:
-    """The usable clips with onset and apex moved; where their apex is still to be found, they are only checked."""
-    usable = [clip for clip in clips if clip.status == OK]
-    if usable and not any(len(clip.sequence) for clip in usable):
-        raise DataError(
-            f"extract: --jitter moves onset and apex to other frames, but none of {len(usable)} clips has numbered "
-            "frames; leave it out (a manifest may give frames, onset and apex)"
-        )
-    if options.apex == "difference":
-        return tuple(clips)
-    index = lru_cache(maxsize=1)(index_frames)  # of a long video come many clips, one after the other
-    return tuple(jitter_clip(clip, options, index) if clip.status == OK else clip for clip in clips)
-
-
-# Whether the pack on disk is what this run would make: same settings, same table, same bytes of every picture used.
-
-
-def _unchanged(
-    annotations: Annotations, output: Path, options: Options, settings: dict[str, Any], table: str
-) -> Pack | None:
-    try:
-        pack = load_pack(output)
-    except MertoolError:
-        return None
-    stored = pack.meta.get("settings")
-    if not isinstance(stored, dict) or {**_NO_JITTER, **stored} != settings:
-        return None
-    digests = [read_pictures(clip, options)[1] for clip in annotations.clips]
-    return pack if pack.meta.get("source") == _digest(table, annotations.clips, digests) else None
-
-
-_NO_JITTER = {"jitter": 0, "jitter_seed": 0}  # of packs made before there was any
-
-
-def _digest(table: str, clips: Sequence[Clip], digests: Sequence[tuple[str, ...]]) -> str:
-    content = [table, [[*_row(clip, Result(clip.status, "", ())).values()] for clip in clips], digests]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-def _run(
-    clips: Sequence[Clip], options: Options, landmarks: Path | None, jobs: int, store: _Store, progress: Progress | None
-) -> list[Result]:
-    results: dict[int, Result] = {}
-    for index, clip in enumerate(clips):
-        if clip.status != OK:
-            results[index] = Result(clip.status, "", ())
-    todo = iter([index for index in range(len(clips)) if index not in results])
+def _extract_clips(source: _Source, store: _Store, jobs: int, progress: Progress | None) -> list[Result]:
+    """The result of each clip, its arrays kept in `store`."""
+    clips = source.clips
+    results = {i: Result(clip.status) for i, clip in enumerate(clips) if clip.status != OK}
+    todo = iter([i for i in range(len(clips)) if i not in results])
     pending: dict[Future[Result], int] = {}
-    pool = worker_pool(jobs, start_worker, (options, landmarks))
+    pool = worker_pool(jobs, start_worker, (source.options, source.landmarks))
     try:
         with no_interrupts():
-            for index in islice(todo, 2 * jobs):  # a bounded queue: results do not pile up ahead of their turn
-                pending[pool.submit(extract_clip, clips[index])] = index
+            for i in islice(todo, 2 * jobs):  # a bounded queue: results do not pile up ahead of their turn
+                pending[pool.submit(extract_clip, clips[i])] = i
         while pending:
             done, _ = wait(pending, return_when=FIRST_COMPLETED)
             for future in done:
-                index = pending.pop(future)
-                results[index] = store.keep(index, future.result())
+                i = pending.pop(future)
+                results[i] = store.keep(i, future.result())
                 for following in islice(todo, 1):
                     pending[pool.submit(extract_clip, clips[following])] = following
             if progress is not None:
                 progress(len(results), len(clips))
     except BrokenProcessPool as error:
         raise DataError(
-            "extract: a worker process ended before its time, most likely for lack of memory; try fewer --jobs"
+            "extract: a worker process ended unexpectedly, most likely for lack of memory; try fewer --jobs"
         ) from error
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
-    return [results[index] for index in range(len(clips))]
+    return [results[i] for i in range(len(clips))]

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, FileError
+from ..text import os_error_text
 
 __all__ = ["Box", "Face", "FaceFinder", "find_landmark_model"]
 
@@ -99,8 +100,7 @@ class FaceFinder:
             with model.open("rb") as file:
                 header = file.read(len(_HEADER_68))
         except OSError as error:
-            cause = (error.strerror or str(error)).lower()
-            raise FileError(f"{model}: cannot read this landmark model: {cause}") from error
+            raise FileError(f"{model}: cannot read this landmark model: {os_error_text(error)}") from error
         if header != _HEADER_68:
             raise DataError(f"{model}: expected {_MODEL}, got {_what_instead(header)}")
         try:
@@ -116,11 +116,11 @@ class FaceFinder:
 
         Args:
             grey: (H, W) uint8. Strided and read-only input is fine.
-            near: Box of the face in another frame of the clip. Then only faces that overlap it count, and where there
+            near: Box of the face in another frame of the clip. Then only faces that overlap it count, and if there
                 is none, the landmarks are fitted into this box (`Face.detected` is False).
 
         Returns:
-            The face, or None where no face was found. Never None if `near` is given.
+            The face, or None if no face was found. Never None if `near` is given.
 
         Raises:
             DataError: `grey` has another shape or dtype.
@@ -129,9 +129,10 @@ class FaceFinder:
             raise DataError(f"find: grey must be a non-empty (H, W) uint8 array, got {grey.shape} {grey.dtype}")
         grey = np.ascontiguousarray(grey)
         for candidates in self._searches(grey):
-            seen = [(score, box) for score, box in candidates if near is None or _overlap(box, near) > _SAME_FACE_IOU]
-            if seen:
-                score, box = max(seen)
+            if near is not None:
+                candidates = [(score, box) for score, box in candidates if _overlap(box, near) > _SAME_FACE_IOU]
+            if candidates:
+                score, box = max(candidates)
                 return Face(box, score, self._landmarks(grey, box))
         if near is None:
             return None
@@ -170,7 +171,7 @@ def _what_instead(header: bytes) -> str:
         return "an empty file"
     if len(header) == len(_HEADER_68) and header[:3] == _HEADER_68[:3] and header[4:] == _HEADER_68[4:]:
         return f"a model of {header[3] // 2} points"
-    return f"a file that is no dlib shape predictor (starts with {header!r})"
+    return f"a file that is not a dlib shape predictor (starts with {header!r})"
 
 
 def _scaled(box: Box, factor: float) -> Box:

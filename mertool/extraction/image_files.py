@@ -1,4 +1,4 @@
-"""Picture files -> 8-bit arrays, with a named reason for every file that cannot be one.
+"""Picture files -> 8-bit arrays, with a reason for every file that cannot be one.
 
 OpenCV decodes; what its decoders would only print to the screen, or not say at all (a picture cut short, damaged in the
 middle, with 16 bits or transparency), is an error here.
@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, FileError
+from ..errors import FileError, PictureError
 from ..files import atomic_file
+from ..text import os_error_text
 
 __all__ = ["MAX_PIXELS", "decode_picture", "read_picture", "write_png"]
 
@@ -37,12 +38,12 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
 
     Raises:
         FileError: The file is missing or cannot be read.
-        DataError: See `decode_picture`.
+        PictureError: See `decode_picture`.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise FileError(f"{path}: cannot read this picture: {(error.strerror or str(error)).lower()}") from error
+        raise FileError(f"{path}: cannot read this picture: {os_error_text(error)}") from error
     return decode_picture(data, str(path))
 
 
@@ -61,30 +62,30 @@ def decode_picture(data: bytes, name: str) -> NDArray[np.uint8]:
         (H, W) uint8 for a grey file, (H, W, 3) uint8 in the order blue, green, red for a coloured one.
 
     Raises:
-        DataError: Empty, not a picture, cut short, damaged, not 8 bits a channel, transparent, or larger than
+        PictureError: Empty, not a picture, cut short, damaged, not 8 bits per channel, transparent, or larger than
             `MAX_PIXELS`.
     """
     import cv2
 
     if not data:
-        raise DataError(f"{name}: expected a picture, got an empty file; copy it again")
+        raise PictureError(f"{name}: expected a picture, got an empty file; copy it again")
     _check_header(data, name)
     buffer = np.frombuffer(data, np.uint8)
-    with _captured_stderr() as said:
+    with _captured_stderr() as printed:
         try:
             image = cv2.imdecode(buffer, cv2.IMREAD_ANYCOLOR | cv2.IMREAD_ANYDEPTH)
-            # A PNG's header told already, JPEG and BMP have no transparency; only the rare rest is decoded twice.
+            # A PNG's header was checked, JPEG and BMP have no transparency; only the rare rest is decoded twice.
             twice = image is not None and not data.startswith((_PNG, _JPEG, b"BM"))
             unchanged = cv2.imdecode(buffer, cv2.IMREAD_UNCHANGED) if twice else None
         except cv2.error:
             image = unchanged = None
-    if image is None or "Corrupt JPEG data" in said[0] or "Premature end" in said[0]:
-        raise DataError(f"{name}: {_why_not(data, said[0])}")
+    if image is None or "Corrupt JPEG data" in printed[0] or "Premature end" in printed[0]:
+        raise PictureError(f"{name}: {_why_not(data, printed[0])}")
     _check_size(image.shape[1], image.shape[0], name)
     if image.dtype != np.uint8:
-        raise DataError(_wrong_depth(name, f"{8 * image.dtype.itemsize}-bit"))
+        raise PictureError(_wrong_depth(name, f"{8 * image.dtype.itemsize}-bit"))
     if unchanged is not None and unchanged.shape[2:] == (4,):
-        raise DataError(_transparent(name))
+        raise PictureError(_transparent(name))
     return np.asarray(image, np.uint8)
 
 
@@ -102,30 +103,30 @@ def write_png(path: Path, image: NDArray[np.uint8]) -> None:
 
 
 def _check_header(data: bytes, name: str) -> None:
-    """Refuse what the first bytes give away: before memory is spent on it, or because decoding would hide it."""
+    """Refuse what the first bytes show: before memory is spent on it, or because decoding would hide it."""
     if data.startswith(_PNG) and len(data) >= 33:
         width, height, depth, colour = struct.unpack(">IIBB", data[16:26])
         if depth == 16:
-            raise DataError(_wrong_depth(name, "16-bit"))
+            raise PictureError(_wrong_depth(name, "16-bit"))
         if colour in _ALPHA or b"tRNS" in data[33 : data.find(b"IDAT")]:
-            raise DataError(_transparent(name))
+            raise PictureError(_transparent(name))
         _check_size(width, height, name)
     elif data.startswith(_JPEG):
-        place = 2
-        while place + 9 <= len(data) and data[place] == 0xFF:
-            marker, length = data[place + 1], int.from_bytes(data[place + 2 : place + 4], "big")
+        at = 2
+        while at + 9 <= len(data) and data[at] == 0xFF:
+            marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
             if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # a frame header, SOF
-                depth, height, width = struct.unpack(">BHH", data[place + 4 : place + 9])
+                depth, height, width = struct.unpack(">BHH", data[at + 4 : at + 9])
                 if depth != 8:
-                    raise DataError(_wrong_depth(name, f"{depth}-bit"))
+                    raise PictureError(_wrong_depth(name, f"{depth}-bit"))
                 _check_size(width, height, name)
                 return
-            place += 2 + length
+            at += 2 + length
 
 
 def _check_size(width: int, height: int, name: str) -> None:
     if width * height > MAX_PIXELS:
-        raise DataError(
+        raise PictureError(
             f"{name}: expected a picture of at most {MAX_PIXELS // 2**20} megapixels, got {width}x{height}; reduce it"
         )
 
@@ -138,13 +139,13 @@ def _transparent(name: str) -> str:
     return f"{name}: expected a grey or coloured picture, got a transparent one; convert it without alpha channel"
 
 
-def _why_not(data: bytes, said: str) -> str:
+def _why_not(data: bytes, printed: str) -> str:
     for kind, start, end in (("JPEG", _JPEG, b"\xff\xd9"), ("PNG", _PNG, b"IEND")):
         if data.startswith(start) and end not in data[-4096:]:
             return f"this {kind} is cut short (its end is missing); copy it again"
-    if said or data.startswith((_PNG, _JPEG)):
-        # OpenCV's own lines, "[ERROR:0@0.218] ...", tell the time of day rather than the cause.
-        causes = [line for line in said.splitlines() if line and not line.startswith("[")]
+    if printed or data.startswith((_PNG, _JPEG)):
+        # OpenCV's own lines, "[ERROR:0@0.218] ...", give the time rather than the cause.
+        causes = [line for line in printed.splitlines() if line and not line.startswith("[")]
         return f"this picture is damaged ({causes[-1] if causes else 'it cannot be decoded'}); copy it again"
     return f"expected a picture, got something else or a format OpenCV cannot read (starts with {data[:8]!r})"
 
@@ -156,18 +157,18 @@ def _captured_stderr() -> Iterator[list[str]]:
     libjpeg and libpng print from C, so that only replacing file descriptor 2 catches them, and their warning is the
     only sign of a damaged JPEG. Another thread's messages in these milliseconds are lost.
     """
-    said = [""]
+    printed = [""]
     with _CAPTURE, tempfile.TemporaryFile() as file:
         try:
             screen = os.dup(2)
         except OSError:  # The process has no stderr, so nothing can appear on it either.
-            yield said
+            yield printed
             return
         try:
             os.dup2(file.fileno(), 2)
-            yield said
+            yield printed
         finally:
             os.dup2(screen, 2)
             os.close(screen)
         file.seek(0)
-        said[0] = file.read().decode("utf-8", "replace")
+        printed[0] = file.read().decode("utf-8", "replace")

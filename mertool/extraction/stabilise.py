@@ -5,7 +5,7 @@ tell; grey levels can:
 
 1. Dense optical flow (DIS) on small crops and a similarity fitted robustly to it give a first estimate.
 2. Up to three steps of Lucas and Kanade's method refine it, each from a crop interpolated once from the picture. Grey
-   levels are normalised by their local mean and standard deviation, so that light does not count. Each of some 220
+   levels are normalised by their local mean and standard deviation, so that light does not matter. Each of some 220
    windows of the face gives its own shift with a covariance; what most of them agree on is the head's motion. Windows
    that disagree by more than about 0.05 px - an expression, a blink, a shadow - lose their weight (the weights of
    Geman and McClure, over a scale that shrinks).
@@ -48,8 +48,8 @@ _SMALL_STEP = 0.45  # px of the crop at its corners: the next step would be of a
 _CORNERS = np.array([[0, 0], [SIDE - 1, 0], [0, SIDE - 1], [SIDE - 1, SIDE - 1]], np.float64)
 _MOUTH_WEIGHT = 0.3
 _FOLLOWS = 0.25  # px of the crop of SIDE: a window this close to the rigid motion follows it
-_LEAST_SHARE = 0.3  # of the face must follow one rigid motion; pictures of two people reach 0.1, a mirrored face 0.26
-_MOST_SCALE = 1.25  # nobody comes nearer faster
+_LEAST_SHARE = 0.3  # of the face must follow one rigid motion; pictures of two subjects reach 0.1, a mirrored face 0.26
+_MOST_SCALE = 1.25  # no head comes nearer faster
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +104,11 @@ class Stabiliser:
         self._flow: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
 
     def motion(self, frame: Image, start: Array | None = None) -> HeadMotion | None:
-        """The head's motion between the onset and a frame; None where no motion holds for enough of the face.
+        """The head's motion between the onset and a frame; None if no motion holds for enough of the face.
 
         Args:
             frame: As the onset, and of its size.
-            start: (2, 3) similarity to begin with, pixel of the onset's picture -> pixel of the frame's picture, for
+            start: (2, 3) similarity to start from, pixel of the onset's picture -> pixel of the frame's picture, for
                 motions of more than about a fifth of the inter-ocular distance. Default: none.
         """
         to_picture, back = self._to_picture, invert(self._to_picture)
@@ -221,7 +221,7 @@ class _Windows:
 
 
 def _window_sums(values: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Sums over all windows, a row of blocks each."""
+    """Sums over all windows of 2 x 2 blocks."""
     blocks = SIDE // _BLOCK
     means = cv2.resize(values, (blocks, blocks), interpolation=cv2.INTER_AREA)
     return np.asarray(_BLOCK**2 * (means[1:, 1:] + means[1:, :-1] + means[:-1, 1:] + means[:-1, :-1]))

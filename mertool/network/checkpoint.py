@@ -1,8 +1,8 @@
 """Checkpoint files: weights, settings and classes together, read without ever running code from them.
 
 A checkpoint is a `torch.save` archive of plain containers and tensors (format `FORMAT`, version `VERSION`). `final.pt`
-holds a trained network; `last.pt` also the state that training needs to go on. `transfer` fits the weights of one
-network to another: other number of frames, other classes, attention branch or not (`--init`).
+holds a trained network; `last.pt` also the state that training needs to continue. `transfer` loads the weights of one
+network into another, whose number of frames, classes and attention branch may differ (`--init`).
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ __all__ = ["FORMAT", "VERSION", "Checkpoint", "LoadReport", "load_weights", "res
 FORMAT = "mertool checkpoint"
 VERSION = 1
 
-# Bias of the attention map's normalisation where a branch joins a network that was trained without: sigmoid(-2) = 0.12,
-# so that stage 4 and its running statistics see nearly the features they know, not 1.5 times them.
+# Bias of the attention map's normalisation where a branch joins a network that was trained without one:
+# sigmoid(-2) = 0.12, so that stage 4 and its running statistics get nearly the features they know, not 1.5 times them.
 _QUIET_MAP_BIAS = -2.0
 
-# Parts whose weights belong to a class list.
+# Parts whose weights depend on the class list.
 _CLASS_PARTS = ("head", "attention.classes", "attention.class_head", "attention.map_head")
 
 
@@ -48,8 +48,8 @@ class Checkpoint:
         settings: Of the training that wrote it.
         classes: Emotion of each output, in order.
         weights: Name -> tensor on the CPU, as `Network.state_dict`.
-        state: What training needs to go on (`last.pt`); of `final.pt` the epoch, from 1, whose weights it has.
-        seen: Ids of all clips that the weights have seen, also by way of `--init`.
+        state: In `last.pt` what training needs to continue; in `final.pt` the epoch, from 1, whose weights it has.
+        seen: Ids of all clips that the weights were trained or chosen on, including those of `--init`.
     """
 
     path: Path
@@ -61,21 +61,21 @@ class Checkpoint:
 
     @property
     def epoch(self) -> int:
-        """Of `final.pt` the epoch, from 1, whose weights it has; older ones do not say it and have the last."""
+        """The epoch, from 1, whose weights `final.pt` has: the last one where an older mertool did not store it."""
         found = self.state.get("epoch")
         return found if type(found) is int else self.settings.epochs
 
 
 @dataclass
 class LoadReport:
-    """What `transfer` did with each part of a network; each entry reads by itself, with the reason where one is due."""
+    """What `transfer` did with each part of a network; an entry gives the reason where there is one."""
 
     loaded: list[str] = field(default_factory=list)
     adapted: list[str] = field(default_factory=list)
     not_loaded: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """One to three lines for a person."""
+        """One line each for what was loaded, adapted and not loaded, where there is any."""
         parts = {"loaded": self.loaded, "adapted": self.adapted, "not loaded": self.not_loaded}
         return [f"{what}: {'; '.join(entries)}" for what, entries in parts.items() if entries]
 
@@ -91,12 +91,12 @@ def save_checkpoint(
     """Write a checkpoint atomically.
 
     Args:
-        path: The file; what was there is replaced at once or, on any failure, kept.
+        path: The file; an existing one is replaced atomically and kept on any failure.
         settings: Of the training.
         classes: Emotion of each output, in order.
         weights: `Network.state_dict()`, on any device.
-        state: Plain containers and tensors beside the weights, such as what training needs to go on.
-        seen: Ids of all clips that the weights have seen.
+        state: Plain containers and tensors beside the weights, such as what training needs to continue.
+        seen: Ids of all clips that the weights were trained or chosen on.
 
     Raises:
         FileError: It cannot be written.
@@ -122,22 +122,22 @@ def load_weights(path: Path, hint: str = "give another checkpoint") -> Checkpoin
 
     Args:
         path: A checkpoint.
-        hint: What the user can do about a bad file; the end of every message.
+        hint: What the user can do about a bad file: the end of every message.
 
     Raises:
         FileError: There is no such file, or it cannot be read.
-        DataError: It is no checkpoint, is damaged, holds Python objects, or comes from a newer mertool.
+        DataError: It is not a checkpoint, is damaged, holds Python objects, or comes from a newer mertool.
     """
     content = _read_plain(path, hint)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise DataError(f"{path}: expected a checkpoint of mertool's, got another torch file; {hint}")
+        raise DataError(f"{path}: expected a mertool checkpoint, got another torch file; {hint}")
     version = content.get("version")
     if not isinstance(version, int) or version > VERSION:
         raise DataError(
             f"{path}: checkpoint format {version!r}, this mertool reads up to {VERSION}; update mertool, or {hint}"
         )
     try:
-        settings = Settings.from_file(content["settings"])
+        settings = Settings.from_dict(content["settings"])
         classes = tuple(str(name) for name in content["classes"])
         weights, state = dict(content["weights"]), dict(content["state"])
         seen = tuple(str(name) for name in content["seen"])
@@ -151,20 +151,20 @@ def restore(checkpoint: Checkpoint) -> Network:
     """The network of a checkpoint with its weights, on the CPU, in evaluation mode.
 
     Raises:
-        DataError: The weights are not those of the network that the settings describe.
+        DataError: The weights do not fit the network that the settings describe.
     """
     network = build_model(checkpoint.settings, len(checkpoint.classes), checkpoint.settings.seed)
     try:
         network.load_state_dict(checkpoint.weights)
     except (RuntimeError, TypeError, AttributeError) as error:
         raise DataError(
-            f"{checkpoint.path}: its weights do not fit the network of its settings; give another checkpoint"
+            f"{checkpoint.path}: its weights do not fit the network that its settings describe; give another checkpoint"
         ) from error
     return network.eval()
 
 
 def transfer(model: Network, settings: Settings, classes: tuple[str, ...], source: Checkpoint) -> LoadReport:
-    """Load into `model` all weights of `source` that mean the same there (`--init`); the rest keeps its fresh weights.
+    """Load into `model` all weights of `source` that mean the same in it (`--init`); the rest keeps its fresh weights.
 
     The stem is adapted to the number of frames: from three to one by summing over time (same response to a still
     clip); from one to three by `settings.temporal_init`: "mean" (a third in each frame: same response to a still
@@ -181,7 +181,7 @@ def transfer(model: Network, settings: Settings, classes: tuple[str, ...], sourc
         What was loaded, adapted and left out, and why.
 
     Raises:
-        DataError: Width, blocks or stem kernel differ, so that nothing would fit; or `source` is damaged.
+        DataError: Width, blocks or stem kernel differ, so nothing would fit; or `source` is damaged.
 
     Source: inflation of 2-D kernels, Carreira and Zisserman, CVPR 2017.
     """
@@ -203,7 +203,7 @@ def transfer(model: Network, settings: Settings, classes: tuple[str, ...], sourc
             continue
         if part == "stem" and source.settings.frames != settings.frames:
             theirs["stem.0.weight"] = _adapt_stem(theirs["stem.0.weight"], settings)
-            how = f"by {settings.temporal_init}" if settings.frames > 1 else "by their sum"
+            how = "by their sum" if settings.frames == 1 else f"by {settings.temporal_init}"
             report.adapted.append(f"stem (from {source.settings.frames} to {settings.frames} frames, {how})")
         else:
             report.loaded.append(part)
@@ -224,8 +224,8 @@ def _read_plain(path: Path, hint: str) -> Any:
         data = io.BytesIO(path.read_bytes())
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {os_error_text(error)}; {hint}") from error
-    if not zipfile.is_zipfile(data):  # Of a cut archive the index, at the end, is gone
-        raise DataError(f"{path}: expected a checkpoint of mertool's, got another file or one cut short; {hint}")
+    if not zipfile.is_zipfile(data):  # a truncated archive has lost its index, which is at the end
+        raise DataError(f"{path}: expected a mertool checkpoint, got another file or a truncated one; {hint}")
     try:
         with zipfile.ZipFile(data) as archive:
             damaged = archive.testzip()
@@ -234,11 +234,11 @@ def _read_plain(path: Path, hint: str) -> Any:
             return torch.load(data, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise DataError(
-            f"{path}: expected plain tensors, got Python objects, which could run code: refused; {hint}"
+            f"{path}: expected plain tensors, got Python objects, which are refused because they could run code; {hint}"
         ) from error
-    except Exception as error:  # On damaged input the readers raise nearly every kind
+    except Exception as error:  # on damaged input torch and zipfile raise nearly every kind
         detail = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path}: damaged, or not a checkpoint of mertool's ({detail[:80]}); {hint}") from error
+        raise DataError(f"{path}: damaged, or not a mertool checkpoint ({detail[:80]}); {hint}") from error
     raise DataError(f"{path}: damaged (wrong checksum of {damaged}); {hint}")
 
 
@@ -261,7 +261,7 @@ def _why_not(
     classes: tuple[str, ...],
     source: Checkpoint,
 ) -> str:
-    """Why a part cannot be loaded; empty if it can."""
+    """Why a part cannot be loaded; "" if it can."""
     if part.startswith("attention") and not source.settings.abn:
         return "not in the checkpoint"
     if part in _CLASS_PARTS and classes != source.classes:

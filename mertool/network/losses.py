@@ -1,4 +1,4 @@
-"""The loss: cross-entropy of both branches, ArcFace margins, and the prediction that never sees a margin.
+"""Losses and probabilities: cross-entropy of both branches, ArcFace margins, and predictions without a margin.
 
 ArcFace (Deng et al., CVPR 2019) with the exact gradient of its formula, free of acos: with c the cosine between a
 feature and its own class, cos(theta + m) = c cos m - sin m sqrt(1 - c^2).
@@ -22,7 +22,7 @@ _SMALLEST_SINE_SQUARED = 1e-7  # below it d/dc sqrt(1 - c^2) grows without bound
 
 
 class Losses(NamedTuple):
-    """Mean losses of a batch, scalars: `total` is the sum of the two branches' (1 : 1, as the ABN paper)."""
+    """Mean losses of a batch, scalars: `total` is the sum of both branches' losses (1 : 1, as in the ABN paper)."""
 
     total: Tensor
     perception: Tensor
@@ -38,7 +38,7 @@ def arcface_logits(cosines: Tensor, labels: Tensor, scale: float, margin: float)
     Args:
         cosines: (B, K); values outside -1..1 (by rounding) are clamped.
         labels: (B,) int64 in 0..K-1.
-        scale: s; the logits lie about in -s..s.
+        scale: s; the logits are in about -s..s.
         margin: m in radians, 0..1.
 
     Returns:
@@ -57,16 +57,16 @@ def arcface_logits(cosines: Tensor, labels: Tensor, scale: float, margin: float)
 
 
 def branch_losses(output: Output, labels: Tensor, settings: Settings, margin: float) -> Losses:
-    """Cross-entropy of the perception branch (with ArcFace margins where the head is one) and the attention branch.
+    """Cross-entropy of the perception branch (with margins for an ArcFace head) and of the attention branch.
 
-    The attention branch always has plain cross-entropy: its pooled logits have no feature and class direction to
-    normalise.
+    The attention branch always has plain cross-entropy: its pooled logits are not products of a feature and a class
+    direction that could be normalised.
 
     Args:
         output: Of a batch of B clips.
         labels: (B,) int64 in 0..K-1.
         settings: `arcface` and `arc_scale`.
-        margin: Present ArcFace margin in radians; without ArcFace it has no effect.
+        margin: Current ArcFace margin in radians; without ArcFace it has no effect.
     """
     scores = output.scores
     if settings.arcface:
@@ -79,6 +79,6 @@ def branch_losses(output: Output, labels: Tensor, settings: Settings, margin: fl
 
 
 def probabilities(output: Output, settings: Settings) -> Tensor:
-    """Softmax of the logits, or of s cos theta without margin: the perception branch's (B, K) float64, on the CPU."""
+    """Class probabilities of the perception branch, (B, K) float64 on the CPU: softmax of logits or s cos theta."""
     scale = settings.arc_scale if settings.arcface else 1.0
     return functional.softmax(scale * output.scores.cpu().double(), dim=1)

@@ -3,9 +3,9 @@
     x (B, T, H, W) -> stem -> stage 1..3 = g -> [attention: M, class scores] -> g * (1 + M) -> stage 4 -> pool -> head
 
 The T frames of a clip are the input channels. The paper's "3-D" stem, a kernel 3 x k x k without temporal padding on
-three frames, leaves one time step, so it *is* a 2-D convolution with three input channels (`stem_as_3d` shows which
-one; a test compares it with `torch.nn.Conv3d`). Differences between the paper's "2D" and "3D" columns are therefore
-differences of the input frames, not of the kind of convolution.
+three frames, leaves one time step, so it *is* a 2-D convolution with three input channels (a test compares it with
+`torch.nn.Conv3d`). Differences between the paper's "2D" and "3D" columns are therefore differences in the input frames,
+not in the kind of convolution.
 
 There is no max-pooling: it would leave too small a map for the attention branch (Fukui et al., CVPR 2019), which
 splits off after stage 3 as in the authors' released code.
@@ -21,14 +21,14 @@ from torch.nn import functional
 
 from ..settings import Settings
 
-__all__ = ["Network", "Output", "build_model", "stem_as_2d", "stem_as_3d"]
+__all__ = ["Network", "Output", "build_model"]
 
-# One cell a region for --pool region: the 3 x 5 mosaic; a face has no regions and gets 4 x 4 cells.
+# One cell per region for --pool region: the 3 x 5 mosaic; a face has no regions and gets 4 x 4 cells.
 _CELLS = {"roi": (3, 5), "face": (4, 4)}
 
 
 class Output(NamedTuple):
-    """What the network says of a batch; float32 whatever the precision of the layers.
+    """What the network returns for a batch; float32 whatever the precision of the layers.
 
     Attributes:
         scores: (B, K); logits of a linear head, cosines in -1..1 of an ArcFace head (see `mertool.network.losses`).
@@ -75,7 +75,7 @@ def _stage(n_in: int, n_out: int, n_blocks: int, stride: int) -> nn.Sequential:
 class Attention(nn.Module):
     """Attention branch: a copy of the last stage at full resolution, class scores and a one-channel map.
 
-    The map is a function of only K numbers a place: the published design.
+    The map is a function of only K numbers per pixel, as published.
     """
 
     def __init__(self, stage: nn.Sequential, n_features: int, n_classes: int, map_kernel: int) -> None:
@@ -98,7 +98,7 @@ class Attention(nn.Module):
 
 
 class CosineHead(nn.Module):
-    """Cosines between features and one learnt direction a class: the bias-free head of ArcFace."""
+    """Cosines between features and one learnt direction per class: the bias-free head of ArcFace."""
 
     def __init__(self, n_features: int, n_classes: int) -> None:
         super().__init__()
@@ -174,16 +174,3 @@ def build_model(settings: Settings, n_classes: int, seed: int) -> Network:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         return Network(settings, n_classes)
-
-
-def stem_as_3d(weight: Tensor) -> Tensor:
-    """The stem's (O, T, k, k) weight as that of `nn.Conv3d(1, O, (T, k, k))` without temporal padding: (O, 1, T, k, k).
-
-    Both give the same output on the same frames: the 3-D stem is a 2-D convolution whose channels are the frames.
-    """
-    return weight.unsqueeze(1)
-
-
-def stem_as_2d(weight: Tensor) -> Tensor:
-    """The inverse of `stem_as_3d`: (O, 1, T, k, k) -> (O, T, k, k)."""
-    return weight.squeeze(1)

@@ -1,73 +1,61 @@
-"""Training and prediction as plain functions: `fit` one network, `predict` with it.
+"""Training of a network: `fit` trains one, and continues where a killed process stopped.
 
-Bit-exactness on the CPU needs the same number of threads (`torch.set_num_threads`, the caller's), the same kind of
+Bit-exactness on the CPU needs the same number of threads (`torch.set_num_threads`, set by the caller), the same kind of
 processor and the same torch; nothing here depends on the clock, the global random state or other processes. `fit`
 never sees a test clip: it is given training batches only.
 """
 
 from __future__ import annotations
 
-import contextlib
-import csv
-import io
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
-from ..errors import DataError, UsageError
-from ..files import write_text
+from ..errors import DataError
 from ..settings import Settings
 from .checkpoint import Checkpoint, load_weights, restore, save_checkpoint
-from .losses import branch_losses, probabilities
+from .device import autocast, choose_device, deterministic_arithmetic, input_to_device, to_device
+from .losses import branch_losses
 from .model import CosineHead, Network, build_model
 from .training_files import TrainingFiles
 
 __all__ = [
-    "LOG_COLUMNS",
-    "Fitted",
-    "Validation",
+    "FitResult",
+    "TrainingBatches",
+    "ValidationScores",
     "arc_margin",
-    "choose_device",
     "fit",
     "learning_rate",
     "make_optimizer",
-    "predict",
 ]
 
-# Columns of log.csv; those of the attention branch are empty without it, those of validation without `--select inner`.
-LOG_COLUMNS = (
-    "epoch",
-    "loss",
-    "loss_perception",
-    "loss_attention",
-    "accuracy",
-    "accuracy_attention",
-    "lr",
-    "seconds",
-    "images_per_s",
-    "loss_validation",
-    "uf1_validation",
-)
 
-_PREDICT_BATCH = 16  # one size always: arithmetic libraries choose their kernels, and so the last digits, by size
+class TrainingBatches(NamedTuple):
+    """What a network is trained on.
+
+    Attributes:
+        of_epoch: epoch (1 .. settings.epochs) -> `per_epoch` pairs of (B, T, H, W) float32 inputs and (B,) int64 labels
+            in 0..K-1, on the CPU, B at least 2; the same at every call.
+        per_epoch: Number of batches in each epoch, at least 1.
+    """
+
+    of_epoch: Callable[[int], Iterable[tuple[Tensor, Tensor]]]
+    per_epoch: int
 
 
-class Validation(NamedTuple):
-    """How a network does on clips kept out of its training: mean cross-entropy, and UF1 (0..1)."""
+class ValidationScores(NamedTuple):
+    """Scores of a network on clips kept out of its training: mean cross-entropy, and UF1 (0..1)."""
 
     loss: float
     uf1: float
 
 
-class Fitted(NamedTuple):
+class FitResult(NamedTuple):
     """A trained network in evaluation mode, and the epoch (from 1) whose weights it has."""
 
     model: Network
@@ -77,32 +65,28 @@ class Fitted(NamedTuple):
 def fit(
     settings: Settings,
     classes: tuple[str, ...],
-    batches: Callable[[int], Iterable[tuple[Tensor, Tensor]]],
-    steps_per_epoch: int,
+    batches: TrainingBatches,
     files: TrainingFiles,
     initial: dict[str, Tensor] | None = None,
     seen: Sequence[str] = (),
-    validate: Callable[[Network], Validation] | None = None,
-) -> Fitted:
-    """Train one network, continuing where a killed call with the same files stopped.
+    validate: Callable[[Network], ValidationScores] | None = None,
+) -> FitResult:
+    """Train one network, or continue the training that a killed call with the same files left.
 
-    After every epoch `files.last` (all that continuing needs) and `files.log` (`LOG_COLUMNS`, one row per epoch, over
-    training copies only) are replaced atomically; at the end `files.final` is written. If that exists, it is returned
-    at once. A run that was killed and continued, any number of times, ends with exactly the weights of an
-    undisturbed one. The global random state of torch is used and left seeded.
+    After every epoch `files.last` (all that continuing needs) and `files.log` (`LOG_COLUMNS`, one row per epoch) are
+    replaced atomically; at the end `files.final` is written. If that exists, it is returned at once. A training that
+    was killed and continued, any number of times, ends with exactly the weights of an undisturbed one. The global
+    random state of torch is used and left seeded.
 
     Args:
         settings: All of its network, training and arithmetic fields and `seed`.
         classes: Emotion of each output, in order; K of them.
-        batches: epoch (1 .. settings.epochs) -> `steps_per_epoch` pairs of (B, T, H, W) float32 inputs and (B,) int64
-            labels in 0..K-1, on the CPU, B at least 2; the same at every call.
-        steps_per_epoch: At least 1.
+        batches: Of training clips only.
         files: Of this training alone; their folder exists.
         initial: Complete weights to start from (a `state_dict` of the same network, e.g. after
             `mertool.network.checkpoint.transfer`) instead of fresh ones; ignored when continuing from `files.last`.
-        seen: Ids of all clips that the weights will have seen, those of `initial` included; kept in the checkpoints.
-        validate: Called after every epoch; the epoch with the highest UF1 then counts, of equals the one with the
-            lowest loss (a dozen clips tie often), of these the first. None: the last epoch counts.
+        seen: Ids of all clips that the weights will have seen, those of `initial` included; stored in the checkpoints.
+        validate: Called after every epoch to choose the best one (see `_best_epoch`). None: the last epoch counts.
 
     Returns:
         The trained network on `settings.device`, and its epoch.
@@ -116,81 +100,55 @@ def fit(
     device = torch.device(choose_device(settings.device))
     if files.final.exists():
         final = _load_own(files.final, settings, classes)
-        return Fitted(_to_device(restore(final), device), final.epoch)
-    with _arithmetic():
+        return FitResult(to_device(restore(final), device), final.epoch)
+    with deterministic_arithmetic():
         model = build_model(settings, len(classes), settings.seed)
         if initial is not None:
             model.load_state_dict(initial)
-        _to_device(model, device)
+        to_device(model, device)
         optimizer = make_optimizer(model, settings)
         rows, best = _resume(files, model, optimizer, settings, classes, validate is not None)
         for epoch in range(len(rows) + 1, settings.epochs + 1):
-            rows.append(_train_epoch(model, optimizer, batches(epoch), settings, epoch, steps_per_epoch))
+            rows.append(_train_epoch(model, optimizer, batches, settings, epoch))
             state: dict[str, Any] = {"optimizer": optimizer.state_dict(), "log": rows}
             if validate is not None:
-                _check_finite(model, settings)
-                scores = validate(model)
-                rows[-1] |= {"loss_validation": scores.loss, "uf1_validation": scores.uf1}
-                if _chosen_epoch(rows) == epoch:
-                    best = {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
-                state["best"] = best
+                best = state["best"] = _validate(validate, model, settings, rows, best)
             save_checkpoint(files.last, settings, classes, model.state_dict(), state, seen)
-            _write_log(files.log, rows)
+            files.write_log(rows)
+        chosen = settings.epochs
         if validate is not None:
             model.load_state_dict(best)
+            chosen = _best_epoch(rows)
         _check_finite(model, settings)
-        chosen = settings.epochs if validate is None else _chosen_epoch(rows)
         save_checkpoint(files.final, settings, classes, model.state_dict(), {"epoch": chosen}, seen)
-    return Fitted(model.eval(), chosen)
+    return FitResult(model.eval(), chosen)
+
+
+def _validate(
+    validate: Callable[[Network], ValidationScores],
+    model: Network,
+    settings: Settings,
+    rows: list[dict[str, float]],
+    best: dict[str, Tensor],
+) -> dict[str, Tensor]:
+    """Add the scores of the epoch just trained to its row of the log; the weights of the best epoch until now."""
+    _check_finite(model, settings)
+    scores = validate(model)
+    rows[-1] |= {"loss_validation": scores.loss, "uf1_validation": scores.uf1}
+    if _best_epoch(rows) < len(rows):
+        return best
+    return {name: value.detach().cpu().clone() for name, value in model.state_dict().items()}
 
 
 def _check_finite(model: Network, settings: Settings) -> None:
     if not all(bool(p.isfinite().all()) for p in model.parameters()):
-        raise DataError(f"the last step left weights that are no numbers; lower --lr (now {settings.lr:g})")
+        raise DataError(f"the last step produced NaN or infinite weights; lower --lr (now {settings.lr:g})")
 
 
-def _chosen_epoch(rows: Sequence[dict[str, float]]) -> int:
-    """The epoch, from 1, with the highest UF1, of equals the lowest loss, of these the first."""
+def _best_epoch(rows: Sequence[dict[str, float]]) -> int:
+    """The epoch, from 1, with the highest UF1; ties (common with few clips) go to lower loss, then earlier epoch."""
     best = max(range(len(rows)), key=lambda k: (rows[k]["uf1_validation"], -rows[k]["loss_validation"], -k))
     return best + 1
-
-
-def predict(
-    model: Network, batches: Iterable[Tensor], settings: Settings
-) -> tuple[NDArray[np.float64], NDArray[np.float32] | None]:
-    """Class probabilities of the perception branch, and attention maps.
-
-    Every clip is computed in a batch of one fixed size, filled up with zeros, so that neither the caller's batches nor
-    the other clips matter.
-
-    Args:
-        model: A trained network on any device; it is put into evaluation mode.
-        batches: (B, T, H, W) float32 inputs, any B, all of one height and width.
-        settings: `arcface`, `arc_scale` and `precision` of the network.
-
-    Returns:
-        probabilities: (N, K) float64 in the order of the inputs; every row sums to 1.
-        maps: (N, h, w) float32 in 0..1, or None without an attention branch.
-
-    Raises:
-        ValueError: `batches` is empty.
-    """
-    device = next(model.parameters()).device
-    model.eval()
-    rows: list[NDArray[np.float64]] = []
-    maps: list[NDArray[np.float32]] = []
-    with _arithmetic(), torch.inference_mode():
-        for batch in batches:
-            for start in range(0, len(batch), _PREDICT_BATCH):
-                part = batch[start : start + _PREDICT_BATCH]  # (n, T, H, W)
-                n = len(part)
-                filled = functional.pad(part, (0, 0, 0, 0, 0, 0, 0, _PREDICT_BATCH - n))  # (16, T, H, W)
-                with _autocast(settings, device):
-                    output = model(_inputs(filled, device))
-                rows.append(probabilities(output, settings)[:n].numpy())  # (n, K)
-                if output.map is not None:
-                    maps.append(output.map[:n, 0].cpu().numpy())  # (n, h, w)
-    return np.concatenate(rows), np.concatenate(maps) if maps else None
 
 
 def learning_rate(settings: Settings, step: int, total_steps: int) -> float:
@@ -206,58 +164,45 @@ def learning_rate(settings: Settings, step: int, total_steps: int) -> float:
 def arc_margin(settings: Settings, step: int, total_steps: int) -> float:
     """ArcFace margin of a step in radians: from 0 linearly to `arc_margin` over the first `arc_ramp` of all steps."""
     n_ramp = settings.arc_ramp * total_steps
-    return settings.arc_margin * (min(1.0, step / n_ramp) if n_ramp > 0 else 1.0)
+    if step >= n_ramp:
+        return settings.arc_margin
+    return settings.arc_margin * (step / n_ramp)
 
 
 def make_optimizer(model: Network, settings: Settings) -> torch.optim.Optimizer:
-    """AdamW or SGD; weight decay on the weights of convolutions and of a linear head only.
+    """AdamW or SGD, with weight decay on the weights of convolutions and of a linear head only.
 
-    Biases and normalisation have no use for it, and an ArcFace direction has no length to decay.
+    Biases and normalisation do not need it, and the length of an ArcFace direction has no effect.
     """
-    free = {id(module.weight) for module in model.modules() if isinstance(module, CosineHead)}
+    directions = {id(module.weight) for module in model.modules() if isinstance(module, CosineHead)}
     groups: list[dict[str, Any]] = [
-        {"params": [p for p in model.parameters() if p.ndim > 1 and id(p) not in free]},
-        {"params": [p for p in model.parameters() if p.ndim <= 1 or id(p) in free], "weight_decay": 0.0},
+        {"params": [p for p in model.parameters() if p.ndim > 1 and id(p) not in directions]},
+        {"params": [p for p in model.parameters() if p.ndim <= 1 or id(p) in directions], "weight_decay": 0.0},
     ]
     if settings.optimizer == "sgd":
         return torch.optim.SGD(groups, settings.lr, momentum=settings.momentum, weight_decay=settings.weight_decay)
-    # Fused: one pass over the memory of each tensor, about 10 ms a step less on a CPU.
+    # Fused: one pass over the memory of each tensor, about 10 ms less per step on a CPU.
     fused = settings.device != "mps"
     return torch.optim.AdamW(groups, settings.lr, weight_decay=settings.weight_decay, fused=fused)
-
-
-def choose_device(wanted: str) -> str:
-    """The device for `wanted`: "cpu", "cuda", "mps", or "auto" for an accelerator where there is one.
-
-    Raises:
-        UsageError: This machine, or this build of torch, has no such device.
-    """
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if wanted == "auto":
-        return next(name for name, found in there.items() if found)
-    if not there[wanted]:
-        raise UsageError(f"--device {wanted}: torch finds no such device here; use --device cpu")
-    return wanted
 
 
 def _train_epoch(
     model: Network,
     optimizer: torch.optim.Optimizer,
-    batches: Iterable[tuple[Tensor, Tensor]],
+    batches: TrainingBatches,
     settings: Settings,
     epoch: int,
-    steps_per_epoch: int,
 ) -> dict[str, float]:
     """One pass over the training batches; a row of the log."""
     device = next(model.parameters()).device
-    total_steps = settings.epochs * steps_per_epoch
-    step = (epoch - 1) * steps_per_epoch
-    # Dropout's random numbers depend on seed and epoch only, so that going on after a kill needs no random state.
+    first_step, total_steps = (epoch - 1) * batches.per_epoch, settings.epochs * batches.per_epoch
+    step = first_step
+    # Dropout's random numbers depend on seed and epoch only, so that continuing after a kill needs no random state.
     torch.manual_seed((settings.seed * 1_000_003 + epoch) % 2**63)
     model.train()
     sums = dict.fromkeys(("loss", "loss_perception", "loss_attention", "accuracy", "accuracy_attention"), 0.0)
     n_images, lr, started = 0, 0.0, time.perf_counter()
-    for x, y in batches:
+    for x, y in batches.of_epoch(epoch):
         if len(y) < 2:
             raise DataError(
                 f"epoch {epoch}, step {step + 1}: a batch of one clip cannot be normalised; choose another --batch-size"
@@ -266,8 +211,8 @@ def _train_epoch(
         for group in optimizer.param_groups:
             group["lr"] = lr
         labels = y.to(device)
-        with _autocast(settings, device):
-            output = model(_inputs(x, device))
+        with autocast(settings, device):
+            output = model(input_to_device(x, device))
         losses = branch_losses(output, labels, settings, arc_margin(settings, step, total_steps))
         loss = losses.total.item()
         if not math.isfinite(loss):
@@ -288,10 +233,8 @@ def _train_epoch(
         if losses.attention is not None and output.attention_logits is not None:
             sums["loss_attention"] += losses.attention.item() * len(y)
             sums["accuracy_attention"] += _hits(output.attention_logits, labels)
-    if step != epoch * steps_per_epoch:
-        raise ValueError(
-            f"fit: expected {steps_per_epoch} batches in epoch {epoch}, got {step - (epoch - 1) * steps_per_epoch}"
-        )
+    if step - first_step != batches.per_epoch:
+        raise ValueError(f"fit: expected {batches.per_epoch} batches in epoch {epoch}, got {step - first_step}")
     seconds = time.perf_counter() - started
     means = {name: value / n_images for name, value in sums.items() if settings.abn or "attention" not in name}
     return {"epoch": epoch, **means, "lr": lr, "seconds": seconds, "images_per_s": n_images / seconds}
@@ -299,26 +242,6 @@ def _train_epoch(
 
 def _hits(scores: Tensor, labels: Tensor) -> int:
     return int((scores.argmax(1) == labels).sum().item())
-
-
-def _to_device(model: Network, device: torch.device) -> Network:
-    # Channels last: what the arithmetic libraries compute in, so that nothing is reordered (a third faster on a CPU).
-    return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-
-
-def _inputs(x: Tensor, device: torch.device) -> Tensor:
-    return x.to(device, memory_format=torch.channels_last)
-
-
-def _autocast(settings: Settings, device: torch.device) -> torch.autocast:
-    return torch.autocast(device.type, torch.bfloat16, enabled=settings.precision == "bf16")
-
-
-@contextlib.contextmanager
-def _arithmetic() -> Iterator[None]:
-    """On CUDA: deterministic convolutions, chosen without timing them, in full float32. No effect elsewhere."""
-    with torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False):
-        yield
 
 
 def _resume(
@@ -329,9 +252,10 @@ def _resume(
     classes: tuple[str, ...],
     validating: bool,
 ) -> tuple[list[dict[str, float]], dict[str, Tensor]]:
-    """Load `last.pt`, if there is one, into model and optimizer; the log rows of the epochs done, and the best weights.
+    """Load `last.pt`, if there is one, into model and optimizer.
 
-    The best weights are those of `_chosen_epoch`; empty where the last epoch counts.
+    Returns:
+        The log rows of the epochs done, and the weights of `_best_epoch`; no weights where the last epoch counts.
     """
     path = files.last
     if not path.exists():
@@ -341,13 +265,13 @@ def _resume(
         optimizer.load_state_dict(checkpoint.state["optimizer"])
         rows = [dict(row) for row in checkpoint.state["log"]]
         best = dict(checkpoint.state["best"]) if validating else {}
-        if validating:  # both are needed at the end only: better refused now
-            _chosen_epoch(rows)
+        if validating:  # needed only at the end, but better refused now
+            _best_epoch(rows)
             model.load_state_dict(best)
         model.load_state_dict(checkpoint.weights)
     except (RuntimeError, KeyError, ValueError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: its content does not fit this training; {_hint(path)}") from error
-    _write_log(files.log, rows)  # A kill between the two files left the log one row short
+    files.write_log(rows)  # A kill between the two files left the log one row short
     return rows, best
 
 
@@ -364,11 +288,3 @@ def _load_own(path: Path, settings: Settings, classes: tuple[str, ...]) -> Check
 
 def _hint(path: Path) -> str:
     return f"delete {path.name} to train this network again from its first epoch"
-
-
-def _write_log(path: Path, rows: list[dict[str, float]]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, LOG_COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in rows)
-    write_text(path, text.getvalue())

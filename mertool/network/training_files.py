@@ -1,11 +1,33 @@
-"""Where a training keeps what it writes: whoever owns the folder says so."""
+"""The files of one training: their paths, which the owner of the folder gives, and the format of the log."""
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["TrainingFiles"]
+from ..files import write_text
+
+__all__ = ["LOG_COLUMNS", "TrainingFiles"]
+
+# Columns of log.csv; those of the attention branch are empty without it, those of validation without
+# `--epoch-selection inner`.
+LOG_COLUMNS = (
+    "epoch",
+    "loss",
+    "loss_perception",
+    "loss_attention",
+    "accuracy",
+    "accuracy_attention",
+    "lr",
+    "seconds",
+    "images_per_s",
+    "loss_validation",
+    "uf1_validation",
+)
 
 
 class TrainingFiles(NamedTuple):
@@ -14,9 +36,35 @@ class TrainingFiles(NamedTuple):
     Attributes:
         last: All that continuing needs, replaced after every epoch.
         final: The trained network.
-        log: One row per epoch.
+        log: `LOG_COLUMNS`, one row per epoch.
     """
 
     last: Path
     final: Path
     log: Path
+
+    def write_log(self, rows: Sequence[dict[str, float]]) -> None:
+        """Replace the log, atomically."""
+        text = io.StringIO()
+        writer = csv.DictWriter(text, LOG_COLUMNS, restval="", lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in rows)
+        write_text(self.log, text.getvalue())
+
+    def read_log(self) -> list[dict[str, float]]:
+        """The rows of the log, with the columns that have a finite number in every row; empty if there are none."""
+        try:
+            with self.log.open(encoding="utf-8", newline="") as stream:
+                rows = list(csv.DictReader(stream))
+            names = [name for name in rows[0] if name and all(row.get(name) for row in rows)]
+            log = [{name: float(row[name]) for name in names} for row in rows]
+        except (OSError, ValueError, TypeError, IndexError, csv.Error):
+            return []
+        return log if all(isfinite(value) for row in log for value in row.values()) else []
+
+    def epochs_logged(self) -> int:
+        """Rows of the log; 0 without one."""
+        try:
+            return max(0, self.log.read_bytes().count(b"\n") - 1)
+        except OSError:
+            return 0

@@ -8,29 +8,21 @@ from pathlib import Path
 from typing import TypeVar
 
 from ..errors import DataError, MertoolError
-from ..files import read_json
-from ..runs.audit import FAIL, Check, audit_run
+from ..runs.audit import FAIL, Check, audit_repeats
 from ..runs.config import RunConfig
+from ..runs.finished import Run, load_run
 from ..runs.layout import RunFolder, is_repeat_name
-from . import (
-    BLOCK_FORMATS,
-    Findings,
-    Run,
-    fill_tables,
-    load_run,
-    paper_blocks,
-    render_csv,
-    render_html,
-    render_json,
-    render_megc,
-    render_paper,
-    report_blocks,
-)
+from .blocks import Block
 from .figures import draw_gallery
+from .formats import BLOCK_FORMATS, render_csv, render_json, render_megc
+from .html import RunExtras, render_html
+from .paper import paper_blocks, render_paper
+from .paper_tables import fill_tables
+from .sections import blocks_of
 
-__all__ = ["audit_repeats", "compose", "file_name", "load_runs", "paper_remarks", "read_each"]
+__all__ = ["compose", "file_name", "load_runs", "paper_remarks", "read_each"]
 
-# Format -> the end of a report's file name.
+# Format -> suffix of a report's file.
 _SUFFIXES = {
     "text": "txt",
     "md": "md",
@@ -46,135 +38,133 @@ Remark = Callable[[str], None]
 T = TypeVar("T")
 
 
-def file_name(style: str, layout: str | None) -> str:
-    """The name of a report's file in its folder; a page holds the whole report, whatever tables it begins with."""
-    stem = "report" if layout is None or style == "html" else layout
-    return f"{stem}.{_SUFFIXES[style]}"
+def file_name(output_format: str, tables: str | None) -> str:
+    """The name of a report's file in its folder; an HTML page is a whole report, whatever tables it begins with."""
+    stem = "report"
+    if tables is not None and output_format != "html":
+        stem = tables
+    return f"{stem}.{_SUFFIXES[output_format]}"
 
 
 def read_each(
     folders: Sequence[Path], read: Callable[[Path], T], remark: Remark
 ) -> tuple[dict[Path, T], list[MertoolError]]:
-    """Read what is to be said of each run; of several folders those that are none are passed over or named.
+    """Read each run. Among several folders, skip those that cannot be a run to report.
 
     Args:
         folders: As given, `runs/*` for example.
-        read: Reads it, such as `load_run`.
-        remark: Takes a line on each folder that is passed over since it can be no run to report, or is given twice.
+        read: Reads one, such as `load_run`.
+        remark: Takes a line about each folder that is skipped or given twice.
 
     Returns:
         What was read, and what is wrong with each folder that should be a run.
 
     Raises:
-        MertoolError: The only folder is no run.
-        DataError: All of several are passed over.
+        MertoolError: The only folder is not a run.
+        DataError: All of several folders are skipped.
     """
-    place_of: dict[str, Path] = {}
+    folder_of: dict[str, Path] = {}
     for folder in folders:
-        place = os.path.realpath(folder)
-        if place in place_of:
+        real_path = os.path.realpath(folder)
+        if real_path in folder_of:
             remark(f"{folder}: left out, given twice")
-        place_of.setdefault(place, folder)
+        folder_of.setdefault(real_path, folder)
     found: dict[Path, T] = {}
     failures = []
-    for place, folder in place_of.items():
-        why = _why_no_run(folder, place, place_of) if len(folders) > 1 else ""
+    for real_path, folder in folder_of.items():
+        why = _why_skipped(folder, real_path, folder_of) if len(folders) > 1 else ""
         if why:
             remark(f"{folder}: left out, {why}")
             continue
         try:
             found[folder] = read(folder)
         except MertoolError as error:
-            if len(place_of) == 1:
+            if len(folder_of) == 1:
                 raise
             failures.append(error)
     if not found and not failures:
-        raise DataError("report: no run of 'mertool cv' among these; name one, such as runs/SAMM-roi-3f-abn")
+        raise DataError("report: none of these is a run of 'mertool cv'; name one, such as runs/SAMM-roi-3f-abn")
     return found, failures
 
 
 def load_runs(folders: Sequence[Path], remark: Remark) -> tuple[list[Run], list[MertoolError]]:
-    """Read finished runs, as `read_each`."""
+    """Read finished runs; see `read_each`."""
     found, failures = read_each(folders, load_run, remark)
     return list(found.values()), failures
 
 
-def _why_no_run(folder: Path, place: str, place_of: Mapping[str, Path]) -> str:
-    """Why one of several folders is passed over; "" for a run, or what should be one."""
+def _why_skipped(folder: Path, real_path: str, folder_of: Mapping[str, Path]) -> str:
+    """Why one of several folders is skipped; "" for a run, or for what should be one."""
     if folder.is_file():  # a report written beside the runs
-        return "a file is no run"
+        return "a file is not a run"
     if _is_training(folder):  # runs/* holds them too
-        return "'mertool train' tests nothing"
-    whole, name = os.path.split(place)
-    if whole in place_of and is_repeat_name(name):
-        return f"a repeat of {place_of[whole]}, which is given too"
+        return "made by 'mertool train', which tests nothing"
+    parent, name = os.path.split(real_path)
+    if parent in folder_of and is_repeat_name(name):
+        return f"a repeat of {folder_of[parent]}, which is given too"
     if folder.is_dir() and not RunFolder(folder).is_run:
-        names = [each.name for each in folder.iterdir() if not each.name.startswith(".")]
+        names = [path.name for path in folder.iterdir() if not path.name.startswith(".")]
         if names and all(each.startswith(("report.", "paper.")) for each in names):
             return "holds a written report"
     return ""
 
 
-def audit_repeats(folder: Path, *, choose: bool = True) -> dict[str, list[Check]]:
-    """`mertool.runs.audit.audit_run` of a run and of each of its repeats, by the place of each."""
-    found = {folder.as_posix(): audit_run(folder, choose=choose)}
-    for number in range(1, RunConfig.read(folder).settings.repeats):
-        repeat = RunFolder(folder).repeat(number).path
-        found[repeat.as_posix()] = audit_run(repeat, choose=choose)
-    return found
-
-
-def compose(runs: Sequence[Run], style: str, layout: str | None, faces: bool, progress: Progress) -> str:
+def compose(runs: Sequence[Run], output_format: str, tables: str | None, faces: bool, progress: Progress) -> str:
     """The document.
 
     Args:
         runs: One or more; for "megc" one.
-        style: "text", "md", "latex", "csv", "json", "html" or "megc".
-        layout: "paper" for the paper's tables, which an HTML page begins with and the other formats consist of.
-        faces: Show the recordings' pictures (HTML only).
+        output_format: "text", "md", "latex", "csv", "json", "html" or "megc".
+        tables: "paper" for the paper's tables: an HTML page begins with them, the other formats consist of them.
+        faces: Show pictures of the recordings (HTML only).
         progress: Called with (runs audited and drawn, runs) (HTML only).
 
     Raises:
-        MertoolError: As the functions of `mertool.report`.
+        MertoolError: The runs do not fit the tables, or their classes the log of MEGC2019.
     """
-    if style == "html":
-        first = paper_blocks(fill_tables(runs)) if layout else []
-        findings = []
-        for number, run in enumerate(runs):
-            progress(number, len(runs))
-            findings.append(_findings(run, faces))
-        progress(len(runs), len(runs))
-        return render_html(runs, findings, first)
-    if layout is not None:
-        return render_paper(runs, style)
-    if style == "megc":
+    if output_format == "html":
+        return _compose_html(runs, tables, faces, progress)
+    if tables is not None:
+        return render_paper(runs, output_format)
+    if output_format == "megc":
         return render_megc(runs[0])
-    if style in BLOCK_FORMATS:
-        return BLOCK_FORMATS[style](report_blocks(runs))
-    return {"csv": render_csv, "json": render_json}[style](runs)
+    if output_format in BLOCK_FORMATS:
+        return BLOCK_FORMATS[output_format](blocks_of(runs))
+    return {"csv": render_csv, "json": render_json}[output_format](runs)
 
 
-def paper_remarks(runs: Sequence[Run], style: str) -> list[str]:
-    """The runs that fit no cell of the paper's tables, for the formats that have no notes to name them in."""
-    if style not in ("csv", "json"):
+def _compose_html(runs: Sequence[Run], tables: str | None, faces: bool, progress: Progress) -> str:
+    first: list[Block] = []
+    if tables is not None:
+        first = paper_blocks(fill_tables(runs))
+    extras = []
+    for number, run in enumerate(runs):
+        progress(number, len(runs))
+        extras.append(_extras_of(run, faces))
+    progress(len(runs), len(runs))
+    return render_html(runs, extras, first)
+
+
+def paper_remarks(runs: Sequence[Run], output_format: str) -> list[str]:
+    """The runs that fit no cell of the paper's tables, for the formats without notes that name them."""
+    if output_format not in ("csv", "json"):
         return []
     return [f"{run.name}: left out, {why}" for run, why in fill_tables(runs).left_out]
 
 
-def _findings(run: Run, faces: bool) -> Findings:
+def _extras_of(run: Run, faces: bool) -> RunExtras:
     try:
         audit = audit_repeats(run.folder, choose=False)
     except MertoolError as error:
         audit = {run.name: [Check("audit", FAIL, str(error))]}
     checks = tuple(
-        (place, tuple((check.name, check.verdict, check.detail) for check in found)) for place, found in audit.items()
+        (folder, tuple((check.name, check.verdict, check.detail) for check in found)) for folder, found in audit.items()
     )
-    return Findings(checks, RunFolder(run.folder).read_environment(), draw_gallery(run, faces))
+    return RunExtras(checks, RunFolder(run.folder).read_environment(), draw_gallery(run, faces))
 
 
 def _is_training(folder: Path) -> bool:
     try:
-        config = read_json(RunFolder(folder).config)
+        return RunConfig.read(folder).command == "train"
     except MertoolError:
         return False
-    return isinstance(config, dict) and config.get("command") == "train"

@@ -1,4 +1,4 @@
-"""Pictures for the eye: the contact sheet of a pack, what the network sees, and where it looks."""
+"""Pictures for inspection: the contact sheet of a pack, the network's input, and attention maps over a face."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..extraction.image_files import write_png
-from ..network.inputs import Copies, Samples, render, sample_augmentation
+from ..inputs.rendering import Augmentation, render
+from ..inputs.samples import Samples
+from ..network.batches import sample_augmentation
 from ..pack import Pack
 from ..regions import GRID, region_squares, region_transforms
 from ..settings import Settings
@@ -23,8 +25,8 @@ _WHITE, _INK, _LINE, _DOT = (255, 255, 255), (40, 40, 40), (80, 200, 80), (60, 6
 _CAPTION_PX = 18
 _THUMB_PX = 160
 _HEADS_SHOWN = 6
-_CLIPS_A_SHEET = 180  # about 1500 x 10,000 pixels
-# First landmark, the one after the last, closed: jaw, brows, nose, eyes, lips (the 300-W numbering).
+_CLIPS_PER_SHEET = 180  # about 1500 x 10,000 pixels
+# First landmark, the one after the last, whether closed: jaw, brows, nose, eyes, lips (in the numbering of 300-W).
 _CONTOURS = (
     (0, 17, False),
     (17, 22, False),
@@ -41,19 +43,19 @@ _CONTOURS = (
 def contact_sheet(pack: Pack, path: Path) -> list[Path]:
     """Draw every clip's three frames with landmarks and region outlines.
 
-    Where frames were stabilised the first sheet begins with the clips whose heads moved most: apex less onset with the
-    head's motion in, and with it taken out.
+    If frames were stabilised, the first sheet begins with the clips whose heads moved most: apex minus onset with the
+    head's motion left in, and with it taken out.
 
     Args:
         pack: The clips.
-        path: A .png; of more than 180 clips the following sheets are named NAME-2.png, NAME-3.png ...
+        path: A .png; with more than 180 clips the further sheets are named NAME-2.png, NAME-3.png ...
 
     Returns:
         The files written.
     """
     written = []
-    for number, start in enumerate(range(0, len(pack.ids), _CLIPS_A_SHEET), 1):
-        rows = range(start, min(start + _CLIPS_A_SHEET, len(pack.ids)))
+    for number, start in enumerate(range(0, len(pack.ids), _CLIPS_PER_SHEET), 1):
+        rows = range(start, min(start + _CLIPS_PER_SHEET, len(pack.ids)))
         cells = _head_cells(pack) if number == 1 else []
         cells += [_captioned(_clip_strip(pack, row), f"{pack.ids[row]}  {pack.emotion[row]}") for row in rows]
         target = path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
@@ -62,35 +64,39 @@ def contact_sheet(pack: Pack, path: Path) -> list[Path]:
     return written
 
 
-def input_sheet(samples: Samples, settings: Settings, path: Path, clips: int = 6, copies: int = 5) -> None:
-    """Draw what the network sees of a few clips: the frames, their stack, augmented copies; as face and as mosaic.
+def input_sheet(samples: Samples, settings: Settings, path: Path, clips: int = 6, augmentations: int = 5) -> None:
+    """Draw the network's input for a few clips, as face and as mosaic: frames, their stack, and augmentations.
 
-    A stack of three frames is drawn as the paper describes it, one frame a colour channel (onset red, middle green,
+    A stack of three frames is drawn as the paper describes it, one frame per colour channel (onset red, middle green,
     apex blue): what moves is tinted.
     """
     chosen = np.unique(np.linspace(0, len(samples.ids) - 1, clips).round().astype(np.int64))
-    with_regions = all(pack.has_landmarks for pack in samples.packs)
+    regions = ["face"]
+    if all(pack.has_landmarks for pack in samples.packs):
+        regions.append("roi")
     cells = []
     for row in chosen:
-        rows = np.full(copies + 1, row)
-        drawn = sample_augmentation([samples.ids[row]] * copies, np.arange(copies), 0, settings)
-        plain = Copies.plain(1)
-        how = Copies(
-            np.concatenate([plain.angle_deg, drawn.angle_deg]),
-            np.concatenate([plain.mirror, drawn.mirror]),
-            np.concatenate([plain.tone, drawn.tone]),
-        )
+        sampled = sample_augmentation([samples.ids[row]] * augmentations, np.arange(augmentations), 0, settings)
+        augmentation = _join(Augmentation.identity(1), sampled)
         name = f"{samples.ids[row]}  {samples.classes[samples.labels[row]]}"
-        for region in ("face", "roi") if with_regions else ("face",):
+        for region in regions:
             view = Settings.from_dict({**settings.as_dict(), "region": region})
-            pictures = render(samples, rows, how, view, "uint8")
+            pictures = render(samples, np.full(augmentations + 1, row), augmentation, view, "uint8")
             frames = [cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR) for frame in pictures[0]]
-            stacks = [_stack(picture) for picture in pictures] if settings.frames == 3 else []
-            copies_drawn = stacks or [cv2.cvtColor(p[0], cv2.COLOR_GRAY2BGR) for p in pictures[1:]]
-            strip = _row([*frames, *copies_drawn])
-            what = "frames, stack, copies" if settings.frames == 3 else "apex, copies"
-            cells.append(_captioned(strip, f"{name}  {region}: {what}"))
+            if settings.frames == 3:
+                what, augmented = "frames, stack, augmentations", [_stack(picture) for picture in pictures]
+            else:
+                what, augmented = "apex, augmentations", [cv2.cvtColor(p[0], cv2.COLOR_GRAY2BGR) for p in pictures[1:]]
+            cells.append(_captioned(_row([*frames, *augmented]), f"{name}  {region}: {what}"))
     write_png(path, _grid(cells, 1))
+
+
+def _join(first: Augmentation, second: Augmentation) -> Augmentation:
+    return Augmentation(
+        np.concatenate([first.angle_deg, second.angle_deg]),
+        np.concatenate([first.mirror, second.mirror]),
+        np.concatenate([first.tone, second.tone]),
+    )
 
 
 def attention_sheet(
@@ -109,9 +115,9 @@ def attention_sheet(
         maps: (N, h, w) attention maps of those clips, 0..1, each by the network that did not see the clip.
         settings: How the input is rendered.
         path: A .png.
-        examples: Clips a class.
+        examples: Clips per class.
     """
-    pictures = render(samples, rows, Copies.plain(len(rows)), settings, "uint8")[:, -1]
+    pictures = render(samples, rows, Augmentation.identity(len(rows)), settings, "uint8")[:, -1]
     labels = samples.labels[rows]
     cells = []
     for label, name in enumerate(samples.classes):
@@ -141,7 +147,7 @@ def _clip_strip(pack: Pack, row: int) -> Image:
 
 
 def _head_cells(pack: Pack) -> list[Image]:
-    """Apex less onset before and after, for the clips whose heads moved most; none where nothing was stabilised."""
+    """Apex minus onset before and after, for the clips whose heads moved most; none if nothing was stabilised."""
     if pack.head is None:
         return []
     moved = np.abs(pack.head[:, 2] - np.eye(2, 3)).max((1, 2))
@@ -156,7 +162,7 @@ def _head_cells(pack: Pack) -> list[Image]:
 
 
 def _difference(image: Image, other: Image) -> Image:
-    """Grey where two pictures are equal; four times the difference, so that a small one is seen."""
+    """Grey where two pictures are equal; four times the difference, so that a small one is visible."""
     return np.asarray(np.clip(128.0 + 4.0 * (image.astype(np.float32) - other), 0, 255), np.uint8)
 
 
@@ -165,11 +171,11 @@ def _thumb(image: Image) -> Image:
 
 
 def _stack(picture: Image) -> Image:
-    return np.ascontiguousarray(picture[::-1].transpose(1, 2, 0))  # OpenCV writes blue first
+    return np.ascontiguousarray(picture[::-1].transpose(1, 2, 0))  # OpenCV's order is blue, green, red
 
 
 def sketch(landmarks: NDArray[np.floating], size: int) -> Image:
-    """(size, size, 3) line drawing of 68 landmarks given in its pixels: a face's place without anybody's face."""
+    """(size, size, 3) line drawing of 68 landmarks, given in its pixels: shows where a face is without showing one."""
     image = np.full((size, size, 3), 235, np.uint8)
     points = np.round(np.asarray(landmarks) * 8).astype(np.int32)
     for start, end, closed in _CONTOURS:
@@ -180,7 +186,7 @@ def sketch(landmarks: NDArray[np.floating], size: int) -> Image:
 def on_face(
     landmarks: NDArray[np.floating], attention: NDArray[np.float32], tile: int, size: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Attention over the mosaic, put back where the regions lie on a face; where they overlap, the mean.
+    """Attention over the mosaic, moved to where the regions are on a face; where they overlap, the mean.
 
     Args:
         landmarks: (68, 2) in pixels of the face's picture.
@@ -189,7 +195,7 @@ def on_face(
         size: Side of the picture.
 
     Returns:
-        (size, size) attention, 0 outside all regions, and (size, size) number of regions that cover a pixel, which
+        (size, size) attention, 0 outside all regions, and (size, size) number of regions that cover each pixel, which
         fades out at their edges.
     """
     mosaic = cv2.resize(attention, (GRID[1] * tile, GRID[0] * tile), interpolation=cv2.INTER_LINEAR)
@@ -205,15 +211,16 @@ def on_face(
 def face_heat(
     face: Image, landmarks: NDArray[np.floating], attention: NDArray[np.float32], settings: Settings
 ) -> Image:
-    """(S, S, 3) picture of a face, (S, S) grey or (S, S, 3), under the map over its mosaic (see `on_face`).
+    """(S, S, 3) picture of a face, given as (S, S) grey or (S, S, 3), under the map over its mosaic (see `on_face`).
 
     Coloured from the map's lowest to its highest value.
     """
     relative, weight = on_face(landmarks, _relative(attention), settings.tile, face.shape[0])
     colours = cv2.applyColorMap(np.round(255 * relative).clip(0, 255).astype(np.uint8), cv2.COLORMAP_VIRIDIS)
-    plain = face if face.ndim == 3 else cv2.cvtColor(face, cv2.COLOR_GRAY2BGR)
+    if face.ndim == 2:
+        face = np.asarray(cv2.cvtColor(face, cv2.COLOR_GRAY2BGR), np.uint8)
     share = (0.55 * np.minimum(weight, 1))[..., None]
-    return np.asarray(np.round((1 - share) * plain + share * colours), np.uint8)
+    return np.asarray(np.round((1 - share) * face + share * colours), np.uint8)
 
 
 def _relative(attention: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -222,7 +229,7 @@ def _relative(attention: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def input_heat(picture: Image, attention: NDArray[np.float32], settings: Settings) -> Image:
-    """A (H, W) input under its map, coloured from the map's lowest to its highest value, with the tiles outlined."""
+    """A (H, W) input with its map on top, coloured from the map's lowest to its highest value; tiles are outlined."""
     height, width = picture.shape
     scale = max(1, round(320 / width))
     size = (width * scale, height * scale)
@@ -252,8 +259,8 @@ def _row(images: Sequence[Image], gap: int = 4) -> Image:
 def _captioned(image: Image, text: str) -> Image:
     strip = np.full((image.shape[0] + _CAPTION_PX, image.shape[1], 3), 255, np.uint8)
     strip[_CAPTION_PX:] = image
-    plain = text.encode("ascii", "replace").decode()  # OpenCV's letters are ASCII
-    cv2.putText(strip, plain, (2, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.42, _INK, 1, cv2.LINE_AA)
+    ascii_text = text.encode("ascii", "replace").decode()  # OpenCV draws no other letters
+    cv2.putText(strip, ascii_text, (2, 13), cv2.FONT_HERSHEY_SIMPLEX, 0.42, _INK, 1, cv2.LINE_AA)
     return strip
 
 

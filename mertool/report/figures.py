@@ -1,4 +1,4 @@
-"""Pictures for the report of a run: where the attention branch looks, and the clips it was surest and least sure of."""
+"""Pictures for the report of a run: attention maps, selected features, most and least confident predictions."""
 
 from __future__ import annotations
 
@@ -11,26 +11,29 @@ from numpy.typing import NDArray
 
 from ..errors import DataError, MertoolError
 from ..evaluation.predictions import Predictions
-from ..network.inputs import Copies, Samples, render
+from ..inputs.rendering import Augmentation, render
+from ..inputs.samples import Samples
 from ..regions import REGIONS, face_transforms, invert
+from ..runs.attention import read_run_maps
 from ..runs.config import RunConfig, open_samples
-from ..runs.execute import attention_of
 from ..runs.finished import Run
 from ..runs.methods import method_of
 from ..text import plural
 from ..texture.features import layout_of
-from . import Gallery, Picture
+from .blocks import Gallery, Picture
 from .drawing import attention_sheet, face_heat, input_heat, sketch
 
 __all__ = ["draw_attention", "draw_gallery"]
 
 Image = NDArray[np.uint8]
+AttentionMaps = tuple[list[str], NDArray[np.float32]]  # clip ids, and a map per clip
 
-_CLIPS = 4  # of each kind: what a reader looks at, not a contact sheet
+_CLIPS = 4  # of each kind: as many as a reader looks at
 _FRAME_PX, _FACE_PX, _MOSAIC_HEIGHT_PX = 112, 256, 192
-_GAIN = 4  # times which the difference between apex and onset is drawn: a micro-expression moves a few grey levels
+_GAIN = 4  # factor of the difference between apex and onset: a micro-expression changes it by a few grey levels
+_PAPER = 235  # grey level of the background of a line drawing
 _QUALITY = 85
-_RANGE = "Each map is coloured from its own lowest (violet) to its highest value (yellow)."
+_RANGE = "Each map is coloured from its lowest value (violet) to its highest (yellow)."
 _LICENCES = "The licences of SAMM, CASME II and others restrict publishing their faces (--no-faces leaves them out)."
 
 
@@ -38,14 +41,14 @@ def draw_attention(run: Path, path: Path) -> None:
     """Draw the attention maps of a finished cross-validation, each by the network that did not see the clip.
 
     Raises:
-        DataError: The run has no attention branch, or a fold is not done.
+        DataError: The run has no attention branch, or a fold is not finished.
     """
     config = RunConfig.read(run)
     if not method_of(config.settings).has_network:
-        raise DataError(f"{run}: is a run of {config.settings.method}, which has no attention maps")
+        raise DataError(f"{run}: made with --method {config.settings.method}, which has no attention maps")
     if not config.settings.abn:
-        raise DataError(f"{run}: was trained without attention branch, so there are no maps; run cv with --abn")
-    ids, maps = attention_of(run)
+        raise DataError(f"{run}: trained without an attention branch, so there are no maps; run cv with --abn")
+    ids, maps = read_run_maps(run)
     samples = open_samples(run, config)
     attention_sheet(samples, samples.rows_of(ids), maps, config.settings, path)
 
@@ -55,10 +58,10 @@ def draw_gallery(run: Run, faces: bool) -> Gallery:
 
     Args:
         run: The run.
-        faces: Show the recordings; False draws attention over line drawings and names single clips only.
+        faces: Show the recordings. False draws attention over line drawings, and gives single clips without pictures.
 
     Returns:
-        The pictures; where the packs are gone or changed, none and the reason.
+        The pictures; if a pack is missing or has changed, none and the reason.
     """
     try:
         config = RunConfig.read(run.folder)
@@ -66,23 +69,29 @@ def draw_gallery(run: Run, faces: bool) -> Gallery:
         samples.rows_of(run.predictions.clip)
     except MertoolError as error:
         return Gallery((), (), f"No pictures: {error}")
-    maps, notes = None, []
+    maps: AttentionMaps | None = None
+    notes: list[str] = []
     selected: tuple[Picture, ...] = ()
     if not method_of(config.settings).has_network:
         selected = _selection_maps(samples, run, config, faces)
-        notes += [_RANGE] if selected else []
+        if selected:
+            notes.append(_RANGE)
     elif not config.settings.abn:
         notes.append("No attention maps: the run has no attention branch.")
     else:
         try:
-            maps = attention_of(run.folder)
+            maps = read_run_maps(run.folder)
             notes.append(_RANGE)
             if config.settings.region == "roi":
-                notes.append(f"The mosaic's regions, line by line: {', '.join(region.name for region in REGIONS)}.")
+                notes.append(f"Regions of the mosaic, row by row: {', '.join(region.name for region in REGIONS)}.")
         except MertoolError as error:
             notes.append(f"No attention maps: {error}.")
-    drawn = ", and maps are drawn over a line drawing" if maps is not None or selected else ""
-    notes.append(_LICENCES if faces else f"Faces are left out (--no-faces){drawn}.")
+    if faces:
+        notes.append(_LICENCES)
+    elif maps is not None or selected:
+        notes.append("Faces are left out (--no-faces), and maps are drawn over a line drawing.")
+    else:
+        notes.append("Faces are left out (--no-faces).")
     shown = tuple(
         (title, tuple(_clip(samples, maps, config, run.predictions, row, faces) for row in rows))
         for title, rows in choose_clips(run.predictions).items()
@@ -91,46 +100,43 @@ def draw_gallery(run: Run, faces: bool) -> Gallery:
 
 
 def choose_clips(predictions: Predictions) -> dict[str, list[int]]:
-    """Rows of the clips to show, by title; none of them twice."""
-    sure = predictions.probabilities.max(1)
+    """Rows of the clips to show, by title; no clip appears twice."""
+    confidence = predictions.probabilities.max(1)
+    correct = [t == p for t, p in zip(predictions.truth, predictions.prediction, strict=True)]
     found: dict[str, list[int]] = {}
-    for name, right in (("right", True), ("wrong", False)):
-        rows = [
-            row
-            for row in range(len(predictions.clip))
-            if (predictions.truth[row] == predictions.prediction[row]) == right
-        ]
-        rows.sort(key=lambda row: (-sure[row], predictions.clip[row]))
+    for name, wanted in (("correct", True), ("wrong", False)):
+        rows = [row for row, hit in enumerate(correct) if hit == wanted]
+        rows.sort(key=lambda row: (-confidence[row], predictions.clip[row]))
         most = rows[:_CLIPS]
         least = rows[len(most) :][::-1][:_CLIPS]
-        for title, chosen in ((f"Surest, and {name}", most), (f"Least sure, and {name}", least)):
+        for title, chosen in ((f"Most confident, {name}", most), (f"Least confident, {name}", least)):
             if chosen:
                 found[title] = chosen
     return found
 
 
 def _selection_maps(samples: Samples, run: Run, config: RunConfig, faces: bool) -> tuple[Picture, ...]:
-    """Of each plane the share of each region's texture features that was selected, over the input and a face."""
+    """For each plane the share of each region's texture features that was selected, over the input and over a face."""
     shares = run.selected_shares()
-    shape = layout_of(config.settings).map_shape if shares else (0, 0)
-    if len(shares) != shape[0] * shape[1] or not shares:
+    if not shares:
+        return ()
+    shape = layout_of(config.settings).map_shape
+    if len(shares) != shape[0] * shape[1]:
         return ()
     rows = samples.rows_of(run.predictions.clip)
     shown = []
     for plane in next(iter(shares.values())):
-        share = {place: values[plane] for place, values in shares.items()}
+        share = {region: values[plane] for region, values in shares.items()}
         heat = np.array(list(share.values()), np.float32).reshape(shape)
         least, most = min(share, key=share.__getitem__), max(share, key=share.__getitem__)
-        caption = f"plane {plane}: {100 * share[least]:.1f} % of {least} to {100 * share[most]:.1f} % of {most}"
-        # Each region in one colour: without its neighbours' running into it.
+        caption = f"plane {plane}: from {100 * share[least]:.1f} % of {least} to {100 * share[most]:.1f} % of {most}"
+        # Nearest neighbour gives each region one colour that does not blend into its neighbours'.
         blocks = cv2.resize(heat, (32 * shape[1], 32 * shape[0]), interpolation=cv2.INTER_NEAREST)
         shown.append(_heat_picture(samples, rows, np.asarray(blocks, np.float32), config, faces, caption))
     return tuple(shown)
 
 
-def _class_maps(
-    samples: Samples, maps: tuple[list[str], NDArray[np.float32]] | None, config: RunConfig, faces: bool
-) -> tuple[Picture, ...]:
+def _class_maps(samples: Samples, maps: AttentionMaps | None, config: RunConfig, faces: bool) -> tuple[Picture, ...]:
     """The mean map of each class over the input, and over a face where the input is the mosaic."""
     if maps is None:
         return ()
@@ -151,46 +157,50 @@ def _heat_picture(
 ) -> Picture:
     """A map over the mean input of these clips, and over a face where the input is the mosaic."""
     settings = config.settings
-    input_mean = _mean_input(samples, rows, config)
+    picture = _mean_input(samples, rows, config)
     landmarks = _mean_landmarks(samples, rows)
-    if settings.region == "roi":
-        picture = input_mean if faces else np.full_like(input_mean, 235)
-        size = samples.packs[0].frames.shape[-1]
-        face = _mean_face(samples, rows) if faces else sketch(landmarks, size)
-        mosaic, on_face = input_heat(picture, heat, settings), face_heat(face, landmarks, heat, settings)
-        image = _side_by_side([mosaic, on_face], _MOSAIC_HEIGHT_PX)
-        return Picture(_jpeg(image), f"{caption}; over the mosaic and over a face")
-    picture = input_mean if faces else _face_sketch(landmarks, settings.face_size)
-    return Picture(_jpeg(_scaled(input_heat(picture, heat, settings), _FACE_PX)), caption)
+    if settings.region == "face":
+        if not faces:
+            picture = _face_sketch(landmarks, settings.face_size)
+        return Picture(_jpeg(_scaled(input_heat(picture, heat, settings), _FACE_PX)), caption)
+    if faces:
+        face = _mean_face(samples, rows)
+    else:
+        picture = np.full_like(picture, _PAPER)
+        face = sketch(landmarks, samples.packs[0].frames.shape[-1])
+    mosaic, on_face = input_heat(picture, heat, settings), face_heat(face, landmarks, heat, settings)
+    image = _side_by_side([mosaic, on_face], _MOSAIC_HEIGHT_PX)
+    return Picture(_jpeg(image), f"{caption}; over the mosaic and over a face")
 
 
 def _clip(
     samples: Samples,
-    maps: tuple[list[str], NDArray[np.float32]] | None,
+    maps: AttentionMaps | None,
     config: RunConfig,
     predictions: Predictions,
     row: int,
     faces: bool,
 ) -> Picture:
-    """A clip's onset, middle and apex, what moved, and where the network looked; without `faces` its name alone."""
-    name = predictions.clip[row]
-    truth, answer = predictions.truth[row], predictions.prediction[row]
-    said = f"{name}: {answer} {100 * predictions.probabilities[row].max():.1f} %"
-    said += "" if truth == answer else f", truth {truth}"
+    """A clip's onset, middle and apex, what moved, and where the network looked; without `faces` only its caption."""
+    clip_id, truth, predicted = predictions.clip[row], predictions.truth[row], predictions.prediction[row]
+    caption = f"{clip_id}: {predicted} {100 * predictions.probabilities[row].max():.1f} %"
+    if predicted != truth:
+        caption += f", truth {truth}"
     if not faces:
-        return Picture(b"", said)
-    place = samples.rows_of([name])
-    pack, at = samples.place[place[0]]
-    frames = np.asarray(samples.packs[pack].frames[at])
+        return Picture(b"", caption)
+    sample = samples.rows_of([clip_id])
+    pack, pack_row = samples.pack_row[sample[0]]
+    frames = np.asarray(samples.packs[pack].frames[pack_row])
     moved = np.clip(128 + _GAIN * (frames[2].astype(np.int16) - frames[0]), 0, 255).astype(np.uint8)
     tiles = [cv2.cvtColor(part, cv2.COLOR_GRAY2BGR) for part in (*frames, moved)]
-    words = f"onset, middle, apex; apex less onset, times {_GAIN}"
+    caption += f". Onset, middle, apex; apex minus onset, times {_GAIN}"
     if maps is not None:
-        apex = np.asarray(render(samples, place, Copies.plain(1), config.settings, "uint8")[0, -1], np.uint8)
-        attention = maps[1][maps[0].index(name)]
+        identity = Augmentation.identity(1)
+        apex = np.asarray(render(samples, sample, identity, config.settings, "uint8")[0, -1], np.uint8)
+        attention = maps[1][maps[0].index(clip_id)]
         tiles.append(input_heat(apex, attention, config.settings))
-        words += f"; attention, {attention.min():.2f} to {attention.max():.2f}"
-    return Picture(_jpeg(_side_by_side(tiles, _FRAME_PX)), f"{said}. {words}")
+        caption += f"; attention, {attention.min():.2f} to {attention.max():.2f}"
+    return Picture(_jpeg(_side_by_side(tiles, _FRAME_PX)), caption)
 
 
 def _side_by_side(images: Sequence[Image], height: int) -> Image:
@@ -200,16 +210,16 @@ def _side_by_side(images: Sequence[Image], height: int) -> Image:
 
 
 def _mean_input(samples: Samples, rows: NDArray[np.int64], config: RunConfig) -> Image:
-    pictures = render(samples, rows, Copies.plain(len(rows)), config.settings, "uint8")[:, -1]
+    pictures = render(samples, rows, Augmentation.identity(len(rows)), config.settings, "uint8")[:, -1]
     return np.asarray(pictures.mean(0).round(), np.uint8)
 
 
 def _mean_face(samples: Samples, rows: NDArray[np.int64]) -> Image:
-    """Mean of the apex crops; of several packs with crops of different sizes, of those of the first one's size."""
+    """Mean of the apex crops; if packs have crops of different sizes, of those with the size of the first pack."""
     size = samples.packs[0].frames.shape[-1]
     total, count = np.zeros((size, size)), 0
-    for pack, at in samples.place[rows]:
-        frame = samples.packs[pack].frames[at, 2]
+    for pack, pack_row in samples.pack_row[rows]:
+        frame = samples.packs[pack].frames[pack_row, 2]
         if frame.shape[-1] == size:
             total += frame
             count += 1
@@ -220,16 +230,16 @@ def _mean_landmarks(samples: Samples, rows: NDArray[np.int64]) -> NDArray[np.flo
     """(68, 2) mean of the onset landmarks, in pixels of the first pack's crop."""
     size = samples.packs[0].frames.shape[-1]
     scaled = [
-        samples.packs[pack].landmarks[at, 0] * (size / samples.packs[pack].frames.shape[-1])
-        for pack, at in samples.place[rows]
+        samples.packs[pack].landmarks[pack_row, 0] * (size / samples.packs[pack].frames.shape[-1])
+        for pack, pack_row in samples.pack_row[rows]
     ]
     return np.asarray(np.mean(scaled, 0), np.float64)
 
 
 def _face_sketch(landmarks: NDArray[np.float64], side: int) -> Image:
-    """(side, side) grey line drawing in the place of the face picture; empty for packs without landmarks."""
+    """(side, side) grey line drawing instead of the picture of a face; empty for packs without landmarks."""
     if np.isnan(landmarks).any():
-        return np.full((side, side), 235, np.uint8)
+        return np.full((side, side), _PAPER, np.uint8)
     inward = invert(np.asarray(face_transforms(landmarks[None], side)[0, 0], np.float64))
     return np.ascontiguousarray(sketch(landmarks @ inward[:, :2].T + inward[:, 2], side)[..., 0])
 

@@ -10,15 +10,14 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..clips import natural_key
+from ..clips import natural_key, split_id
 from ..errors import DataError
-from ..evaluation.folds import split_id
-from ..evaluation.metrics import hits_by_person
+from ..evaluation.metrics import hits_by_subject
 from ..evaluation.statistics import spread
 from ..runs.finished import Run
 from ..runs.methods.options import relevant_settings
 from ..text import display_width
-from .blocks import Block, Facts, Heading, Notes, Table, column_widths, without_control_chars
+from .blocks import Block, Heading, KeyValues, Notes, Table, column_widths, without_control_chars
 from .compare import compare_runs
 from .sections import WIDTH, blocks_of
 
@@ -45,13 +44,13 @@ def blocks_markdown(blocks: Sequence[Block]) -> str:
 
 
 def blocks_latex(blocks: Sequence[Block]) -> str:
-    """Blocks for a paper: tables of the package booktabs; put \\usepackage{booktabs} into the preamble."""
+    """Blocks for a paper: tables that need \\usepackage{booktabs} in the preamble."""
     return (
         "\n\n".join(["% needs \\usepackage{booktabs}", *map(_block_latex, map(without_control_chars, blocks))]) + "\n"
     )
 
 
-# By the names of --format: what any list of blocks can be written as.
+# The formats of --format in which any list of blocks can be written.
 BLOCK_FORMATS: dict[str, Callable[[Sequence[Block]], str]] = {
     "text": blocks_text,
     "md": blocks_markdown,
@@ -60,14 +59,14 @@ BLOCK_FORMATS: dict[str, Callable[[Sequence[Block]], str]] = {
 
 
 def render_text(runs: Sequence[Run]) -> str:
-    """Tables for a terminal: with several runs a summary first, then each run."""
+    """A report for a terminal: with several runs a summary first, then each run."""
     return blocks_text(blocks_of(runs))
 
 
 def render_json(runs: Sequence[Run]) -> str:
-    """`{"runs": [...], "comparisons": [...]}`, always in one order.
+    """`{"runs": [...], "comparisons": [...]}`, always in the same order.
 
-    Of each run the metrics, the intervals, the overlap and the settings; then each further run against the first.
+    For each run the metrics, intervals, subject overlap and settings; then each further run compared with the first.
     """
     values = {
         "runs": [_run_values(run) for run in runs],
@@ -77,51 +76,55 @@ def render_json(runs: Sequence[Run]) -> str:
 
 
 def render_csv(runs: Sequence[Run]) -> str:
-    """One line a run: scores with the ends of their intervals (0..1), then every setting that counts for it."""
+    """One line per run: scores with the ends of their intervals (0..1), then every setting that its method uses."""
     stream = io.StringIO()
     settings = list(runs[0].settings.as_dict())
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([*_CSV_SCORES, *settings])
     for run in runs:
-        values = _run_values(run)
-        ends = {"accuracy_low": run.interval[0], "accuracy_high": run.interval[1]}
-        for name, (low, high) in run.by_people.items():
-            ends |= {f"{name}_people_low": low, f"{name}_people_high": high}
-        for name, found in values["over_seeds"].items():
-            ends |= {f"{name}_seeds_mean": found["mean"], f"{name}_seeds_sd": found["sd"]}
-        cells = {
-            **dict.fromkeys(_CSV_SCORES),
-            **values,
-            **ends,
-            "class_counts": ", ".join(f"{name} {part['support']}" for name, part in run.metrics["per_class"].items()),
-            "packs": " ".join(run.packs),
-            "alignments": " ".join(run.alignments),
-            "members": " ".join(run.members),
-            "designs": "; ".join(f"{one['features']} of {one['of']}, C {one['cost']:g}" for one in run.designs),
-            "weights": "; ".join(" ".join(f"{weight:.4f}" for weight in fold) for fold in run.weights),
-        }
-        chosen = relevant_settings(run.settings)
-        row = [*(cells[name] for name in _CSV_SCORES), *(chosen.get(name, "") for name in settings)]
-        writer.writerow(map(_plain, row))
+        cells, relevant = _csv_cells(run), relevant_settings(run.settings)
+        writer.writerow(
+            [*(cells.get(name, "") for name in _CSV_SCORES), *(relevant.get(name, "") for name in settings)]
+        )
     return stream.getvalue()
 
 
+def _csv_cells(run: Run) -> dict[str, Any]:
+    values = _run_values(run)
+    cells = {
+        **values,
+        "accuracy_low": run.wilson_ci[0],
+        "accuracy_high": run.wilson_ci[1],
+        "class_counts": ", ".join(f"{name} {part['support']}" for name, part in run.metrics["per_class"].items()),
+        "packs": " ".join(run.packs),
+        "alignments": " ".join(run.alignments),
+        "members": " ".join(run.members),
+        "designs": "; ".join(f"{one['features']} of {one['of']}, C {one['cost']:g}" for one in run.designs),
+        "weights": "; ".join(" ".join(f"{weight:.4f}" for weight in fold) for fold in run.weights),
+    }
+    for name, (low, high) in run.bootstrap_ci.items():
+        cells |= {f"{name}_subjects_low": low, f"{name}_subjects_high": high}
+    for name, found in values["over_seeds"].items():
+        cells |= {f"{name}_seeds_mean": found["mean"], f"{name}_seeds_sd": found["sd"]}
+    return cells
+
+
 def render_megc(run: Run) -> str:
-    """The log that the organisers of MEGC2019 ask for: a line a subject, then a line a clip with truth and prediction.
+    """The log that the organisers of MEGC2019 ask for: per subject, one line per clip with truth and prediction.
 
     Codes are 0 negative, 1 positive, 2 surprise; subjects are separated by a blank line.
 
     Raises:
-        DataError: The classes are not these three.
+        DataError: The run has other classes than these three.
 
     Source: docs/evaluation.md, section 1; names as in the organisers' list of clips (docs/datasets.md, section 7).
     """
     if run.predictions.classes != _MEGC_CODES:
         raise DataError(
-            f"report: {run.name}: the log of MEGC2019 has the classes {', '.join(_MEGC_CODES)}, this run has "
+            f"report: {run.name}: the log of MEGC2019 needs the classes {', '.join(_MEGC_CODES)}, but this run has "
             f"{', '.join(run.predictions.classes)}; run cv with --classes megc3"
         )
-    people: dict[tuple[str, str], list[str]] = {}
+    lines_of: dict[tuple[str, str], list[str]] = {}
     rows = zip(run.predictions.clip, run.predictions.truth, run.predictions.prediction, strict=True)
     for clip_id, truth, prediction in sorted(rows, key=lambda row: [natural_key(part) for part in split_id(row[0])]):
         dataset, subject, clip = split_id(clip_id)
@@ -130,17 +133,13 @@ def render_megc(run: Run) -> str:
         elif dataset == "samm":
             subject = subject.lstrip("0")
         codes = f"{_MEGC_CODES.index(truth)} {_MEGC_CODES.index(prediction)}"
-        people.setdefault((dataset, subject), []).append(f"{clip} {codes}")
-    return "\n\n".join("\n".join([" ".join(who), *lines]) for who, lines in people.items()) + "\n"
+        lines_of.setdefault((dataset, subject), []).append(f"{clip} {codes}")
+    return "\n\n".join("\n".join([" ".join(subject), *lines]) for subject, lines in lines_of.items()) + "\n"
 
 
 def _padded(name: str) -> str:
     """s1_ne_01 -> s01_ne_01, as the organisers write SMIC's subjects."""
     return re.sub("^s([0-9])(?![0-9])", r"s0\1", name)
-
-
-def _plain(value: object) -> str:
-    return "" if value is None else str(value)
 
 
 _SEED_SCORES = ("accuracy", "fold_accuracy_mean", "uf1", "uar")
@@ -154,14 +153,14 @@ _CSV_SCORES = (
     "accuracy",
     "accuracy_low",
     "accuracy_high",
-    "accuracy_people_low",
-    "accuracy_people_high",
+    "accuracy_subjects_low",
+    "accuracy_subjects_high",
     "uf1",
-    "uf1_people_low",
-    "uf1_people_high",
+    "uf1_subjects_low",
+    "uf1_subjects_high",
     "uar",
-    "uar_people_low",
-    "uar_people_high",
+    "uar_subjects_low",
+    "uar_subjects_high",
     "fold_accuracy_mean",
     "fold_accuracy_sd",
     "n_seeds",
@@ -191,11 +190,11 @@ def _run_values(run: Run) -> dict[str, Any]:
         "run": run.name,
         "mertool": run.version,
         **run.metrics,
-        "accuracy_interval": list(run.interval),
-        "intervals_by_people": {name: list(ends) for name, ends in run.by_people.items()},
+        "accuracy_interval": list(run.wilson_ci),
+        "intervals_over_subjects": {name: list(ends) for name, ends in run.bootstrap_ci.items()},
         "protocol": run.folds.protocol,
         "folds_seed": run.folds.seed,
-        "subject_independent": not run.shared_subjects and not run.init_people,
+        "subject_independent": not run.shared_subjects and not run.init_subjects,
         "n_subjects_shared": len(run.shared_subjects),
         "overlap": overlap,
         "packs": list(run.packs),
@@ -204,8 +203,8 @@ def _run_values(run: Run) -> dict[str, Any]:
         "init": run.init,
         "init_loaded": list(run.init_layers[0]),
         "init_not_loaded": list(run.init_layers[1]),
-        "n_subjects_seen_by_init": len(run.init_people),
-        "per_person": {name: list(pair) for name, pair in hits_by_person(run.predictions).items()},
+        "n_subjects_seen_by_init": len(run.init_subjects),
+        "per_subject": {name: list(pair) for name, pair in hits_by_subject(run.predictions).items()},
         "epochs": list(run.epochs),
         "designs": list(run.designs),
         "members": list(run.members),
@@ -224,33 +223,30 @@ def _run_values(run: Run) -> dict[str, Any]:
 def _block_text(block: Block) -> str:
     if isinstance(block, Heading):
         return f"{block.text}\n{'=' * display_width(block.text)}"
-    if isinstance(block, Facts):
-        margin = max(display_width(label) for label, _ in block.rows) + 2
-        return "\n".join(_wrap(value, _pad(label, margin), " " * margin) for label, value in block.rows)
+    if isinstance(block, KeyValues):
+        margin = max(display_width(key) for key, _ in block.rows) + 2
+        return "\n".join(_wrap(value, _pad(key, margin), " " * margin) for key, value in block.rows)
     if isinstance(block, Notes):
         return "\n".join(_wrap(line) for line in block.lines)
     widths = column_widths(block)
-    lines = [
-        "  ".join(
-            _pad(cell, width, right=k >= block.n_left) for k, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in (block.header, *block.rows)
-    ]
+    header, *rows = (_align(row, widths, block.n_left) for row in (block.header, *block.rows))
     rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    return "\n".join([block.title, *(line.rstrip() for line in (lines[0], rule, *lines[1:]))])
+    return "\n".join([block.title, header, rule, *rows])
 
 
 def _block_markdown(block: Block) -> str:
     if isinstance(block, Heading):
-        return f"## {_escape(block.text)}"
+        return f"## {_escape_markdown(block.text)}"
     if isinstance(block, Notes):
-        return "\n\n".join(map(_escape, block.lines))
-    if isinstance(block, Facts):
+        return "\n\n".join(map(_escape_markdown, block.lines))
+    if isinstance(block, KeyValues):
         block = Table("", ("", ""), block.rows, n_left=2)
-    marks = [":--" if k < block.n_left else "--:" for k in range(len(block.header))]
-    rows = [block.header, marks, *block.rows]
-    lines = [f"| {' | '.join(map(_escape, row) if row is not marks else row)} |" for row in rows]
-    return "\n".join([*([f"**{_escape(block.title)}**", ""] if block.title else []), *lines])
+    marks = [":--"] * block.n_left + ["--:"] * (len(block.header) - block.n_left)
+    header, *rows = (list(map(_escape_markdown, row)) for row in (block.header, *block.rows))
+    lines = [f"| {' | '.join(row)} |" for row in (header, marks, *rows)]
+    if block.title:
+        lines = [f"**{_escape_markdown(block.title)}**", "", *lines]
+    return "\n".join(lines)
 
 
 def _block_latex(block: Block) -> str:
@@ -258,11 +254,11 @@ def _block_latex(block: Block) -> str:
         return f"\\subsection*{{{_escape_latex(block.text)}}}"
     if isinstance(block, Notes):
         return "\n\n".join(map(_escape_latex, block.lines))
-    if isinstance(block, Facts):
-        rows = [f"  {_escape_latex(label)} & {_escape_latex(value)} \\\\" for label, value in block.rows]
+    if isinstance(block, KeyValues):
+        rows = [f"  {_escape_latex(key)} & {_escape_latex(value)} \\\\" for key, value in block.rows]
         return "\n".join([r"\begin{tabular}{@{}lp{0.7\linewidth}@{}}", *rows, r"\end{tabular}"])
     columns = "l" * block.n_left + "r" * (len(block.header) - block.n_left)
-    rows = [f"    {_first(' & '.join(map(_escape_latex, row)))} \\\\" for row in block.rows]
+    rows = [f"    {_protect_row(' & '.join(map(_escape_latex, row)))} \\\\" for row in block.rows]
     head = f"    {' & '.join(map(_escape_latex, block.header))} \\\\"
     return "\n".join(
         [
@@ -293,25 +289,33 @@ _LATEX = {
 }
 
 
-def _first(row: str) -> str:
-    """A row that the `\\\\` before it does not take for its argument."""
-    return f"{{}}{row}" if row.startswith(("[", "*")) else row
+def _protect_row(row: str) -> str:
+    """A row that does not begin like an argument of the `\\\\` before it."""
+    if row.startswith(("[", "*")):
+        return f"{{}}{row}"
+    return row
 
 
 def _escape_latex(text: str) -> str:
     return "".join(_LATEX.get(mark, mark) for mark in text)
 
 
-def _escape(text: str) -> str:
-    """Text that Markdown shows as it is, also within a table's cell."""
+def _escape_markdown(text: str) -> str:
+    """Text that Markdown shows unchanged, also in a cell of a table."""
     for mark in "\\`*_|<":
         text = text.replace(mark, f"\\{mark}")
-    return text.replace("](", "]\\(")  # a name is no link
+    return text.replace("](", "]\\(")  # a name is not a link
 
 
 def _wrap(text: str, first: str = "", indent: str = "") -> str:
     lines = textwrap.wrap(text, WIDTH - len(indent), break_long_words=False, break_on_hyphens=False)
     return "\n".join((indent if number else first) + line for number, line in enumerate(lines or [""])).rstrip()
+
+
+def _align(row: Sequence[str], widths: Sequence[int], n_left: int) -> str:
+    cells = [_pad(cell, width) for cell, width in zip(row[:n_left], widths[:n_left], strict=True)]
+    cells += [_pad(cell, width, right=True) for cell, width in zip(row[n_left:], widths[n_left:], strict=True)]
+    return "  ".join(cells).rstrip()
 
 
 def _pad(text: str, width: int, right: bool = False) -> str:

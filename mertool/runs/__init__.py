@@ -1,1 +1,1 @@
-"""The run folder: how a run is begun, executed, read again and audited."""
+"""The run folder: how a run is started, executed, read again and audited."""

@@ -1,7 +1,7 @@
 """Whether a finished cross-validation leaked, or was changed since: each check passes, is worth a note, or fails.
 
 Nothing is taken on trust that can be done again: files are compared with the hashes that each fold left, and the method
-of the run is asked what it has seen and predicts its test clips once more.
+of the run is asked what it was trained on and predicts its test clips again.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DataError, FileError, MertoolError
+from ..errors import FileError, MertoolError, RunError
 from ..evaluation.folds import Folds
-from ..network.inputs import Samples
-from ..pack import file_sha256
-from ..text import few
+from ..evaluation.protocols import SUBJECT_DISJOINT
+from ..files import file_sha256
+from ..inputs.samples import Samples
+from ..text import few, plural
 from .checks import FAIL, NOTE, PASS, Check
 from .config import RunConfig, fingerprint, open_samples
 from .finished import Run, load_run
@@ -26,12 +27,11 @@ from .layout import RunFolder
 from .methods import method_of
 from .methods.base import AuditCase
 
-__all__ = ["FAIL", "NOTE", "PASS", "Check", "audit_run"]
+__all__ = ["FAIL", "NOTE", "PASS", "Check", "audit_repeats", "audit_run"]
 
 NEAR = 0.5  # grey levels: mean difference of reduced frames below which two clips are one picture, encoded twice
 _SIDE = 16
 _MOST = 4000  # clips that are compared pair by pair; beyond it only equal ones are found
-_DISJOINT = ("group", "loso")
 
 
 def audit_run(folder: Path, *, choose: bool = True) -> list[Check]:
@@ -39,15 +39,15 @@ def audit_run(folder: Path, *, choose: bool = True) -> list[Check]:
 
     Args:
         folder: The run.
-        choose: Make the choices of texture classifiers once more too, which takes as long as making them.
+        choose: Make the choices of texture classifiers again too, which takes as long as making them did.
 
     Raises:
-        FileError: It is no run folder.
-        DataError: Its configuration is damaged, or it is not finished.
+        FileError: It is not a run folder.
+        RunError: Its configuration is damaged, or it is not finished.
     """
     config = RunConfig.read(folder)
     if config.command != "cv":
-        raise DataError(
+        raise RunError(
             f'{folder}: made by "mertool {config.command}", which tests nothing; audit a run of "mertool cv"'
         )
     folds = RunFolder(folder).read_folds()
@@ -71,14 +71,23 @@ def audit_run(folder: Path, *, choose: bool = True) -> list[Check]:
     return [*checks, *method.audit(case, samples), _pictures(samples, folds), statistics, key_frames]
 
 
+def audit_repeats(folder: Path, *, choose: bool = True) -> dict[str, list[Check]]:
+    """`audit_run` of a run and of each of its repeats, by the path of each; arguments and errors as there."""
+    found = {folder.as_posix(): audit_run(folder, choose=choose)}
+    for number in range(1, RunConfig.read(folder).settings.repeats):
+        repeat = RunFolder(folder).repeat(number).path
+        found[repeat.as_posix()] = audit_run(repeat, choose=choose)
+    return found
+
+
 def _files(folder: Path, n_folds: int) -> Check:
     """The hashes that each fold left behind when it was done."""
-    changed, without, otherwise = [], [], []
-    mark = fingerprint(folder)
+    changed, other_run = [], []
+    expected = fingerprint(folder)
     for fold in range(n_folds):
         own = RunFolder(folder).fold(fold)
         if not own.is_done:
-            raise DataError(f'{folder}: fold {fold} is not done; run "{RunFolder(folder).resume_command()}"')
+            raise RunError(f'{folder}: fold {fold} is not done; run "{RunFolder(folder).resume_command()}"')
         record = own.read_record()
         for name, digest in record.files.items():
             try:
@@ -86,17 +95,13 @@ def _files(folder: Path, n_folds: int) -> Check:
                     changed.append(f"{own.path.name}/{name}")
             except FileError:
                 changed.append(f"{own.path.name}/{name} (gone)")
-        if not record.fingerprint:
-            without.append(fold)
-        elif record.fingerprint != mark:
-            otherwise.append(str(fold))
-    if otherwise:
-        folds = f"fold {otherwise[0]} was" if len(otherwise) == 1 else f"folds {few(otherwise)} were"
+        if record.fingerprint != expected:
+            other_run.append(str(fold))
+    if other_run:
+        folds = f"fold {other_run[0]} was" if len(other_run) == 1 else f"folds {few(other_run)} were"
         changed.append(f"folds.json or config.json, since {folds} done")
     if changed:
         return Check("files", FAIL, f"changed since they were written: {', '.join(changed)}")
-    if without:
-        return Check("files", NOTE, "made by an older mertool, which left no hash of folds.json and config.json")
     return Check("files", PASS, f"what {n_folds} folds left, folds.json and config.json as written")
 
 
@@ -106,24 +111,26 @@ def _predictions(run: Run) -> Check:
 
 
 def _subjects(run: Run) -> Check:
-    shared, people = run.shared_subjects, run.metrics["n_subjects"]
+    shared, total = run.shared_subjects, plural(run.metrics["n_subjects"], "subject")
     if not shared:
-        return Check("subjects", PASS, f"none of {people} people has clips in both training and test parts")
-    what = f"{len(shared)} of {people} people have clips in both training and test parts: {few(shared)}"
+        return Check("subjects", PASS, f"none of {total} has clips in both training and test parts")
+    verb = "has" if len(shared) == 1 else "have"
+    what = f"{len(shared)} of {total} {verb} clips in both training and test parts: {few(shared)}"
     protocol = run.folds.protocol
-    if protocol in _DISJOINT or run.settings.protocol in _DISJOINT:
+    if SUBJECT_DISJOINT & {protocol, run.settings.protocol}:
         return Check("subjects", FAIL, f"{what}; the protocol says {run.settings.protocol}")
     return Check("subjects", NOTE, f"{what}; subject-dependent, as --protocol {protocol} allows")
 
 
 def _initial(run: Run) -> Check:
-    if not run.init and not run.init_people:
-        network = method_of(run.settings).has_network
-        return Check("initial weights", PASS, "random" if network else "none but what the folds themselves trained")
-    if run.init_people:
-        what = f"{run.init or 'a fused run'} has seen {len(run.init_people)} people of this run, in other clips"
-        return Check("initial weights", FAIL if run.settings.protocol in _DISJOINT else NOTE, what)
-    return Check("initial weights", PASS, f"{run.init} has seen nobody of this run")
+    n_known = len(run.init_subjects)
+    if n_known:
+        what = f"{run.init or 'a fused run'} was trained on {plural(n_known, 'subject')} of this run, in other clips"
+        return Check("initial weights", FAIL if run.settings.protocol in SUBJECT_DISJOINT else NOTE, what)
+    if run.init:
+        return Check("initial weights", PASS, f"{run.init} was trained on no subject of this run")
+    network = method_of(run.settings).has_network
+    return Check("initial weights", PASS, "random" if network else "none but what the folds themselves trained")
 
 
 def _pictures(samples: Samples, folds: Folds) -> Check:
@@ -131,8 +138,8 @@ def _pictures(samples: Samples, folds: Folds) -> Check:
     fold_of = folds.fold_of()
     by_content: dict[bytes, list[int]] = defaultdict(list)
     reduced = np.empty((len(samples.ids), 3 * _SIDE * _SIDE), np.float32)
-    for row, (pack, place) in enumerate(samples.place):
-        frames = samples.packs[pack].frames[place]
+    for row, (pack, pack_row) in enumerate(samples.pack_row):
+        frames = samples.packs[pack].frames[pack_row]
         by_content[hashlib.sha256(np.ascontiguousarray(frames).tobytes()).digest()].append(row)
         reduced[row] = _reduce(frames)
     equal = [(rows[0], other) for rows in by_content.values() for other in rows[1:]]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-__all__ = ["FAIL", "NOTE", "PASS", "SAME", "Check"]
+__all__ = ["FAIL", "NOTE", "PASS", "Check"]
 
-PASS, NOTE, FAIL = "pass", "note", "fail"
-SAME = 1e-3  # probabilities that differ by more are not the same network's, on whatever machine
+Verdict = Literal["pass", "note", "fail"]
+PASS: Verdict = "pass"
+NOTE: Verdict = "note"
+FAIL: Verdict = "fail"
 
 
 class Check(NamedTuple):
     """One check: its name, `PASS`, `NOTE` or `FAIL`, and what was found."""
 
     name: str
-    verdict: str
+    verdict: Verdict
     detail: str

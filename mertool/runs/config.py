@@ -1,7 +1,4 @@
-"""The run folder: what config.json says, and how a run is opened (`mertool.runs.start` begins one).
-
-RUN/config.json env.json folds.json fold_0/{log.csv, last.pt, final.pt, predictions.csv, done.json} ... results.json
-"""
+"""config.json: what a run was made from; opens its packs, folds and initial weights."""
 
 from __future__ import annotations
 
@@ -9,32 +6,30 @@ import dataclasses
 import hashlib
 import json
 import os
-import shlex
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePath
+from typing import Any, Literal
 
 from .. import __version__
 from ..datasets.labels import ClassSet, resolve_classes
-from ..errors import DataError, FileError, UsageError
-from ..evaluation.folds import (
-    Folds,
-)
-from ..files import read_json, write_json
-from ..network.inputs import Samples, load_samples
-from ..pack import Pack, file_sha256, load_pack
-from ..settings import Settings, option_name
+from ..errors import FileError, RunError, UsageError
+from ..evaluation.folds import Folds
+from ..files import file_sha256, read_json, write_json
+from ..inputs.samples import Samples, load_samples
+from ..pack import Pack, load_pack
+from ..settings import Settings
 from ..text import abbreviate
-from .layout import RunFolder
+from .layout import RunFolder, as_run_error
 from .methods import method_of
 
 __all__ = [
+    "Command",
     "FusedRun",
     "InitialWeights",
+    "PackRecord",
     "RunConfig",
     "class_set_of",
-    "command_of",
     "fingerprint",
     "initial_weights",
     "open_packs",
@@ -42,10 +37,36 @@ __all__ = [
     "read_folds",
     "relative_to_run",
     "resolve_in_run",
-    "update_pack_paths",
+    "update_paths",
 ]
 
 _FORMAT = 1
+
+Command = Literal["cv", "train"]
+
+
+@dataclass(frozen=True, slots=True)
+class PackRecord:
+    """A pack of a run, and how it was made.
+
+    Attributes:
+        path: As seen from the run folder.
+        sha256: Hash of the file.
+        apex: How its apexes were chosen: "table", "middle" or "difference".
+        jitter: By up to how many frames onset and apex were moved at random (`extract --jitter`).
+        alignment: How its frames were aligned, see `mertool.pack.Pack.alignment`.
+    """
+
+    path: str
+    sha256: str
+    apex: str
+    jitter: int
+    alignment: str
+
+    @property
+    def name(self) -> str:
+        """`SAMM` for ../../SAMM.npz."""
+        return PurePath(self.path).stem
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +77,7 @@ class InitialWeights:
     sha256: str
     loaded: tuple[str, ...]
     not_loaded: tuple[str, ...]
-    people: tuple[str, ...]  # of this run's, those whom the weights have seen, in whatever clips
+    subjects: tuple[str, ...]  # those of this run that the weights were trained on, in whatever clips
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +86,7 @@ class FusedRun:
 
     path: str
     fingerprint: str  # of its run
-    people: tuple[str, ...]  # whom its initial weights have seen, see InitialWeights
+    subjects: tuple[str, ...]  # those that its initial weights were trained on, see InitialWeights
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,67 +97,40 @@ class RunConfig:
         command: "cv" or "train".
         settings: Everything that can change the result.
         classes: Class names in the order of the probabilities.
-        packs: (path relative to the run folder, sha256) of each pack.
+        packs: Where the clips come from.
         clips: Ids of all clips of the classes, sorted.
         init: Initial weights, or None.
-        apexes: How each pack's apexes were chosen: "table", "middle" or "difference".
-        jitters: By up to how many frames each pack's onsets and apexes were moved at random (`extract --jitter`).
-        alignments: How each pack's frames were aligned, see `mertool.pack.Pack.alignment`.
         members: The runs of a fusion.
+        version: Of the mertool that started the run.
     """
 
-    command: str
+    command: Command
     settings: Settings
     classes: tuple[str, ...]
-    packs: tuple[tuple[str, str], ...]
+    packs: tuple[PackRecord, ...]
     clips: tuple[str, ...]
     init: InitialWeights | None
-    apexes: tuple[str, ...] = ()
-    jitters: tuple[int, ...] = ()
-    alignments: tuple[str, ...] = ()
     members: tuple[FusedRun, ...] = ()
+    version: str = __version__
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values, as config.json holds them."""
-        init = self.init
-        return {
+    def write(self, run: Path) -> None:
+        """Write config.json."""
+        write_json(RunFolder(run).config, self._as_dict())
+
+    def _as_dict(self) -> dict[str, Any]:
+        values: dict[str, Any] = {
             "format": _FORMAT,
-            "mertool": __version__,
+            "mertool": self.version,
             "command": self.command,
             "settings": self.settings.as_dict(),
-            "classes": list(self.classes),
-            "packs": [
-                {
-                    "name": Path(path).stem,
-                    "path": path,
-                    "sha256": digest,
-                    "apex": apex,
-                    "jitter": jitter,
-                    "alignment": alignment,
-                }
-                for (path, digest), apex, jitter, alignment in zip(
-                    self.packs,
-                    self.apexes or ("table",) * len(self.packs),
-                    self.jitters or (0,) * len(self.packs),
-                    self.alignments or ("clip",) * len(self.packs),
-                    strict=True,
-                )
-            ],
-            "init": init
-            and {
-                "path": init.path,
-                "sha256": init.sha256,
-                "loaded": list(init.loaded),
-                "not_loaded": list(init.not_loaded),
-                "people": list(init.people),
-            },
-            "clips": list(self.clips),
-            **(
-                {"members": [{**asdict(member), "people": list(member.people)} for member in self.members]}
-                if self.members
-                else {}
-            ),
+            "classes": self.classes,
+            "packs": [{"name": pack.name, **asdict(pack)} for pack in self.packs],
+            "init": self.init and asdict(self.init),
+            "clips": self.clips,
         }
+        if self.members:
+            values["members"] = [asdict(member) for member in self.members]
+        return values
 
     @classmethod
     def read(cls, run: Path) -> RunConfig:
@@ -144,61 +138,54 @@ class RunConfig:
 
         Raises:
             FileError: There is none.
-            DataError: It is damaged or was written by a newer mertool.
+            RunError: It is damaged or has another format.
         """
         path = RunFolder(run).config
         if not path.is_file():
-            raise FileError(f'{run}: not a run folder (no config.json); make one with "mertool cv" or "mertool train"')
-        values = read_json(path)
+            raise FileError(f'{run}: not a run folder (no {path.name}); make one with "mertool cv" or "mertool train"')
+        values = _read_values(path)
         try:
-            if type(values["format"]) is not int:
-                raise TypeError(f"format: expected a whole number, got {abbreviate(values['format'])}")
-            if values["format"] > _FORMAT:
-                raise DataError(
-                    f"{path}: format {values['format']}, this mertool reads up to {_FORMAT}; update mertool"
-                )
-            init, packs = values["init"], _list(values["packs"], dict, "packs")
-            if values["command"] not in ("cv", "train"):
-                raise TypeError(f"command: expected cv or train, got {abbreviate(values['command'])}")
-            if not packs:
-                raise TypeError("packs: expected at least one")
-            settings = Settings.from_file(values["settings"])
-            if not method_of(settings).trains and len(_list(values.get("members", []), dict, "members")) < 2:
-                raise TypeError("members: expected two runs or more of a fusion")
-            return cls(
-                command=values["command"],
-                settings=settings,
-                classes=_list(values["classes"], str, "classes"),
-                packs=tuple((_path(pack["path"]), _text(pack["sha256"], "sha256")) for pack in packs),
-                clips=_list(values["clips"], str, "clips"),
-                apexes=tuple(_text(pack.get("apex", "table"), "apex") for pack in packs),
-                jitters=_list([pack.get("jitter", 0) for pack in packs], int, "jitter"),
-                alignments=tuple(_text(pack.get("alignment", "clip"), "alignment") for pack in packs),
-                init=None
-                if init is None
-                else InitialWeights(
-                    _path(init["path"]),
-                    _text(init["sha256"], "sha256"),
-                    _list(init["loaded"], str, "loaded"),
-                    _list(init["not_loaded"], str, "not_loaded"),
-                    _list(init.get("people", []), str, "people"),
-                ),
-                members=tuple(
-                    FusedRun(
-                        _path(one["path"]),
-                        _text(one["fingerprint"], "fingerprint"),
-                        _list(one["people"], str, "people"),
-                    )
-                    for one in _list(values.get("members", []), dict, "members")
-                ),
-            )
-        except (AttributeError, KeyError, OverflowError, TypeError, UsageError) as error:
-            raise DataError(f"{path}: damaged configuration ({error}); start the run again with another -o") from error
+            return cls._from_dict(values)
+        except KeyError as error:
+            raise RunError(
+                f"{path}: damaged configuration (no {error}); start the run again with another -o"
+            ) from error
+        except (AttributeError, OverflowError, TypeError, UsageError) as error:
+            raise RunError(f"{path}: damaged configuration ({error}); start the run again with another -o") from error
+
+    @classmethod
+    def _from_dict(cls, values: dict[str, Any]) -> RunConfig:
+        if values["command"] not in ("cv", "train"):
+            raise TypeError(f"command: expected cv or train, got {abbreviate(values['command'])}")
+        packs = tuple(_pack_record(pack) for pack in _list(values["packs"], dict, "packs"))
+        if not packs:
+            raise TypeError("packs: expected at least one")
+        settings = Settings.from_dict(values["settings"])
+        members = tuple(_fused_run(member) for member in _list(values.get("members", []), dict, "members"))
+        if not method_of(settings).trains and len(members) < 2:
+            raise TypeError("members: expected two or more runs of a fusion")
+        init = values["init"]
+        return cls(
+            command=values["command"],
+            settings=settings,
+            classes=_list(values["classes"], str, "classes"),
+            packs=packs,
+            clips=_list(values["clips"], str, "clips"),
+            init=None if init is None else _initial_weights(init),
+            members=members,
+            version=_text(values["mertool"], "mertool"),
+        )
+
+    @property
+    def init_subjects(self) -> tuple[str, ...]:
+        """Subjects of the run that its initial weights, or those of the runs that it joins, were trained on; sorted."""
+        subjects = set(self.init.subjects if self.init else ())
+        return tuple(sorted(subjects.union(*(member.subjects for member in self.members))))
 
     def differences(self, other: RunConfig) -> list[str]:
         """What differs between two configurations, in words; empty when they describe the same run."""
         texts = self.settings.differences(other.settings)
-        if [digest for _, digest in self.packs] != [digest for _, digest in other.packs]:
+        if [pack.sha256 for pack in self.packs] != [pack.sha256 for pack in other.packs]:
             texts.append("other packs")
         if (self.init and self.init.sha256) != (other.init and other.init.sha256):
             texts.append("other initial weights (--init)")
@@ -207,6 +194,40 @@ class RunConfig:
         if self.command != other.command:
             texts.append(f"command {self.command} here, {other.command} there")
         return texts
+
+
+def _read_values(path: Path) -> dict[str, Any]:
+    """The content of config.json, of which only the format has been checked.
+
+    Raises:
+        FileError: It is gone.
+        RunError: It is not JSON or has another format.
+    """
+    with as_run_error():
+        values = read_json(path)
+    if not isinstance(values, dict):
+        raise RunError(f"{path}: damaged configuration (expected an object); start the run again with another -o")
+    if type(values.get("format")) is not int or values["format"] != _FORMAT:
+        found = abbreviate(values.get("format"))
+        raise RunError(f"{path}: expected format {_FORMAT}, got {found}; was it written by a newer mertool?")
+    return values
+
+
+def _pack_record(values: dict[str, Any]) -> PackRecord:
+    if type(values["jitter"]) is not int:
+        raise TypeError(f"jitter: expected a whole number, got {abbreviate(values['jitter'])}")
+    apex, alignment = _text(values["apex"], "apex"), _text(values["alignment"], "alignment")
+    return PackRecord(_path(values["path"]), _text(values["sha256"], "sha256"), apex, values["jitter"], alignment)
+
+
+def _initial_weights(values: dict[str, Any]) -> InitialWeights:
+    loaded, not_loaded, subjects = (_list(values[name], str, name) for name in ("loaded", "not_loaded", "subjects"))
+    return InitialWeights(_path(values["path"]), _text(values["sha256"], "sha256"), loaded, not_loaded, subjects)
+
+
+def _fused_run(values: dict[str, Any]) -> FusedRun:
+    subjects = _list(values["subjects"], str, "subjects")
+    return FusedRun(_path(values["path"]), _text(values["fingerprint"], "fingerprint"), subjects)
 
 
 def _text(value: Any, name: str) -> str:
@@ -219,10 +240,10 @@ def _path(value: Any) -> str:
     """The name of a file that the system could have."""
     text = _text(value, "path")
     try:
-        there = bool(text) and b"\0" not in os.fsencode(text)
+        possible = bool(text) and b"\0" not in os.fsencode(text)
     except UnicodeEncodeError:
-        there = False
-    if not there:
+        possible = False
+    if not possible:
         raise TypeError(f"path: expected a file, got {abbreviate(text)}")
     return text
 
@@ -236,15 +257,15 @@ def _list(value: Any, kind: type, name: str) -> tuple[Any, ...]:
 def fingerprint(run: Path) -> str:
     """Hash of all that decides a run's results: its folds, settings, classes, clips, packs and initial weights.
 
-    Paths are no part of it: packs may move. It is made from config.json as it stands, so that settings which a newer
+    Paths are not part of it: packs may move. It is made from config.json as it is, so that settings that a newer
     mertool adds change nothing.
 
     Raises:
         FileError: A file is gone.
-        DataError: config.json is damaged.
+        RunError: config.json is damaged.
     """
     path = RunFolder(run).config
-    values = read_json(path)
+    values = _read_values(path)
     try:
         hashed = {name: values[name] for name in ("format", "command", "settings", "classes", "clips")}
         hashed["packs"] = [pack["sha256"] for pack in values["packs"]]
@@ -252,7 +273,7 @@ def fingerprint(run: Path) -> str:
         if "members" in values:
             hashed["members"] = [member["fingerprint"] for member in values["members"]]
     except (KeyError, TypeError) as error:
-        raise DataError(f"{path}: damaged configuration ({error}); start the run again") from error
+        raise RunError(f"{path}: damaged configuration ({error}); start the run again") from error
     hashed["folds"] = file_sha256(RunFolder(run).folds)
     return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
 
@@ -266,49 +287,35 @@ def class_set_of(packs: Sequence[Pack], settings: Settings) -> ClassSet:
     return resolve_classes(settings.classes, {emotion for pack in packs for emotion in pack.emotion})
 
 
-def update_pack_paths(run: Path, config: RunConfig, packs: Sequence[Path]) -> RunConfig:
-    """The configuration of a run whose packs now lie at `packs`; config.json is written anew where they have moved."""
-    places = tuple((relative_to_run(path, run), digest) for path, (_, digest) in zip(packs, config.packs, strict=True))
-    if places == config.packs:
-        return config
-    written = read_json(RunFolder(run).config)  # all else stays as the mertool that began the run wrote it
-    for pack, (path, _) in zip(written["packs"], places, strict=True):
-        pack |= {"name": Path(path).stem, "path": path}
-    write_json(RunFolder(run).config, written)
-    return dataclasses.replace(config, packs=places)
+def update_paths(run: Path, config: RunConfig, packs: Sequence[Path] = (), members: Sequence[Path] = ()) -> RunConfig:
+    """The configuration of a run whose packs or fused runs are now at other places; config.json is updated.
 
-
-def command_of(run: Path, config: RunConfig) -> str:
-    """The command line that makes a run again, as seen from the working folder; give it another -o.
-
-    Every setting that is not its recipe's usual one is named. Own folds are read from the run itself.
+    Args:
+        run: The run folder.
+        config: Its configuration.
+        packs, members: Where they are now, all of them in their order; none: as they were.
     """
-    settings, usual = config.settings, Settings.from_recipe(config.settings.recipe)
-    if not method_of(settings).trains:
-        words = [
-            "mertool",
-            "cv",
-            "--fuse",
-            *(os.path.relpath(resolve_in_run(run, member.path)) for member in config.members),
-        ]
-        words += ["--fuse-weights", settings.fuse_weights] if settings.fuse_weights != usual.fuse_weights else []
-        return shlex.join([*words, "-o", f"{os.path.relpath(run)}-again"])
-    words = ["mertool", config.command, *(os.path.relpath(resolve_in_run(run, path)) for path, _ in config.packs)]
-    words += [f"--{settings.region}", "--classes", settings.classes]
-    words += ["--recipe", settings.recipe] if settings.recipe != "modern" else []
-    own_folds = settings.protocol == "file"
-    given_folds = settings.protocol in ("loso", "leave-dataset-out", "file")  # their number follows
-    for field in dataclasses.fields(settings):
-        value = getattr(settings, field.name)
-        if field.name in ("region", "classes", "recipe") or value == getattr(usual, field.name):
-            continue
-        if (field.name == "folds" and given_folds) or (field.name == "protocol" and own_folds):
-            continue
-        option = option_name(field.name)
-        words += [option if value else f"--no-{option[2:]}"] if isinstance(value, bool) else [option, str(value)]
-    words += ["--folds-file", os.path.relpath(RunFolder(run).folds)] if own_folds else []
-    words += ["--init", os.path.relpath(resolve_in_run(run, config.init.path))] if config.init else []
-    return shlex.join([*words, "-o", f"{os.path.relpath(run)}-again"])
+    moved = dataclasses.replace(
+        config,
+        packs=_at_new_paths(run, config.packs, packs),
+        members=_at_new_paths(run, config.members, members),
+    )
+    if moved != config:
+        path, written = RunFolder(run).config, moved._as_dict()
+        # All else stays as the mertool that started the run wrote it.
+        write_json(
+            path, {**_read_values(path), **{name: written[name] for name in ("packs", "members") if written.get(name)}}
+        )
+    return moved
+
+
+def _at_new_paths(run: Path, records: tuple[Any, ...], paths: Sequence[Path]) -> tuple[Any, ...]:
+    if not paths:
+        return records
+    return tuple(
+        dataclasses.replace(record, path=relative_to_run(path, run))
+        for record, path in zip(records, paths, strict=True)
+    )
 
 
 def open_samples(run: Path, config: RunConfig) -> Samples:
@@ -316,7 +323,8 @@ def open_samples(run: Path, config: RunConfig) -> Samples:
 
     Raises:
         FileError: A pack is gone.
-        DataError: A pack is not the one the run began with.
+        RunError: A pack is not the one that the run was started with.
+        DataError: A pack is damaged.
     """
     packs = open_packs(run, config)
     return load_samples(packs, class_set_of(packs, config.settings), config.settings)
@@ -327,36 +335,44 @@ def open_packs(run: Path, config: RunConfig) -> list[Pack]:
 
     Raises:
         FileError: A pack is gone.
-        DataError: A pack is not the one the run began with.
+        RunError: A pack is not the one that the run was started with.
+        DataError: A pack is damaged.
     """
     packs = []
-    for relative, digest in config.packs:
-        path = resolve_in_run(run, relative)
-        if file_sha256(path) != digest:
-            raise DataError(f"{path}: changed since {run} was begun; extract it with the old settings or begin anew")
+    for pack in config.packs:
+        path = resolve_in_run(run, pack.path)
+        if file_sha256(path) != pack.sha256:
+            raise RunError(
+                f"{path}: changed since {run} was started; extract it with the old settings, or start a new run"
+            )
         packs.append(load_pack(path))
     return packs
 
 
 def initial_weights(run: Path, config: RunConfig) -> Path | None:
-    """The file of a run's initial weights; None where they are random.
+    """The file of a run's initial weights; None for random ones.
 
     Raises:
         FileError: It is gone.
-        DataError: It is not the one the run began with.
+        RunError: It is not the one that the run was started with.
     """
     if config.init is None:
         return None
     path = resolve_in_run(run, config.init.path)
     if file_sha256(path) != config.init.sha256:
-        raise DataError(f"{path}: the initial weights changed since {run} was begun; begin anew with another -o")
+        raise RunError(f"{path}: the initial weights changed since {run} was started; start a new run with another -o")
     return path
 
 
 def read_folds(run: Path, samples: Samples) -> Folds:
-    """The folds of a run, checked against its clips."""
+    """The folds of a run, checked against its clips.
+
+    Raises:
+        FileError, RunError: As `RunFolder.read_folds`, or they are folds of other clips.
+    """
     folds = RunFolder(run).read_folds()
-    folds.check(samples.ids)
+    with as_run_error():
+        folds.check(samples.ids)
     return folds
 
 
@@ -366,5 +382,5 @@ def relative_to_run(path: Path, run: Path) -> str:
 
 
 def resolve_in_run(run: Path, relative: str) -> Path:
-    """The file that config.json names relative to the run folder, also where that is reached through a link."""
+    """The file that config.json names relative to the run folder, also if that is reached through a link."""
     return Path(os.path.normpath(run.resolve() / relative))

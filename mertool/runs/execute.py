@@ -6,20 +6,16 @@ import shlex
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..errors import DataError
+from ..errors import RunError
 from ..evaluation.metrics import evaluate
-from ..evaluation.predictions import Predictions
-from ..workers import run_each
+from ..evaluation.predictions import NO_FOLD, Predictions
+from ..workers import available_cores, run_each
 from .config import RunConfig, fingerprint
 from .layout import FoldFolder, RunFolder
 from .methods import method_of
 from .methods.base import FoldWork
-from .methods.network import train_on_all
 
-__all__ = ["attention_of", "cross_validate", "is_complete", "train_run", "training_summary"]
+__all__ = ["cross_validate", "default_jobs", "is_complete", "train_run", "training_summary"]
 
 Progress = Callable[[int, int], None]
 
@@ -30,7 +26,7 @@ def cross_validate(
     """Train and test the folds of runs that are not done yet, and write results.json of each run that is then complete.
 
     Args:
-        runs: Folders begun by `mertool.runs.start.begin` with their configurations: a run and its repeats.
+        runs: Folders and configurations of a run and its repeats, as `mertool.runs.start.start_repeats` gives them.
         folds: Which folds of each; None for all.
         jobs: Folds at once.
         progress: Called with (steps done, steps in all): epochs of networks, else clips.
@@ -38,12 +34,10 @@ def cross_validate(
     Raises:
         MertoolError: A fold failed; finished folds stay finished.
     """
-    todo = [
-        (run, fold)
-        for run, config in runs
-        for fold in (range(config.settings.folds) if folds is None else dict.fromkeys(folds))
-        if not RunFolder(run).fold(fold).is_done
-    ]
+    todo = []
+    for run, config in runs:
+        wanted = range(config.settings.folds) if folds is None else dict.fromkeys(folds)
+        todo += [(run, fold) for fold in wanted if not RunFolder(run).fold(fold).is_done]
     first, config = runs[0]
     method = method_of(config.settings)
     before = 0
@@ -59,6 +53,11 @@ def cross_validate(
                 _write_results(run, own)
 
 
+def default_jobs(config: RunConfig, n_runs: int) -> int:
+    """How many folds of so many runs to work on at once: as many as the cores that this process may use allow."""
+    return max(1, min(available_cores() // config.settings.threads, config.settings.folds * n_runs))
+
+
 def is_complete(run: Path, config: RunConfig) -> bool:
     """Whether every fold of a run is done."""
     return all(RunFolder(run).fold(fold).is_done for fold in range(config.settings.folds))
@@ -69,9 +68,9 @@ def _write_results(run: Path, config: RunConfig) -> None:
     parts = []
     for fold, ids in enumerate(folder.read_folds().tests):
         path = folder.fold(fold).predictions
-        parts.append(Predictions.read(path))
+        parts.append(folder.fold(fold).read_predictions())
         if set(parts[-1].clip) != set(ids):
-            raise DataError(
+            raise RunError(
                 f"{path}: its clips are not those that folds.json tests in fold {fold}; was it edited? "
                 f"Delete {shlex.quote(str(path.parent))} to train that fold again"
             )
@@ -90,42 +89,18 @@ def train_run(run: Path, config: RunConfig, progress: Progress) -> None:
 
 
 def training_summary(run: Path, config: RunConfig) -> str:
-    """On how many clips a finished training was made and, with `--select inner`, what chose its epoch.
+    """On how many clips a network was trained and, with `--epoch-selection inner`, what chose its epoch.
 
     Raises:
         MertoolError: A file of it is missing or damaged.
     """
     n = len(config.clips)
-    if config.settings.select != "inner":
+    if config.settings.epoch_selection != "inner":
         return f"trained on {n} clips"
     folder = RunFolder(run).training
-    epoch = folder.read_record().facts.get("epoch")
-    held = len(Predictions.read(folder.inner).clip)
-    return f"trained on {n - held} clips; {held} more of other people chose epoch {epoch} of {config.settings.epochs}"
-
-
-def attention_of(run: Path) -> tuple[list[str], NDArray[np.float32]]:
-    """Clip ids of a finished run with attention branch, and their maps, each by the network that did not see the clip.
-
-    Returns:
-        N ids, and (N, h, w) float32 in 0..1.
-
-    Raises:
-        DataError: A fold is not done, or has no maps, damaged ones, or not one per clip.
-    """
-    ids: list[str] = []
-    maps: list[NDArray[np.float32]] = []
-    resume = RunFolder(run).resume_command()
-    for number, folder in enumerate(RunFolder(run).fold_folders()):
-        if not folder.is_done:
-            raise DataError(f'{run}: fold {number} is not done; run "{resume}"')
-        names = sorted(Predictions.read(folder.predictions).clip)
-        try:
-            maps.append(folder.read_attention(len(names), maps[0].shape[1:] if maps else None))
-        except DataError as error:
-            raise DataError(f'{error}; delete {shlex.quote(str(folder.path))} and run "{resume}"') from error
-        ids += names
-    return ids, np.concatenate(maps)
+    epoch = folder.read_record().epoch
+    held = len(folder.read_inner().clip)
+    return f"trained on {n - held} clips; {held} more of other subjects chose epoch {epoch} of {config.settings.epochs}"
 
 
 def _run_all(
@@ -155,12 +130,13 @@ def _work_on_fold(run: Path, fold: int) -> None:
         if folder.is_done:
             return
         config = RunConfig.read(run)
-        mark = fingerprint(run)  # of what this fold was made from, also if someone edits it meanwhile
+        made_from = fingerprint(run)  # even if somebody edits it meanwhile
         outcome = method_of(config.settings).work_on_fold(FoldWork(run, config, fold, folder))
-        folder.write_record(outcome.files, mark, outcome.facts)
+        folder.write_record(outcome.files, made_from, outcome.facts)
 
 
 def _work_on_training(run: Path) -> None:
     with RunFolder(run).training_lock():
-        outcome = train_on_all(run, RunConfig.read(run))
-        RunFolder(run).training.write_record(outcome.files, "", outcome.facts)
+        config, folder = RunConfig.read(run), RunFolder(run).training
+        outcome = method_of(config.settings).train_on_all(FoldWork(run, config, NO_FOLD, folder))
+        folder.write_record(outcome.files, "", outcome.facts)

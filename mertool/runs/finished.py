@@ -10,33 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from ..errors import DataError, FileError, MertoolError
+from ..errors import DataError, FileError, RunError
 from ..evaluation.folds import Folds, Overlap, subject_overlap
-from ..evaluation.metrics import Metrics, confusions_by_person, evaluate
+from ..evaluation.metrics import Metrics, confusions_by_subject, evaluate
 from ..evaluation.predictions import Predictions
 from ..evaluation.statistics import bootstrap_intervals, wilson
-from ..files import read_json
-from ..pack import file_sha256
+from ..files import file_sha256
 from ..settings import Settings
 from ..text import plural
-from .layout import FoldFolder, FoldRecord, RunFolder
-from .methods import method_of
+from . import provenance
+from .config import RunConfig
+from .layout import FoldFolder, RunFolder, as_run_error
+from .record import FoldRecord
 
 __all__ = ["Run", "find_newest_run", "load_run"]
 
-_FORMAT = 1
-_APEXES = {
-    "table": "annotated (the middle where it is not)",
-    "middle": "the middle of the two",
-    "difference": "the frame of largest movement",
-}
-_ALIGNMENTS = {
-    "stabilised": "stabilised, by the onset's landmarks, with the head's motion taken out of each further frame",
-    "clip": "one similarity per clip, from the onset's landmarks; the head's motion is left in",
-    "frame": "each frame by its own landmarks",
-    "none": "pictures taken as they are",
-}
-_MOST = 1e12  # of anything in a file: beyond it no count is real
 _BOOTSTRAP_SEED = 0  # the same report every time
 
 
@@ -46,70 +34,139 @@ class Run:
 
     Attributes:
         name: The run folder as it was given.
-        folder: Where it lies.
-        version: mertool's version that made it.
-        settings: All its settings.
-        init: Where its first weights came from (`--init`); "" for random ones.
-        init_layers: What of these weights was loaded, and what not and why.
-        init_people: People of the run whom these weights have seen.
-        packs: Names of its packs.
-        apexes: How their apexes were chosen, see `mertool.runs.config.RunConfig`.
-        jitters: By up to how many frames each pack's onsets and apexes were moved at random (`extract --jitter`).
-        alignments: How each pack's frames were aligned, see `mertool.pack.Pack.alignment`.
+        folder: Its path.
+        config: What it was made from.
         folds: Which clips were tested in which fold.
         predictions: One row for each of those clips.
         metrics: `mertool.evaluation.metrics.evaluate(predictions)`.
-        interval: 95 % Wilson interval of the pooled accuracy, 0..1.
-        by_people: 95 % intervals of "accuracy", "uf1" and "uar" over resampled people.
+        wilson_ci: 95 % Wilson interval of the pooled accuracy, 0..1.
+        bootstrap_ci: 95 % intervals of "accuracy", "uf1" and "uar" over resampled subjects, 0..1.
         overlap: `mertool.evaluation.folds.subject_overlap(folds)`.
-        epochs: The epoch of each fold's weights, from 1; empty where unknown.
-        repeats: The same run with other seeds (`--repeats`), this one excluded.
+        records: done.json of each fold; None for a missing or damaged one.
         changed: Predictions that are no longer as their fold left them, by their hashes.
-        init_sha256: Hash of the initial weights; "" for random ones.
-        pack_sha256: Hash of each pack.
-        members: Names of the runs of a fusion.
-        designs: Of texture features what each fold chose: "features", "of" how many, "cost" and, by region and plane,
-            how many were chosen in "places"; empty where unknown.
-        weights: Of a fusion the weights of its runs in each fold.
+        repeats: The same run with other seeds (`--repeats`), this one excluded.
     """
 
     name: str
     folder: Path
-    version: str
-    settings: Settings
-    init: str
-    init_layers: tuple[tuple[str, ...], tuple[str, ...]]
-    init_people: tuple[str, ...]
-    packs: tuple[str, ...]
-    apexes: tuple[str, ...]
-    jitters: tuple[int, ...]
-    alignments: tuple[str, ...]
+    config: RunConfig
     folds: Folds
     predictions: Predictions
     metrics: Metrics
-    interval: tuple[float, float]
-    by_people: dict[str, tuple[float, float]]
+    wilson_ci: tuple[float, float]
+    bootstrap_ci: dict[str, tuple[float, float]]
     overlap: tuple[Overlap, ...]
-    epochs: tuple[int, ...]
-    repeats: tuple[Run, ...]
+    records: tuple[FoldRecord | None, ...]
     changed: tuple[str, ...]
-    init_sha256: str
-    pack_sha256: tuple[str, ...]
-    members: tuple[str, ...] = ()
-    designs: tuple[dict[str, Any], ...] = ()
-    weights: tuple[tuple[float, ...], ...] = ()
+    repeats: tuple[Run, ...]
 
     @property
-    def subject_dependent(self) -> bool:
-        """Whether networks have seen people on whom they were tested, in training or by way of their first weights."""
-        return bool(self.shared_subjects or self.init_people)
+    def settings(self) -> Settings:
+        """All settings of the run."""
+        return self.config.settings
+
+    @property
+    def version(self) -> str:
+        """Of the mertool that started the run."""
+        return self.config.version
+
+    @property
+    def packs(self) -> tuple[str, ...]:
+        """Names of its packs."""
+        return tuple(pack.name for pack in self.config.packs)
+
+    @property
+    def pack_sha256(self) -> tuple[str, ...]:
+        """Hash of each pack."""
+        return tuple(pack.sha256 for pack in self.config.packs)
+
+    @property
+    def apexes(self) -> tuple[str, ...]:
+        """How the apexes of its packs were chosen, see `mertool.runs.config.PackRecord`; each way once, sorted."""
+        return tuple(sorted({pack.apex for pack in self.config.packs}))
+
+    @property
+    def jitters(self) -> tuple[int, ...]:
+        """By up to how many frames onset and apex of each pack were moved at random (`extract --jitter`)."""
+        return tuple(pack.jitter for pack in self.config.packs)
+
+    @property
+    def alignments(self) -> tuple[str, ...]:
+        """How the frames of each pack were aligned, see `mertool.pack.Pack.alignment`."""
+        return tuple(pack.alignment for pack in self.config.packs)
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Names of the runs of a fusion."""
+        return tuple(PurePath(member.path).name for member in self.config.members)
+
+    @property
+    def init(self) -> str:
+        """Path of the initial weights (`--init`), as seen from the run folder; "" for random ones."""
+        return self.config.init.path if self.config.init else ""
+
+    @property
+    def init_sha256(self) -> str:
+        """Hash of the initial weights; "" for random ones."""
+        return self.config.init.sha256 if self.config.init else ""
+
+    @property
+    def init_layers(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """What of the initial weights was loaded, and what was not and why."""
+        init = self.config.init
+        return (init.loaded, init.not_loaded) if init else ((), ())
+
+    @property
+    def init_subjects(self) -> tuple[str, ...]:
+        """Subjects of the run that the initial weights were trained on, sorted."""
+        return self.config.init_subjects
 
     @property
     def init_name(self) -> str:
         """`ckplus` for ../../ckplus/final.pt: the name that the user gave the training; "" for random weights."""
         path = PurePath(self.init)
-        own = path.name == FoldFolder(Path()).final.name and path.parent.name
-        return path.parent.name if own else path.name
+        if path.name == FoldFolder(Path()).final.name and path.parent.name:
+            return path.parent.name
+        return path.name
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """The epoch of each fold's weights, from 1; empty if a fold does not say it."""
+        found = [record.epoch for record in self.records if record and record.epoch is not None]
+        return tuple(found) if len(found) == len(self.records) else ()
+
+    @property
+    def designs(self) -> tuple[dict[str, Any], ...]:
+        """What each fold of a texture method chose, see `FoldRecord`; empty if a fold does not say it."""
+        found = [record.design for record in self.records if record and record.design is not None]
+        return tuple(found) if len(found) == len(self.records) else ()
+
+    @property
+    def weights(self) -> tuple[tuple[float, ...], ...]:
+        """The weights of a fusion's runs in each fold; empty if a fold does not say them."""
+        found = [record.weights for record in self.records if record and record.weights]
+        whole = len(found) == len(self.records) and all(len(weights) == len(self.members) for weights in found)
+        return tuple(found) if whole else ()
+
+    @property
+    def subject_dependent(self) -> bool:
+        """Whether networks were trained on subjects that they were tested on, initial weights included."""
+        return bool(self.shared_subjects or self.init_subjects)
+
+    @property
+    def shared_subjects(self) -> tuple[str, ...]:
+        """Subjects with clips in both the training and the test part of some fold, sorted."""
+        return tuple(sorted({subject for fold in self.overlap for subject in fold.subjects}))
+
+    @property
+    def key_frames(self) -> str:
+        """Where onset, apex and offset come from, in a sentence."""
+        return provenance.key_frames(self.config.packs, set(self.predictions.dataset))
+
+    @property
+    def alignment(self) -> str:
+        """How the frames were aligned, in words; by pack if these differ."""
+        return provenance.alignment(self.config.packs)
 
     def over_seeds(self, score: str) -> list[float]:
         """A score of `metrics` of this run and of each repeat."""
@@ -117,150 +174,85 @@ class Run:
         return [float(value) for value in found]
 
     def read_logs(self) -> list[dict[str, list[float]]]:
-        """Of each fold the columns of log.csv that have a number in every epoch; empty unless all folds have a log."""
+        """Per fold the columns of log.csv that have a number in every epoch; empty unless all folds have a log."""
         logs = []
         for fold in range(len(self.folds.tests)):
-            rows = RunFolder(self.folder).fold(fold).read_log()
+            rows = RunFolder(self.folder).fold(fold).training_files.read_log()
             if not rows or not {"loss_perception", "accuracy"} <= set(rows[0]):
                 return []
             logs.append({name: [row[name] for row in rows] for name in rows[0]})
         return logs
 
     def selected_shares(self) -> dict[str, dict[str, float]]:
-        """Of texture features the share that was selected, 0..1, mean of the folds, by region and plane.
+        """The share of texture features that was selected, 0..1, by region and plane, as the mean over the folds.
 
-        Empty where nothing was selected, or it is not known.
+        Empty if nothing was selected, or it is not known.
         """
-        if not self.designs or any(design["features"] == design["of"] for design in self.designs):
+        designs = self.designs
+        if not designs or any(design["features"] == design["of"] for design in designs):
             return {}
-        places = self.designs[0]["places"]
-        shapes = [{place: {*planes} for place, planes in design["places"].items()} for design in self.designs]
+        regions = designs[0]["places"]
+        shapes = [{region: {*planes} for region, planes in design["places"].items()} for design in designs]
         if any(shape != shapes[0] for shape in shapes) or len({*map(frozenset, shapes[0].values())}) > 1:
             return {}
-        each = self.designs[0]["of"] / len(places)
-        return {
-            place: {
-                plane: sum(design["places"][place].get(plane, 0) for design in self.designs)
-                / (len(self.designs) * each / len(planes))
-                for plane in planes
+        per_region = designs[0]["of"] / len(regions)
+        shares: dict[str, dict[str, float]] = {}
+        for region, planes in regions.items():
+            of_plane = len(designs) * per_region / len(planes)
+            shares[region] = {
+                plane: sum(design["places"][region].get(plane, 0) for design in designs) / of_plane for plane in planes
             }
-            for place, planes in places.items()
-        }
-
-    @property
-    def key_frames(self) -> str:
-        """Where onset, apex and offset come from, in a sentence."""
-        ways = {_APEXES[apex] for apex in self.apexes if apex in _APEXES and apex != "table"}
-        if "table" in self.apexes or not ways:
-            datasets = set(self.predictions.dataset)
-            without = {name for name in datasets if name.startswith("smic-")}
-            ways |= {_APEXES["table"]} if datasets - without else set()
-            ways |= {f"{_APEXES['middle']} in {', '.join(sorted(without))}"} if without else set()
-        return (
-            "Oracle key frames: where an expression begins and ends is annotated or cut by hand, not found by a "
-            f"program; its apex is {' or '.join(sorted(ways))}{self._jitter}."
-        )
-
-    @property
-    def alignment(self) -> str:
-        """How the frames were aligned, in words; by pack where these differ."""
-        words = [_ALIGNMENTS.get(name, name) for name in self.alignments]
-        if len(set(words)) > 1:
-            words = [f"{name}: {said}" for name, said in zip(self.packs, words, strict=True)]
-        return "; ".join(dict.fromkeys(words))
-
-    @property
-    def _jitter(self) -> str:
-        """What `extract --jitter` did to the key frames, as the end of a sentence."""
-        if not any(self.jitters):
-            return ""
-        amounts = [f"by up to {plural(jitter, 'frame')}" for jitter in self.jitters]
-        if len(set(amounts)) > 1:
-            amounts = [f"{amount} in {name}" for amount, name in zip(amounts, self.packs, strict=True)]
-        return f"; onset and apex moved at random {', '.join(dict.fromkeys(amounts))}"
-
-    @property
-    def shared_subjects(self) -> tuple[str, ...]:
-        """Subjects with clips in both the training and the test part of some fold, sorted."""
-        return tuple(sorted({subject for fold in self.overlap for subject in fold.subjects}))
+        return shares
 
 
 def load_run(folder: Path) -> Run:
     """Read the run folder of a finished `mertool cv`.
 
     Raises:
-        FileError: A file is missing or cannot be read.
-        DataError: An unfinished run, a clip predicted twice, in another fold than folds.json says, or not at all;
-            other classes than config.json's; or a file that is not mertool's.
+        FileError: It is not a run folder, or a file is missing or cannot be read.
+        RunError: The run is not finished; a clip is predicted twice, in another fold than folds.json says, or not at
+            all; its classes are not those of config.json; or a file is damaged.
     """
     name = folder.as_posix() if folder.name else folder.resolve().name
-    where = f"report: {name}"
-    if not RunFolder(folder).config.is_file():
-        raise FileError(f'{where}: no config.json; expected a folder made by "mertool cv"')
-    config = read_json(RunFolder(folder).config)
-    if not isinstance(config, dict) or config.get("format") != _FORMAT:
-        found = config.get("format") if isinstance(config, dict) else type(config).__name__
-        raise DataError(
-            f"{where}: config.json: expected format {_FORMAT}, got {found!r}; was it made by a newer mertool?"
-        )
-    if config.get("command") == "train":
-        raise DataError(f'{where}: made by "mertool train", which tests nothing; give a run of "mertool cv"')
-    settings, classes, packs = _read_config(config, where)
+    config = RunConfig.read(folder)
+    if config.command == "train":
+        raise RunError(f'{name}: made by "mertool train", which tests nothing; give a run of "mertool cv"')
     folds = RunFolder(folder).read_folds()
-    predictions = _join_folds(folder, folds, classes, where)
+    with as_run_error():
+        predictions = _join_folds(folder, folds, config.classes, name)
     try:
         metrics = evaluate(predictions)
     except DataError as error:
-        raise DataError(f"{where}: {error}") from error
-    init = config.get("init") or {}
-    init = init if isinstance(init, dict) else {"path": init}
-    members = config.get("members") or []
-    if not isinstance(members, list) or not all(isinstance(member, dict) for member in members):
-        raise DataError(f"{where}: config.json: expected a list of runs in 'members'; was it edited?")
-    if not method_of(settings).trains and len(members) < 2:
-        raise DataError(f"{where}: config.json: a fusion of fewer than two runs; was it edited?")
-    records = _facts(folder, len(folds.tests))
-    people = {*_texts(init, "people", where), *(name for one in members for name in _texts(one, "people", where))}
+        raise RunError(f"{name}: {error}") from error
+    records = _read_records(RunFolder(folder), len(folds.tests))
+    repeats = range(1, config.settings.repeats)
     return Run(
         name=name,
         folder=folder,
-        version=str(config.get("mertool", "")),
-        settings=settings,
-        init=str(init.get("path", "")),
-        init_layers=(_texts(init, "loaded", where), _texts(init, "not_loaded", where)),
-        init_people=tuple(sorted(people)),
-        packs=packs,
-        apexes=tuple(sorted({str(pack.get("apex", "table")) for pack in config["packs"]})),
-        jitters=tuple(pack.get("jitter", 0) for pack in config["packs"]),  # older runs have none
-        alignments=tuple(str(pack.get("alignment", "clip")) for pack in config["packs"]),
+        config=config,
         folds=folds,
         predictions=predictions,
         metrics=metrics,
-        interval=wilson(metrics["hits"], metrics["n"]),
-        by_people=bootstrap_intervals(confusions_by_person(predictions), _BOOTSTRAP_SEED),
+        wilson_ci=wilson(metrics["hits"], metrics["n"]),
+        bootstrap_ci=bootstrap_intervals(confusions_by_subject(predictions), _BOOTSTRAP_SEED),
         overlap=tuple(subject_overlap(folds)),
-        epochs=_epochs(records),
-        repeats=tuple(_repeat(folder, number, settings, predictions, where) for number in range(1, settings.repeats)),
+        records=records,
         changed=_changed(folder, records),
-        init_sha256=str(init.get("sha256", "")),
-        pack_sha256=tuple(str(pack.get("sha256", "")) for pack in config["packs"]),
-        members=tuple(PurePath(str(member.get("path", ""))).name for member in members),
-        designs=_designs(records),
-        weights=_weights(records, len(members)),
+        repeats=tuple(_repeat(folder, number, config.settings, predictions, name) for number in repeats),
     )
 
 
-def _repeat(folder: Path, number: int, settings: Settings, predictions: Predictions, where: str) -> Run:
+def _repeat(folder: Path, number: int, settings: Settings, predictions: Predictions, name: str) -> Run:
     """Repeat `number` of a run with these settings and predictions."""
-    part = RunFolder(folder).repeat(number).path
-    if not RunFolder(part).is_run:
-        raise DataError(f'{where}: no {part.name} yet; run "{_resume(folder)}"')
-    repeat = load_run(part)
+    own = RunFolder(folder).repeat(number)
+    if not own.is_run:
+        raise RunError(f'{name}: no {own.path.name} yet; run "{_resume(folder)}"')
+    repeat = load_run(own.path)
     differing = settings.for_repeat(number).differences(repeat.settings)
     if set(repeat.predictions.clip) != set(predictions.clip):
         differing.append("other clips")
     if differing:
-        raise DataError(f"{where}: {part.name} is no repeat of it ({'; '.join(differing)}); move it away")
+        raise RunError(f"{name}: {own.path.name} is not a repeat of it ({'; '.join(differing)}); move it away")
     return repeat
 
 
@@ -285,127 +277,64 @@ def _resume(folder: Path) -> str:
     return RunFolder(Path(folder.as_posix())).resume_command()
 
 
-def _facts(folder: Path, n_folds: int) -> list[FoldRecord | None]:
-    """What done.json of each fold says; None where there is none."""
-    found = []
+def _read_records(run: RunFolder, n_folds: int) -> tuple[FoldRecord | None, ...]:
+    """done.json of each fold; None for a missing or damaged one, which an audit finds."""
+    found: list[FoldRecord | None] = []
     for number in range(n_folds):
-        fold = RunFolder(folder).fold(number)
+        fold = run.fold(number)
         try:
             found.append(fold.read_record() if fold.is_done else None)
-        except DataError:
+        except RunError:
             found.append(None)
-    return found
-
-
-def _epochs(records: list[FoldRecord | None]) -> tuple[int, ...]:
-    """The epoch of each fold's weights; empty where a fold does not say it."""
-    found = [one.facts.get("epoch") if one else None for one in records]
-    return tuple(found) if all(type(epoch) is int for epoch in found) else ()  # type: ignore[arg-type]
-
-
-def _designs(records: list[FoldRecord | None]) -> tuple[dict[str, Any], ...]:
-    """What each fold chose; empty where a fold does not say it."""
-    found = []
-    for one in records:
-        design = one.facts.get("design") if one else None
-        if not isinstance(design, dict) or not all(
-            type(design.get(name)) in (int, float) and 0 < design[name] < _MOST for name in ("features", "of", "cost")
-        ):
-            return ()
-        places = design.get("places")
-        if (
-            not isinstance(places, dict)
-            or not places
-            or not all(
-                isinstance(planes, dict) and planes and all(type(n) is int and 0 <= n < _MOST for n in planes.values())
-                for planes in places.values()
-            )
-        ):
-            return ()
-        found.append(design)
     return tuple(found)
 
 
-def _weights(records: list[FoldRecord | None], n_members: int) -> tuple[tuple[float, ...], ...]:
-    """The weights of a fusion in each fold; empty where a fold does not say them."""
-    found = []
-    for one in records:
-        weights = one.facts.get("weights") if one else None
-        if not isinstance(weights, list) or len(weights) != n_members or not n_members:
-            return ()
-        if not all(type(weight) in (int, float) and 0 <= weight <= 1 for weight in weights):
-            return ()
-        found.append(tuple(map(float, weights)))
-    return tuple(found)
-
-
-def _changed(folder: Path, records: list[FoldRecord | None]) -> tuple[str, ...]:
+def _changed(folder: Path, records: tuple[FoldRecord | None, ...]) -> tuple[str, ...]:
     """predictions.csv of those folds whose done.json has another hash for it."""
     found = []
-    for number, one in enumerate(records):
+    for number, record in enumerate(records):
         path = RunFolder(folder).fold(number).predictions
-        wanted = one.files.get(path.name) if one else None
+        wanted = record.files.get(path.name) if record else None
         if wanted is not None and wanted != file_sha256(path):
             found.append(f"{path.parent.name}/{path.name}")
     return tuple(found)
 
 
-def _read_config(config: dict[str, Any], where: str) -> tuple[Settings, tuple[str, ...], tuple[str, ...]]:
-    """Settings, classes and names of the packs."""
-    values, classes, packs = (config.get(key) for key in ("settings", "classes", "packs"))
-    if (
-        not isinstance(values, dict)
-        or not (isinstance(classes, list) and all(isinstance(name, str) for name in classes))
-        or not (isinstance(packs, list) and all(isinstance(pack, dict) for pack in packs))
-        or not all(type(pack.get("jitter", 0)) is int for pack in packs)
-    ):
-        raise DataError(f"{where}: config.json: expected settings, a list of classes and one of packs; was it edited?")
-    try:
-        settings = Settings.from_file(values)
-        method_of(settings)  # refuses a method that this mertool does not have
-    except MertoolError as error:
-        raise DataError(f"{where}: config.json: {error}") from error
-    return settings, tuple(classes), tuple(str(pack.get("name", "")) for pack in packs)
-
-
-def _texts(init: dict[str, Any], key: str, where: str) -> tuple[str, ...]:
-    values = init.get(key) or []
-    if not (isinstance(values, list) and all(isinstance(value, str) for value in values)):
-        raise DataError(f"{where}: config.json: init: expected a list of texts in {key!r}; was it edited?")
-    return tuple(values)
-
-
-def _join_folds(folder: Path, folds: Folds, classes: tuple[str, ...], where: str) -> Predictions:
+def _join_folds(folder: Path, folds: Folds, classes: tuple[str, ...], name: str) -> Predictions:
     """The predictions of all folds, each clip exactly once and in the fold that folds.json gives it."""
-    files = [RunFolder(folder).fold(fold).predictions for fold in range(len(folds.tests))]
-    missing = [fold for fold, path in enumerate(files) if not path.is_file()]
+    run = RunFolder(folder)
+    n_folds = len(folds.tests)
+    missing = [fold for fold in range(n_folds) if not run.fold(fold).predictions.is_file()]
     if missing:
-        listed = f"fold {missing[0]} has" if len(missing) == 1 else f"folds {', '.join(map(str, missing))} have"
-        raise DataError(f'{where}: {listed} no predictions.csv; run "{_resume(folder)}"')
-    for path in sorted(folder.glob(f"fold_*/{files[0].name}")):
-        if path not in files:
-            raise DataError(
-                f"{where}: {path.parent.name} is not a fold of folds.json, which has {len(files)}; move it away"
-            )
+        listed = f"fold {missing[0]} has"
+        if len(missing) > 1:
+            listed = f"folds {', '.join(map(str, missing))} have"
+        raise RunError(f'{name}: {listed} no predictions.csv; run "{_resume(folder)}"')
+    known = {run.fold(fold).predictions for fold in range(n_folds)}
+    for path in sorted(folder.glob(f"fold_*/{run.fold(0).predictions.name}")):
+        if path not in known:
+            raise RunError(f"{name}: {path.parent.name} is not a fold of folds.json, which has {n_folds}; move it away")
+    return Predictions.join([_read_fold(run.fold(fold), fold, folds, classes) for fold in range(n_folds)])
 
-    fold_of = folds.fold_of()
-    parts = []
-    for fold, path in enumerate(files):
-        part = Predictions.read(path)
-        if part.classes != classes:
-            raise DataError(f"{path}: expected the classes {', '.join(classes)}, got {', '.join(part.classes)}")
-        for clip, number in zip(part.clip, part.fold, strict=True):
-            if clip not in fold_of:
-                raise DataError(f"{path}: clip {clip} is not in folds.json; the run was mixed with another or edited")
-            if fold_of[clip] != fold:
-                raise DataError(
-                    f"{path}: clip {clip} is predicted in fold {fold}, but folds.json tests it in {fold_of[clip]}"
-                )
-            if number != fold:
-                raise DataError(f"{path}: clip {clip}: expected fold {fold}, got {number}; was it edited?")
-        left = sorted(set(folds.tests[fold]) - set(part.clip))
-        if left:
-            count = f"{plural(len(left), 'clip')} of fold {fold} {'has' if len(left) == 1 else 'have'}"
-            raise DataError(f"{path}: {count} no prediction, first {left[0]}; was it edited?")
-        parts.append(part)
-    return Predictions.join(parts)
+
+def _read_fold(folder: FoldFolder, fold: int, folds: Folds, classes: tuple[str, ...]) -> Predictions:
+    """The predictions of one fold, checked against folds.json and config.json."""
+    path, fold_of = folder.predictions, folds.fold_of()
+    part = folder.read_predictions()
+    if part.classes != classes:
+        raise DataError(f"{path}: expected the classes {', '.join(classes)}, got {', '.join(part.classes)}")
+    for clip, number in zip(part.clip, part.fold, strict=True):
+        if clip not in fold_of:
+            raise DataError(f"{path}: clip {clip} is not in folds.json; the run was mixed with another or edited")
+        if fold_of[clip] != fold:
+            raise DataError(
+                f"{path}: clip {clip} is predicted in fold {fold}, but folds.json tests it in {fold_of[clip]}"
+            )
+        if number != fold:
+            raise DataError(f"{path}: clip {clip}: expected fold {fold}, got {number}; was it edited?")
+    left = sorted(set(folds.tests[fold]) - set(part.clip))
+    if left:
+        verb = "has" if len(left) == 1 else "have"
+        count = f"{plural(len(left), 'clip')} of fold {fold} {verb}"
+        raise DataError(f"{path}: {count} no prediction, first {left[0]}; was it edited?")
+    return part

@@ -1,4 +1,4 @@
-"""What a run folder holds: the only place that knows its file names and their formats.
+"""What a run folder holds: the only place that knows its file names, and what reads and writes each file.
 
     RUN/config.json        settings, packs, classes, clips (`mertool.runs.config.RunConfig`); written last
     RUN/env.json           versions and processor
@@ -13,41 +13,34 @@ run is a fold's folder too, with config.json and env.json beside the rest.
 
 from __future__ import annotations
 
-import csv
 import shlex
-import tokenize
-import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..errors import DataError, FileError
+from ..errors import DataError, FileError, RunError
 from ..evaluation.folds import Folds
-from ..files import atomic_file, file_lock, make_folder, read_json, write_json
+from ..evaluation.predictions import Predictions
+from ..files import file_lock, make_folder, read_json, write_json
 from ..network.training_files import TrainingFiles
-from ..pack import file_sha256
-from ..text import abbreviate, os_error_text
+from .record import FoldRecord
 
-__all__ = ["FoldFolder", "FoldRecord", "RunFolder", "is_repeat_name"]
+__all__ = ["FoldFolder", "RunFolder", "as_run_error", "is_repeat_name"]
 
 _REPEAT = "repeat_"
-# What NumPy raises on a damaged header, depending on which byte it is; a warning is one of Python 2's.
-_DAMAGE = (
-    EOFError,
-    MemoryError,
-    OverflowError,
-    RecursionError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    Warning,
-    tokenize.TokenError,
-)
+
+
+@contextmanager
+def as_run_error() -> Iterator[None]:
+    """Whatever is wrong with the content of a file that is read inside: it is a run's file, so it is a `RunError`."""
+    try:
+        yield
+    except RunError:
+        raise
+    except DataError as error:
+        raise RunError(str(error)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +95,18 @@ class RunFolder:
         """The folds.
 
         Raises:
-            FileError, DataError: As `Folds.load`.
+            FileError: folds.json is missing.
+            RunError: It is damaged.
         """
-        return Folds.load(self.folds)
+        with as_run_error():
+            return Folds.load(self.folds)
 
     def lock(self) -> Any:
         """Held while a run is written or its results are put together."""
         return file_lock(self.path / ".lock")
 
     def repeats_lock(self) -> Any:
-        """Held while repeats are begun: the jobs of an array begin them together."""
+        """Held while repeats are started: the jobs of an array start them together."""
         return file_lock(self.path / ".repeats")
 
     def training_lock(self) -> Any:
@@ -119,8 +114,8 @@ class RunFolder:
         busy = f"{self.path}: another process is working on this run; wait for it, or name another -o"
         return file_lock(self.path / ".training", busy)
 
-    def strangers(self) -> list[str]:
-        """Names in a folder without config.json that no run begins with, sorted."""
+    def foreign_files(self) -> list[str]:
+        """Names in a folder without config.json that are not of a run about to be written, sorted."""
         ours = {".lock", self.folds.name, self.environment.name}
         return sorted(path.name for path in self.path.iterdir() if path.name not in ours and path.suffix != ".tmp")
 
@@ -132,7 +127,7 @@ class RunFolder:
         """The folders of all folds of a cross-validation.
 
         Raises:
-            FileError, DataError: folds.json is missing or damaged.
+            FileError, RunError: folds.json is missing or damaged.
         """
         return [self.fold(number) for number in range(len(self.read_folds().tests))]
 
@@ -144,14 +139,16 @@ class RunFolder:
             holding: The property of `FoldFolder` that each must have a file for.
 
         Raises:
-            DataError: One has none: the run is not finished.
+            RunError: One has none: the run is not finished.
         """
-        folders = self.fold_folders() if command == "cv" else [self.training]
+        folders = [self.training]
+        if command == "cv":
+            folders = self.fold_folders()
         for folder in folders:
             file: Path = getattr(folder, holding)
             if not file.is_file():
                 name = file.relative_to(self.path)
-                raise DataError(f'{self.path}: not finished, no {name}; run "{self.resume_command(command)}"')
+                raise RunError(f'{self.path}: not finished, no {name}; run "{self.resume_command(command)}"')
         return folders
 
     def write_environment(self, values: dict[str, Any]) -> None:
@@ -159,7 +156,7 @@ class RunFolder:
         write_json(self.environment, values)
 
     def read_environment(self) -> dict[str, Any]:
-        """What env.json says; empty where it is missing or damaged."""
+        """What env.json says; empty if it is missing or damaged."""
         try:
             values = read_json(self.environment)
         except (DataError, FileError):
@@ -174,22 +171,6 @@ class RunFolder:
 def is_repeat_name(name: str) -> bool:
     """Whether a folder is named as that of a repeat."""
     return name.startswith(_REPEAT) and name.removeprefix(_REPEAT).isdigit()
-
-
-@dataclass(frozen=True, slots=True)
-class FoldRecord:
-    """What done.json says: what a finished fold left.
-
-    Attributes:
-        files: Hashes of its files by name.
-        fingerprint: Of the run (`mertool.runs.config.fingerprint`); "" in old runs.
-        facts: What its method adds, as it is in the file: the epoch of a network, the design of a classifier, the
-            weights of a fusion.
-    """
-
-    files: dict[str, str]
-    fingerprint: str
-    facts: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,78 +245,35 @@ class FoldFolder:
         return file_lock(self.path / ".lock", busy)
 
     def write_record(self, files: Sequence[Path], fingerprint: str, facts: dict[str, Any]) -> None:
-        """Write done.json: the fold is finished.
-
-        Args:
-            files: What the method left in the folder.
-            fingerprint: Of the run.
-            facts: What the method adds.
-        """
-        digests = {path.name: file_sha256(path) for path in files}
-        write_json(self.done, {"sha256": digests, "run": fingerprint, **facts})
+        """Write done.json, as `FoldRecord.write`: the fold is finished."""
+        FoldRecord.write(self.done, files, fingerprint, facts)
 
     def read_record(self) -> FoldRecord:
         """What done.json says.
 
         Raises:
             FileError: There is none.
-            DataError: It is damaged.
+            RunError: It is damaged.
         """
-        values = read_json(self.done)
-        files = values.get("sha256") if isinstance(values, dict) else None
-        if not isinstance(files, dict) or not all(isinstance(value, str) for value in files.values()):
-            raise DataError(f"{self.done}: damaged; expected the hashes of the fold's files")
-        facts = {name: value for name, value in values.items() if name not in ("sha256", "run")}
-        epoch = facts.get("epoch")
-        if epoch is not None and type(epoch) is not int:
-            raise DataError(f"{self.done}: damaged; expected the number of an epoch, got {abbreviate(epoch)}")
-        return FoldRecord(files, str(values.get("run", "")), facts)
+        with as_run_error():
+            return FoldRecord.read(self.done)
 
-    def epochs_logged(self) -> int:
-        """Rows of log.csv; 0 where there is none."""
-        try:
-            return max(0, self.log.read_bytes().count(b"\n") - 1)
-        except OSError:
-            return 0
-
-    def read_log(self) -> list[dict[str, float]]:
-        """The rows of log.csv, with the columns that have a finite number in every row; empty where it has none."""
-        try:
-            with self.log.open(encoding="utf-8", newline="") as stream:
-                rows = list(csv.DictReader(stream))
-            names = [name for name in rows[0] if name and all(row.get(name) for row in rows)]
-            log = [{name: float(row[name]) for name in names} for row in rows]
-        except (OSError, ValueError, TypeError, IndexError, csv.Error):
-            return []
-        return log if all(isfinite(value) for row in log for value in row.values()) else []
-
-    def write_attention(self, maps: NDArray[np.float32]) -> None:
-        """Write attention.npy: one map per row of predictions.csv."""
-        with atomic_file(self.attention) as stream:
-            np.save(stream, maps, allow_pickle=False)
-
-    def read_attention(self, n: int, shape: tuple[int, ...] | None) -> NDArray[np.float32]:
-        """(n, *shape) attention maps, 0..1; of any shape where it is None.
+    def read_predictions(self) -> Predictions:
+        """predictions.csv: the test clips.
 
         Raises:
-            DataError: The file is missing, damaged, or holds something else.
+            FileError: There is none.
+            RunError: It is damaged.
         """
-        path = self.attention
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("error")
-                # No archive, no pickle, no room for what is not there.
-                found = np.lib.format.open_memmap(path, mode="r")
-        except OSError as error:
-            raise DataError(f"{path}: no attention maps ({os_error_text(error)})") from error
-        except _DAMAGE as error:
-            raise DataError(f"{path}: damaged, not the attention maps that mertool writes") from error
-        right = found.ndim == 3 and len(found) == n and found.size > 0 and shape in (None, found.shape[1:])
-        if found.dtype != np.float32 or not right:
-            wanted = " x ".join(map(str, shape or ("h", "w")))
-            raise DataError(f"{path}: expected {n} x {wanted} of float32, got {found.shape} of {found.dtype}")
-        maps = np.array(found, np.float32)
-        with np.errstate(invalid="ignore"):
-            if not ((maps >= 0) & (maps <= 1)).all():
-                raise DataError(f"{path}: expected values from 0 to 1, got others")
-        return maps
+        with as_run_error():
+            return Predictions.read(self.predictions)
+
+    def read_inner(self) -> Predictions:
+        """inner.csv: the clips of the training part on which something was chosen.
+
+        Raises:
+            FileError: There is none.
+            RunError: It is damaged.
+        """
+        with as_run_error():
+            return Predictions.read(self.inner)

@@ -1,6 +1,6 @@
-"""A linear one-vs-rest classifier on many features of few clips: selection, training, and the choice of both.
+"""A linear one-vs-rest classifier for few clips with many features: feature selection and training.
 
-Everything here is fitted on the clips it is given, which `mertool.texture.model_selection` takes from the training part
+Everything here is fitted to the clips it is given, which `mertool.texture.model_selection` takes from the training part
 of a fold.
 """
 
@@ -15,21 +15,21 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import DataError, FileError
-from ..pack import write_arrays
+from ..files import write_arrays
 from ..text import os_error_text
 
 __all__ = [
     "COSTS",
     "Classifier",
-    "Design",
-    "Problem",
+    "Hyperparameters",
+    "TrainingSet",
     "feature_counts",
     "fisher_ratio",
     "fit_one_vs_rest",
     "train_classifier",
 ]
 
-COSTS = (1.0, 10.0, 100.0, 1000.0)  # for features of unit length: from hardly more than the class shares to separation
+COSTS = (1.0, 10.0, 100.0, 1000.0)  # for features of unit length: from little more than class shares to separation
 _FEWEST = 16
 _NEWTON_STEPS = 100
 _TOLERANCE = 1e-10  # of the gradient, relative to that at the start
@@ -37,15 +37,15 @@ _FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Design:
+class Hyperparameters:
     """What inner validation chooses.
 
     Attributes:
-        count: How many features of highest Fisher ratio.
+        n_features: How many features are selected, those of highest Fisher ratio.
         cost: C, the weight of the clips' losses against the size of the weights.
     """
 
-    count: int
+    n_features: int
     cost: float
 
 
@@ -54,18 +54,18 @@ class Classifier:
     """A trained one-vs-rest classifier over K classes.
 
     Attributes:
-        design: How it was trained.
-        kept: (q,) int64 columns of the features that it looks at, ascending.
+        hyperparameters: How it was trained.
+        selected: (q,) int64 columns of the features that it uses, ascending.
         mean: (q,) float64, subtracted from them.
         scale: (q,) float64, then divided by: sqrt(q) standard deviations, so that a clip's length is about 1.
         weights: (q, K) float64.
-        intercept: (K,) float64; minus infinity for a class it has never met.
+        intercept: (K,) float64; minus infinity for a class without a training clip.
         classes: K names.
-        seen: Ids of the clips it was trained or chosen on.
+        seen: Ids of the clips that it was trained or chosen on.
     """
 
-    design: Design
-    kept: NDArray[np.int64]
+    hyperparameters: Hyperparameters
+    selected: NDArray[np.int64]
     mean: NDArray[np.float64]
     scale: NDArray[np.float64]
     weights: NDArray[np.float64]
@@ -74,18 +74,18 @@ class Classifier:
     seen: tuple[str, ...] = ()
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """(N, K) probabilities of (N, D) features: the classes' own logistic ones, divided by their sum."""
-        x = (features[:, self.kept].astype(np.float64) - self.mean) / self.scale
+        """(N, K) probabilities of (N, D) features: each class's logistic probability, divided by the sum of all."""
+        x = (features[:, self.selected].astype(np.float64) - self.mean) / self.scale
         scores = torch.from_numpy(x) @ torch.from_numpy(self.weights)
-        return _shares(scores.numpy() + self.intercept)
+        return _normalised_logistic(scores.numpy() + self.intercept)
 
     def save(self, path: Path) -> None:
-        """Write it as .npz without pickles, atomically; equal classifiers give equal bytes."""
+        """Write it to an .npz file without pickles, atomically; equal classifiers give equal bytes."""
         arrays = {
             "format": np.array(_FORMAT),
-            "count": np.array(self.design.count),
-            "cost": np.array(self.design.cost),
-            "kept": self.kept,
+            "count": np.array(self.hyperparameters.n_features),
+            "cost": np.array(self.hyperparameters.cost),
+            "kept": self.selected,
             "mean": self.mean,
             "scale": self.scale,
             "weights": self.weights,
@@ -109,8 +109,8 @@ class Classifier:
             if int(found["format"]) > _FORMAT:
                 raise DataError(f"{path}: format {int(found['format'])}, expected up to {_FORMAT}; update mertool")
             classifier = cls(
-                Design(int(found["count"]), float(found["cost"])),
-                kept=found["kept"],
+                Hyperparameters(int(found["count"]), float(found["cost"])),
+                selected=found["kept"],
                 mean=found["mean"],
                 scale=found["scale"],
                 weights=found["weights"],
@@ -126,35 +126,35 @@ class Classifier:
         except OSError as error:
             raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
         except Exception as error:
-            raise DataError(f"{path}: damaged, not a classifier that mertool writes") from error
+            raise DataError(f"{path}: damaged; expected a texture classifier of mertool") from error
         return classifier
 
     @classmethod
     def load_for(cls, path: Path, classes: tuple[str, ...], n_features: int) -> Classifier:
-        """`load` of one for these classes and (N, n_features) features.
+        """`load`, and check that it is for these classes and (N, n_features) features.
 
         Raises:
-            MertoolError: As `load`; or it is for others.
+            MertoolError: As `load`; or it is for other classes or features.
         """
         classifier = cls.load(path)
         if classifier.classes != classes:
-            raise DataError(f"{path}: is of the classes {', '.join(classifier.classes)}, not of {', '.join(classes)}")
-        if classifier.kept[-1] >= n_features:
+            raise DataError(f"{path}: expected the classes {', '.join(classes)}, got {', '.join(classifier.classes)}")
+        if classifier.selected[-1] >= n_features:
             raise DataError(
-                f"{path}: looks at feature {classifier.kept[-1]} of {n_features}; it was made with other settings"
+                f"{path}: uses feature {classifier.selected[-1]} of {n_features}; it was made with other settings"
             )
         return classifier
 
     def _check(self) -> None:
-        q, k = len(self.kept), len(self.classes)
+        q, k = len(self.selected), len(self.classes)
         right = (
-            0 < self.design.cost < np.inf
+            0 < self.hyperparameters.cost < np.inf
             and len(set(self.classes)) == k
-            and self.kept.dtype == np.int64
-            and self.kept.ndim == 1
-            and q == self.design.count
-            and bool((np.diff(self.kept) > 0).all())
-            and self.kept[0] >= 0
+            and self.selected.dtype == np.int64
+            and self.selected.ndim == 1
+            and q == self.hyperparameters.n_features
+            and bool((np.diff(self.selected) > 0).all())
+            and self.selected[0] >= 0
             and self.mean.shape == self.scale.shape == (q,)
             and self.weights.shape == (q, k)
             and self.intercept.shape == (k,)
@@ -172,15 +172,15 @@ class Classifier:
 def fisher_ratio(features: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.float64]:
     """Variance between classes over variance within them, of each feature (Kato et al.; docs/methods.md, section 4.1).
 
-    F_j = sum over c of n_c (mean_cj - mean_j)^2 / sum over c, i in c of (x_ij - mean_cj)^2. In this order the features
-    stand as in a one-way analysis of variance.
+    F_j = sum over c of n_c (mean_cj - mean_j)^2 / sum over c, i in c of (x_ij - mean_cj)^2. It ranks the features as a
+    one-way analysis of variance does.
 
     Args:
         features: (N, D).
         labels: (N,) class of each clip.
 
     Returns:
-        (D,) float64; 0 for a constant feature, infinity for one that is constant in each class but not over them.
+        (D,) float64; 0 for a constant feature, infinity for one that is constant in each class but not over all.
     """
     x = features.astype(np.float64)
     x = x - x.mean(0)
@@ -191,28 +191,28 @@ def fisher_ratio(features: NDArray[np.float32], labels: NDArray[np.int64]) -> ND
         mean = part.mean(0)
         between += len(part) * mean**2
         within += ((part - mean) ** 2).sum(0)
-    within[within < 1e-24 * between] = 0  # what rounding leaves of a feature that is constant in each class
+    within[within < 1e-24 * between] = 0  # rounding errors of a feature that is constant in each class
     constant = between + within <= 1e-20 * np.maximum(1, (features.astype(np.float64) ** 2).sum(0))
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(constant, 0.0, between / within)
 
 
 def feature_counts(size: int) -> tuple[int, ...]:
-    """How many features inner validation tries: all, half of them, a quarter, and so on down to sixteen."""
+    """Numbers of features that inner validation tries: all, half of them, a quarter, and so on down to sixteen."""
     counts = [size]
     while counts[-1] // 2 >= _FEWEST:
         counts.append(counts[-1] // 2)
     return tuple(counts)
 
 
-class Problem:
-    """Clips to train on, and what all classifiers on them share: the order of the features.
+class TrainingSet:
+    """Clips to train on, with what all classifiers trained on them share: the order of the features.
 
     Args:
         features: (N, D).
         labels: (N,) class of each clip.
         n_classes: K; classes without a clip are never predicted.
-        balance: Let every class weigh the same (against imbalance), else every clip.
+        balance: Give every class the same weight instead of every clip.
     """
 
     def __init__(
@@ -224,34 +224,35 @@ class Problem:
         if balance:
             self.importance = (len(labels) / (counts > 0).sum() / np.maximum(counts, 1))[labels]
         ratio = fisher_ratio(features, labels)
-        self.order = np.argsort(-ratio, kind="stable")  # of equal ones the first
+        self.order = np.argsort(-ratio, kind="stable")  # ties are broken by the earlier column
 
     def train(
-        self, count: int, costs: Sequence[float], classes: tuple[str, ...], seen: tuple[str, ...] = ()
+        self, n_features: int, costs: Sequence[float], classes: tuple[str, ...], seen: tuple[str, ...] = ()
     ) -> Iterator[Classifier]:
-        """A classifier for each cost, in ascending order, on the `count` features of highest Fisher ratio."""
-        kept = np.sort(self.order[:count])
-        x = self.features[:, kept].astype(np.float64)
+        """A classifier for each cost, in ascending order, on the `n_features` features of highest Fisher ratio."""
+        selected = np.sort(self.order[:n_features])
+        x = self.features[:, selected].astype(np.float64)
         mean = x.mean(0)
         deviation = x.std(0)
-        scale = np.where(deviation > 0, deviation, 1.0) * np.sqrt(len(kept))
+        scale = np.where(deviation > 0, deviation, 1.0) * np.sqrt(len(selected))
         fitted = fit_one_vs_rest((x - mean) / scale, self.labels, self.n_classes, sorted(costs), self.importance)
         for cost, (weights, intercept) in zip(sorted(costs), fitted, strict=True):
-            yield Classifier(Design(count, cost), kept, mean, scale, weights, intercept, classes, seen)
+            hyperparameters = Hyperparameters(n_features, cost)
+            yield Classifier(hyperparameters, selected, mean, scale, weights, intercept, classes, seen)
 
 
 def train_classifier(
     features: NDArray[np.float32],
     labels: NDArray[np.int64],
-    design: Design,
+    hyperparameters: Hyperparameters,
     classes: tuple[str, ...],
     *,
     balance: bool,
     seen: tuple[str, ...] = (),
 ) -> Classifier:
-    """The classifier of one design; see `Problem`."""
-    problem = Problem(features, labels, len(classes), balance=balance)
-    return next(problem.train(design.count, (design.cost,), classes, seen))
+    """The classifier with these hyperparameters; see `TrainingSet`."""
+    training = TrainingSet(features, labels, len(classes), balance=balance)
+    return next(training.train(hyperparameters.n_features, (hyperparameters.cost,), classes, seen))
 
 
 def fit_one_vs_rest(
@@ -264,20 +265,21 @@ def fit_one_vs_rest(
     """L2-regularised logistic regression of each class against all others, to the minimum.
 
     Minimises |w|^2 / 2 + C sum over i of importance_i log(1 + exp(-y_i (w x_i + b))), as scikit-learn's
-    LogisticRegression does, by Newton's method with step halving (on separable clips float64 reaches it up to C about
-    1e6, and at 1e9 comes within a thousandth of the objective). With more features than clips, in the coordinates of
-    the clips' own span, where the minimum lies; float64, so that it depends on the thread count alone.
+    LogisticRegression does, by Newton's method with step halving. On separable clips float64 reaches the minimum up to
+    C of about 1e6; at 1e9 the objective is within a thousandth of it. With more features than clips it works in the
+    span of the clips, which contains the minimum. All is float64; apart from its input the result depends only on the
+    number of threads.
 
     Args:
         x: (N, q).
         labels: (N,) class of each row.
         n_classes: K.
-        costs: C, each begun where the one before ended.
+        costs: Values of C; each starts from the solution of the one before.
         importance: (N,) weight of each row's loss.
 
     Yields:
-        For each C (q, K) weights and (K,) intercepts; 0 and minus infinity for a class without a row, 0 and 0 for one
-        that has all of them.
+        For each C (q, K) weights and (K,) intercepts: 0 and minus infinity for a class without a row, 0 and 0 for a
+        class that has all of them.
     """
     rows = torch.from_numpy(np.ascontiguousarray(x))
     back = None
@@ -301,7 +303,7 @@ def fit_one_vs_rest(
 
 
 def _newton(design: torch.Tensor, sign: torch.Tensor, weight: torch.Tensor, start: torch.Tensor) -> torch.Tensor:
-    """The minimum of one logistic problem; the last column of `design` is the intercept's, which is not penalised."""
+    """The minimum for one class; the last column of `design` belongs to the intercept, which is not penalised."""
     penalty = torch.ones(design.shape[1], dtype=torch.float64)
     penalty[-1] = 0
 
@@ -328,8 +330,8 @@ def _newton(design: torch.Tensor, sign: torch.Tensor, weight: torch.Tensor, star
     return theta
 
 
-def _shares(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(N, K) logistic values divided by their sum, also where all are too small for a float."""
+def _normalised_logistic(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N, K) logistic values divided by their sum, also where all of them underflow."""
     log = -np.logaddexp(0, -scores)
     share = np.exp(log - log.max(1, keepdims=True))
     return np.asarray(share / share.sum(1, keepdims=True))

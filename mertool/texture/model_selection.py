@@ -1,4 +1,4 @@
-"""One fold of texture features with a linear classifier: choice on inner folds of the training part, training, test.
+"""One fold of texture features with a linear classifier: tuning on inner folds of the training part, training, test.
 
 Source: Kato et al., APSIPA ASC 2021, reference [8] of the paper (docs/methods.md, section 4.1); its classifier is not
 known to us.
@@ -16,40 +16,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, FileError
-from ..evaluation.folds import inner_folds
 from ..evaluation.metrics import evaluate
-from ..evaluation.predictions import Predictions
+from ..evaluation.predictions import SAME_WITHIN, Predictions
+from ..evaluation.protocols import inner_folds
 from ..files import write_text
-from ..network.inputs import Samples
+from ..inputs.samples import Samples
 from ..settings import Settings
 from ..text import os_error_text
-from .classifier import COSTS, Classifier, Design, Problem, feature_counts, train_classifier
-from .features import Layout
+from .classifier import COSTS, Classifier, Hyperparameters, TrainingSet, feature_counts, train_classifier
+from .features import FeatureLayout
 
 __all__ = [
     "FoldFiles",
-    "Trained",
+    "TunedClassifier",
     "best_candidate",
     "candidates_of",
     "classify_fold",
-    "design_of",
+    "fold_record",
     "read_selection",
     "recheck_classifier",
     "train_fold",
 ]
 
-_DIGITS = 6  # of scores, as selection.csv has them: so the choice can be made again from it
-_SAME = 1e-3  # probabilities and scores that differ by more are of another classifier
-_LEAST = 1e-12  # probability of the truth below which a loss no longer grows
+_DIGITS = 6  # of scores, as in selection.csv, so that the choice can be repeated from it
+_MIN_PROBABILITY = 1e-12  # of the truth; below it a loss no longer grows
 
 
 class FoldFiles(NamedTuple):
-    """Where a fold's classifier and predictions go: whoever owns the folder says so.
+    """Paths of a fold's classifier and predictions; they are chosen by whoever owns the folder.
 
     Attributes:
         classifier: The trained classifier.
-        predictions: Of the test clips.
-        inner: Of the training part's clips, each by the inner fold that left its person out.
+        predictions: Predictions of the test clips.
+        inner: Predictions of the training part's clips, each by the inner fold that left its subject out.
         selection: Scores of each candidate.
     """
 
@@ -59,35 +58,41 @@ class FoldFiles(NamedTuple):
     selection: Path
 
 
-class Trained(NamedTuple):
+class TunedClassifier(NamedTuple):
     """A fold's classifier and how it was chosen.
 
     Attributes:
         classifier: Trained on the whole training part.
-        scores: Of each design its UF1 and log loss over the inner folds; empty where there was nothing to choose and
-            nobody to choose on.
-        inner: (n, K) probabilities of the training part's clips under the chosen design, each by the classifier of the
-            inner fold that left its person out; None as above.
+        scores: UF1 and log loss of each candidate over the inner folds; empty where there was only one candidate and
+            one subject.
+        inner: (n, K) probabilities of the training part's clips by the chosen candidate, each by the classifier of the
+            inner fold that left its subject out; None where `scores` is empty.
     """
 
     classifier: Classifier
-    scores: dict[Design, tuple[float, float]]
+    scores: dict[Hyperparameters, tuple[float, float]]
     inner: NDArray[np.float64] | None
 
 
-def candidates_of(settings: Settings, size: int) -> list[Design]:
-    """What inner validation chooses from, of `size` features."""
-    counts: Sequence[int] = feature_counts(size)
-    if settings.n_features != "auto":
-        counts = (size,) if settings.n_features == "all" else (int(settings.n_features),)
+def candidates_of(settings: Settings, size: int) -> list[Hyperparameters]:
+    """What inner validation chooses from, given `size` features."""
+    counts: Sequence[int]
+    if settings.n_features == "auto":
+        counts = feature_counts(size)
+    elif settings.n_features == "all":
+        counts = (size,)
+    else:
+        counts = (int(settings.n_features),)
     costs = COSTS if settings.cost == "auto" else (float(settings.cost),)
-    return [Design(count, cost) for count in counts for cost in costs]
+    return [Hyperparameters(count, cost) for count in counts for cost in costs]
 
 
-def train_fold(samples: Samples, features: NDArray[np.float32], ids: Sequence[str], settings: Settings) -> Trained:
+def train_fold(
+    samples: Samples, features: NDArray[np.float32], ids: Sequence[str], settings: Settings
+) -> TunedClassifier:
     """Choose and train a classifier on the clips of a training part, and on nothing else.
 
-    The design is the best over inner folds of whole people; see `best_candidate`.
+    The choice is the best candidate over inner folds that keep subjects together; see `best_candidate`.
 
     Args:
         samples: All clips.
@@ -96,44 +101,55 @@ def train_fold(samples: Samples, features: NDArray[np.float32], ids: Sequence[st
         settings: All settings.
 
     Raises:
-        DataError: There is something to choose, but only one person to choose on.
+        DataError: There are several candidates, but only one subject to validate on.
     """
     rows = samples.rows_of(ids)
     x, labels, classes = features[rows], samples.labels[rows], samples.classes
-    designs = candidates_of(settings, features.shape[1])
+    candidates = candidates_of(settings, features.shape[1])
     seen = tuple(ids)
     try:
         inner = inner_folds(ids, [classes[label] for label in labels], settings.split_seed)
     except DataError:
-        if len(designs) > 1:
+        if len(candidates) > 1:
             raise
-        trained = train_classifier(x, labels, designs[0], classes, balance=settings.balance, seen=seen)
-        return Trained(trained, {}, None)
-    place = {name: row for row, name in enumerate(ids)}
-    found = {design: np.empty((len(ids), len(classes))) for design in designs}
-    for tested in inner.tests:
-        out = np.zeros(len(ids), bool)
-        out[[place[name] for name in tested]] = True
-        problem = Problem(x[~out], labels[~out], len(classes), balance=settings.balance)
-        for count in dict.fromkeys(design.count for design in designs):
-            costs = [design.cost for design in designs if design.count == count]
-            for classifier in problem.train(count, costs, classes):
-                found[classifier.design][out] = classifier.predict(x[out])
-    scores = {design: _score(samples, rows, probabilities) for design, probabilities in found.items()}
+        classifier = train_classifier(x, labels, candidates[0], classes, balance=settings.balanced_sampling, seen=seen)
+        return TunedClassifier(classifier, {}, None)
+    left_out = [np.isin(ids, tested) for tested in inner.tests]
+    found = _predict_inner(x, labels, classes, candidates, left_out, settings)
+    scores = {candidate: _score(samples, rows, probabilities) for candidate, probabilities in found.items()}
     best = best_candidate(scores)
-    classifier = train_classifier(x, labels, best, classes, balance=settings.balance, seen=seen)
-    return Trained(classifier, scores, found[best])
+    classifier = train_classifier(x, labels, best, classes, balance=settings.balanced_sampling, seen=seen)
+    return TunedClassifier(classifier, scores, found[best])
 
 
-def best_candidate(scores: Mapping[Design, tuple[float, float]]) -> Design:
-    """The design of highest UF1, of equal ones that of lowest log loss, of equal ones that of fewest features."""
-    return min(scores, key=lambda design: (-scores[design][0], scores[design][1], design.count, design.cost))
+def _predict_inner(
+    x: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    classes: tuple[str, ...],
+    candidates: Sequence[Hyperparameters],
+    left_out: Sequence[NDArray[np.bool_]],
+    settings: Settings,
+) -> dict[Hyperparameters, NDArray[np.float64]]:
+    """(n, K) probabilities by each candidate of all clips, each when its inner fold was left out of the training."""
+    found = {candidate: np.empty((len(x), len(classes))) for candidate in candidates}
+    for out in left_out:
+        training = TrainingSet(x[~out], labels[~out], len(classes), balance=settings.balanced_sampling)
+        for count in dict.fromkeys(candidate.n_features for candidate in candidates):
+            costs = [candidate.cost for candidate in candidates if candidate.n_features == count]
+            for classifier in training.train(count, costs, classes):
+                found[classifier.hyperparameters][out] = classifier.predict(x[out])
+    return found
+
+
+def best_candidate(scores: Mapping[Hyperparameters, tuple[float, float]]) -> Hyperparameters:
+    """The candidate of highest UF1; ties are broken by lower log loss, then by fewer features, then by lower cost."""
+    return min(scores, key=lambda one: (-scores[one][0], scores[one][1], one.n_features, one.cost))
 
 
 def _score(samples: Samples, rows: NDArray[np.int64], probabilities: NDArray[np.float64]) -> tuple[float, float]:
     of_truth = probabilities[np.arange(len(rows)), samples.labels[rows]]
     uf1 = evaluate(samples.predictions(rows, probabilities))["uf1"]
-    loss = float(-np.log(np.maximum(of_truth, _LEAST)).mean())
+    loss = float(-np.log(np.maximum(of_truth, _MIN_PROBABILITY)).mean())
     return round(uf1, _DIGITS), round(loss, _DIGITS)
 
 
@@ -146,33 +162,36 @@ def classify_fold(
     files: FoldFiles,
     settings: Settings,
 ) -> tuple[list[Path], Classifier]:
-    """Train on one part and predict the other; gives the files written, and the classifier.
+    """Train on one part and predict the other.
 
-    `files.inner` and `files.selection`, which has one row per design, are written where inner folds can be made.
+    `files.inner` and `files.selection`, which has one row per candidate, are written where inner folds can be made.
+
+    Returns:
+        The files written, and the classifier.
     """
-    trained = train_fold(samples, features, training, settings)
+    tuned = train_fold(samples, features, training, settings)
     written = [files.predictions, files.classifier]
-    trained.classifier.save(files.classifier)
-    if trained.inner is not None:
-        samples.predictions(samples.rows_of(training), trained.inner, fold).write(files.inner)
-        write_text(files.selection, _selection(trained))
+    tuned.classifier.save(files.classifier)
+    if tuned.inner is not None:
+        samples.predictions(samples.rows_of(training), tuned.inner, fold).write(files.inner)
+        write_text(files.selection, _selection_csv(tuned))
         written += [files.inner, files.selection]
     rows = samples.rows_of(tested)
-    samples.predictions(rows, trained.classifier.predict(features[rows]), fold).write(files.predictions)
-    return written, trained.classifier
+    samples.predictions(rows, tuned.classifier.predict(features[rows]), fold).write(files.predictions)
+    return written, tuned.classifier
 
 
-def design_of(classifier: Classifier, layout: Layout) -> dict[str, Any]:
-    """What done.json says of a fold's classifier."""
+def fold_record(classifier: Classifier, layout: FeatureLayout) -> dict[str, Any]:
+    """What done.json says about a fold's classifier."""
     return {
-        "features": classifier.design.count,
+        "features": classifier.hyperparameters.n_features,
         "of": layout.size,
-        "cost": classifier.design.cost,
-        "places": layout.count_places(classifier.kept),
+        "cost": classifier.hyperparameters.cost,
+        "places": layout.count_by_region(classifier.selected),
     }
 
 
-def read_selection(path: Path) -> dict[Design, tuple[float, float]]:
+def read_selection(path: Path) -> dict[Hyperparameters, tuple[float, float]]:
     """The scores in a selection.csv.
 
     Raises:
@@ -182,7 +201,7 @@ def read_selection(path: Path) -> dict[Design, tuple[float, float]]:
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             return {
-                Design(int(row["features"]), float(row["cost"])): (
+                Hyperparameters(int(row["features"]), float(row["cost"])): (
                     float(row["uf1_validation"]),
                     float(row["loss_validation"]),
                 )
@@ -191,7 +210,7 @@ def read_selection(path: Path) -> dict[Design, tuple[float, float]]:
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
     except (KeyError, TypeError, ValueError, csv.Error) as error:
-        raise DataError(f"{path}: damaged; expected a row a design, as mertool writes it") from error
+        raise DataError(f"{path}: damaged; expected one row per candidate") from error
 
 
 def recheck_classifier(
@@ -204,86 +223,94 @@ def recheck_classifier(
     *,
     choose: bool,
 ) -> tuple[Classifier, list[str]]:
-    """A finished fold's classifier, and what is not as training it once more says; see `classify_fold`.
+    """Check a finished fold's classifier by training it again; see `classify_fold`.
 
     Args:
         samples, features, training, tested, files, settings: As there.
-        choose: Make the choice on inner folds once more as well; else its scores are read.
+        choose: Repeat the choice on inner folds as well; otherwise its stored scores are checked.
+
+    Returns:
+        The fold's classifier, and what is wrong with the fold, one sentence each.
 
     Raises:
         MertoolError: A file of the fold is missing or damaged.
     """
-    kept = Classifier.load_for(files.classifier, samples.classes, features.shape[1])
+    stored = Classifier.load_for(files.classifier, samples.classes, features.shape[1])
     faults = []
-    leaked = sorted(set(kept.seen) & set(tested))
+    leaked = sorted(set(stored.seen) & set(tested))
     if leaked:
-        faults.append(f"its classifier has seen clips that it was tested on: {leaked[0]}")
-    if kept.seen != tuple(training):
+        faults.append(f"its classifier was trained or chosen on clips that it was tested on: {leaked[0]}")
+    if stored.seen != tuple(training):
         faults.append("its classifier was trained on other clips than the training part")
-    faults += _faults_of_choice(samples, features, training, kept, files, settings, choose)
+    faults += _faults_of_choice(samples, features, training, stored, files, settings, choose)
     rows = samples.rows_of(training)
-    again = train_classifier(
-        features[rows], samples.labels[rows], kept.design, samples.classes, balance=settings.balance
+    retrained = train_classifier(
+        features[rows],
+        samples.labels[rows],
+        stored.hyperparameters,
+        samples.classes,
+        balance=settings.balanced_sampling,
     )
     written = Predictions.read(files.predictions)
     if written.classes != samples.classes:
-        return kept, [*faults, "its predictions.csv is over other classes"]
+        return stored, [*faults, "its predictions.csv has other classes"]
     test = features[samples.rows_of(written.clip)]
-    if not _same(kept.predict(test), written.probabilities):
+    if not _same(stored.predict(test), written.probabilities):
         faults.append("its classifier predicts something else than predictions.csv has")
-    if not _same(again.predict(test), written.probabilities):
-        faults.append("a classifier trained once more on the training part predicts something else")
-    return kept, faults
+    if not _same(retrained.predict(test), written.probabilities):
+        faults.append("a classifier trained again on the training part predicts something else")
+    return stored, faults
 
 
 def _faults_of_choice(
     samples: Samples,
     features: NDArray[np.float32],
     training: Sequence[str],
-    kept: Classifier,
+    stored: Classifier,
     files: FoldFiles,
     settings: Settings,
     choose: bool,
 ) -> list[str]:
-    """What is wrong with the choice of a fold's design."""
-    designs = candidates_of(settings, features.shape[1])
-    if kept.design not in designs:
-        return ["its design is none that its settings allow"]
+    """What is wrong with the choice of a fold's hyperparameters."""
+    candidates = candidates_of(settings, features.shape[1])
+    if stored.hyperparameters not in candidates:
+        return ["the hyperparameters of its classifier are not among those that its settings allow"]
     if not files.selection.exists():
-        return ["it has no selection.csv, so nothing says how its design was chosen"] if len(designs) > 1 else []
+        if len(candidates) == 1:
+            return []
+        return ["it has no selection.csv, so nothing says how its hyperparameters were chosen"]
     scores = read_selection(files.selection)
     inner = Predictions.read(files.inner)
-    if set(scores) != set(designs):
-        return ["its selection.csv has other designs than its settings give"]
-    if best_candidate(scores) != kept.design:
-        return ["its design is not the best of its inner folds"]
+    if set(scores) != set(candidates):
+        return ["its selection.csv has other candidates than its settings give"]
+    if best_candidate(scores) != stored.hyperparameters:
+        return ["its hyperparameters are not the best over its inner folds"]
     if inner.clip != tuple(training):
-        return ["its inner predictions are of other clips than the training part"]
+        return ["its inner predictions are for other clips than the training part"]
     if inner.classes != samples.classes:
-        return ["its inner predictions are over other classes"]
-    if not np.allclose(
-        _score(samples, samples.rows_of(training), inner.probabilities), scores[kept.design], atol=_SAME
-    ):
-        return ["its inner predictions do not score as its selection.csv says"]
+        return ["its inner predictions have other classes"]
+    inner_scores = _score(samples, samples.rows_of(training), inner.probabilities)
+    if not np.allclose(inner_scores, scores[stored.hyperparameters], atol=SAME_WITHIN):
+        return ["its inner predictions do not give the scores in its selection.csv"]
     if choose:
-        trained = train_fold(samples, features, training, settings)
-        same = trained.scores.keys() == scores.keys() and all(
-            np.allclose(trained.scores[design], scores[design], atol=_SAME) for design in designs
+        tuned = train_fold(samples, features, training, settings)
+        same = tuned.scores.keys() == scores.keys() and all(
+            np.allclose(tuned.scores[one], scores[one], atol=SAME_WITHIN) for one in candidates
         )
-        if not same or trained.inner is None or not _same(trained.inner, inner.probabilities):
-            return ["its inner folds, predicted once more, score otherwise than its selection.csv says"]
+        if not same or tuned.inner is None or not _same(tuned.inner, inner.probabilities):
+            return ["its inner folds, predicted again, do not give the scores in its selection.csv"]
     return []
 
 
 def _same(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
-    return one.shape == other.shape and bool((np.abs(one - other) <= _SAME).all())  # not so with a NaN
+    return one.shape == other.shape and bool((np.abs(one - other) <= SAME_WITHIN).all())  # false with a NaN
 
 
-def _selection(trained: Trained) -> str:
+def _selection_csv(tuned: TunedClassifier) -> str:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(("features", "cost", "uf1_validation", "loss_validation", "chosen"))
-    for design, (uf1, loss) in trained.scores.items():
-        chosen = int(design == trained.classifier.design)
-        writer.writerow((design.count, design.cost, f"{uf1:.6f}", f"{loss:.6f}", chosen))
+    for candidate, (uf1, loss) in tuned.scores.items():
+        chosen = int(candidate == tuned.classifier.hyperparameters)
+        writer.writerow((candidate.n_features, candidate.cost, f"{uf1:.6f}", f"{loss:.6f}", chosen))
     return text.getvalue()

@@ -38,7 +38,8 @@ import pytest
 from click.testing import CliRunner
 
 from mertool.cli.main import main as mertool
-from tests.support.noise import SMALL, call, in_this_process, make_pack
+from tests.support.in_process import call, in_this_process
+from tests.support.noise import SMALL, make_pack
 
 MEMORY = 3 * 2**30  # bytes of address space beyond what the parent has
 SECONDS = 30  # that a case may take

@@ -256,7 +256,7 @@ def report(times: Times, goal: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=160)
-    parser.add_argument("--copies", type=int, default=10)
+    parser.add_argument("--augmentations", type=int, default=10)
     parser.add_argument("--repetitions", type=int, default=7)
     options = parser.parse_args()
     print(f"cores {os.cpu_count()} simd {_core.simd()} compiler {_core.compiler}")

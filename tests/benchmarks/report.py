@@ -19,7 +19,7 @@ import numpy as np
 
 from mertool.evaluation.folds import Folds
 from mertool.evaluation.predictions import Predictions
-from mertool.pack import file_sha256
+from mertool.files import file_sha256
 from mertool.runs.config import fingerprint
 from mertool.settings import Settings
 
@@ -39,7 +39,16 @@ def make(run: Path, clips: int, seed: int) -> None:
         "command": "cv",
         "settings": Settings(abn=True, seed=seed, width=8 + seed % 3).as_dict(),
         "classes": list(CLASSES),
-        "packs": [{"name": "SAMM", "path": "../SAMM.npz", "sha256": "0" * 64, "apex": "table"}],
+        "packs": [
+            {
+                "name": "SAMM",
+                "path": "../SAMM.npz",
+                "sha256": "0" * 64,
+                "apex": "table",
+                "jitter": 0,
+                "alignment": "clip",
+            }
+        ],
         "init": None,
         "clips": ids,
     }

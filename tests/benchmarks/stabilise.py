@@ -28,11 +28,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
 
+from functools import partial
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from recordings.movement import Scene
-from recordings.people import Subject, load_portraits, make_subjects
+from recordings.subjects import Subject, load_portraits, make_subjects
 
 from mertool import _core
 from mertool.extraction import stabilise
@@ -77,7 +79,7 @@ def ours(onset: Array, frame: Array, landmarks: Array) -> Array | None:
 def plane(onset: Array, frame: Array, landmarks: Array) -> Array | None:
     """The product without turns in depth."""
     whole = stabilise._rigid_fields
-    stabilise._rigid_fields = lambda points, _: whole(points, None)
+    stabilise._rigid_fields = lambda points, landmarks: whole(points, None)
     try:
         return ours(onset, frame, landmarks)
     finally:
@@ -100,8 +102,10 @@ def by_flow(onset: Array, frame: Array, landmarks: Array, homography: bool = Fal
         if homography:
             step = cv2.findHomography(points, moved, cv2.RANSAC, 0.25, maxIters=2000)[0]
         else:
-            method = {"method": cv2.RANSAC, "ransacReprojThreshold": 0.25, "maxIters": 2000}
-            step = np.vstack([cv2.estimateAffinePartial2D(points, moved, **method)[0], [0, 0, 1]])
+            found = cv2.estimateAffinePartial2D(
+                points, moved, method=cv2.RANSAC, ransacReprojThreshold=0.25, maxIters=2000
+            )
+            step = np.vstack([found[0], [0, 0, 1]])
         total = total @ step
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         crop = cv2.warpPerspective(start, total, (side, side), flags=flags, borderMode=cv2.BORDER_REPLICATE)
@@ -119,7 +123,7 @@ class Bench:
             "ours": ours,
             "plane": plane,
             "sketch": by_flow,
-            "homography": lambda *pair: by_flow(*pair, homography=True),
+            "homography": partial(by_flow, homography=True),
             "landmarks": self.by_landmarks,
             "none": lambda *_: np.eye(2, 3),
         }
@@ -178,7 +182,7 @@ def main() -> None:
         print(f"{name:<22}" + "".join(f"{cell:>16}" for cell in cells), flush=True)
     print("\nWhat breaks first (an expression of 1 px)")
     print(f"{'':<22}{'ours':>16}{'sketch':>16}   lost")
-    worse: list[tuple[str, dict[str, float], float]] = [
+    worse: list[tuple[str, dict[str, Any], float]] = [
         *((f"sway {px} px", {"sway": px}, 0.0) for px in (10, 20, 30, 40, 60)),
         *((f"roll {deg}", {"roll": deg}, 0.0) for deg in (5, 10, 15, 20)),
         *((f"yaw {deg}", {"yaw": deg}, 0.0) for deg in (5, 8, 12, 16)),

@@ -14,18 +14,17 @@ import os
 import time
 import warnings
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 import cv2
 import numpy as np
-import skimage
 from numpy.typing import NDArray
 from skimage import data
 from skimage.feature import local_binary_pattern
 
 from mertool import _core
-from tests.core import test_texture as test_core_texture
-from tests.support import reference
+from tests.support import golden, reference
 
 Array = NDArray[Any]
 FRAMES, SIDE = 10, 128
@@ -49,7 +48,7 @@ def make_clips(name: str, count: int) -> Array:
 class Task:
     """One workload and every rival's way to do it: (N, 1, 3, bins) counts."""
 
-    def __init__(self, clips: Array, pattern: str, points: int, radius: int) -> None:
+    def __init__(self, clips: Array, pattern: Any, points: int, radius: int) -> None:
         self.clips, self.pattern, self.points, self.radius = clips, pattern, points, radius
         self.bins = 2**points if pattern == "lbp" else 2 ** (points // 2 + 1)
         self.inside = slice(radius, -radius)
@@ -61,7 +60,7 @@ class Task:
         ]
 
     def ours(self, threads: int) -> Array:
-        kind = "nearest" if self.pattern == "cbp" else "bilinear"
+        kind: Any = "nearest" if self.pattern == "cbp" else "bilinear"
         return _core.texture_counts(self.clips, self.pattern, self.points, (self.radius,) * 3, kind, 3, threads=threads)
 
     def scikit_image(self, _threads: int) -> Array:
@@ -127,12 +126,9 @@ def main() -> None:
     options = parser.parse_args()
     warnings.simplefilter("ignore")  # scikit-image's advice on float images does not concern these
     print(f"cores {os.cpu_count()} simd {_core.simd()} compiler {_core.compiler}")
-    print(f"numpy {np.__version__} scikit-image {skimage.__version__}")
-    if test_core_texture.GOLDEN.exists():
-        test_core_texture.test_the_golden_codes_bit_for_bit()
-        print("golden codes: equal")
-    else:
-        print("golden codes: not beside this checkout")
+    print(f"numpy {np.__version__} scikit-image {version('scikit-image')}")
+    golden.check_golden_codes()
+    print("golden codes: equal")
     for name in ("face", "noise"):
         clips = make_clips(name, options.clips)
         for pattern, points, radius in (("lbp", 8, 1), ("lbp", 8, 3), ("lbp", 4, 1), ("lbp", 16, 2), ("cbp", 8, 1)):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import pickle
 import subprocess
 import zipfile
@@ -14,6 +13,7 @@ import pytest
 import skimage.data
 
 from tests.support.command import COMMAND, TINY, run
+from tests.support.damage import Payload
 
 
 def refused(*arguments, cwd, code=1, env=None):
@@ -105,7 +105,7 @@ def test_some_bad_pictures_are_rows_and_only_strict_fails(tmp_path, portrait):
     ("content", "text"),
     [
         (b"", "an empty file"),
-        (b"hello, this is a text file", "no dlib shape predictor"),
+        (b"hello, this is a text file", "not a dlib shape predictor"),
         (None, "no landmark model at"),
     ],
 )
@@ -195,7 +195,7 @@ def test_no_pack_and_several_packs(tmp_path, pack_path):
     for name in "ab":
         (tmp_path / f"{name}.npz").write_bytes(pack_path.read_bytes())
     assert "found a.npz, b.npz; name it" in refused("cv", cwd=tmp_path, code=2)
-    assert "stands in more than one pack" in refused("cv", "a.npz", "b.npz", cwd=tmp_path)
+    assert "is in more than one pack" in refused("cv", "a.npz", "b.npz", cwd=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_regions_of_an_aligned_pack(tmp_path, portrait):
 
 
 def test_run_folders_in_use(tmp_path, pack_path, finished_run):
-    assert "holds a run already; --resume continues it" in refused(
+    assert "already holds a run; --resume continues it" in refused(
         "cv", pack_path, "--abn", *TINY, "-o", finished_run, cwd=tmp_path
     )
     (tmp_path / "letters").mkdir()
@@ -286,13 +286,9 @@ def test_damaged_and_hostile_weights(tmp_path, pack_path, finished_run):
     weights = copy / "fold_0" / "final.pt"
     whole = weights.read_bytes()
     weights.write_bytes(whole[: len(whole) // 2])
-    assert "got another file or one cut short" in refused("predict", copy, pack_path, cwd=tmp_path)
+    assert "got another file or a truncated one" in refused("predict", copy, pack_path, cwd=tmp_path)
 
-    class Trap:
-        def __reduce__(self):
-            return (os.mkdir, (str(tmp_path / "sprung"),))
-
-    weights.write_bytes(pickle.dumps(Trap()))
+    weights.write_bytes(pickle.dumps(Payload(tmp_path / "sprung")))
     refused("predict", copy, pack_path, cwd=tmp_path)
     assert not (tmp_path / "sprung").exists()
     weights.unlink()

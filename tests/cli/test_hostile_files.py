@@ -12,7 +12,8 @@ import unicodedata
 import pytest
 
 from tests.support.command import COMMAND
-from tests.support.noise import SMALL, call, in_this_process, make_pack, refusal
+from tests.support.in_process import call, in_this_process, refusal
+from tests.support.noise import SMALL, make_pack
 
 PEOPLE = {f"p{n}": ["fear", "joy", "fear", "joy"] for n in range(4)}
 NETWORK = ("--classes", "all", "--folds", 2, *SMALL, "--epochs", 1)
@@ -186,7 +187,10 @@ def test_names_that_are_not_utf8_are_refused_at_once(home):
     (home / os.fsdecode(b"m\xff.csv")).write_text("clip,subject,emotion,image\na,a,fear,a.png\n")
     done = subprocess.run([*COMMAND, "extract", b"m\xff.csv"], cwd=home, capture_output=True, text=True, timeout=60)
     line = failure(done)
-    assert line == r"Error: m\udcff.csv: its name is not valid UTF-8, so it cannot name a data set; rename it or add --dataset"
+    assert (
+        line
+        == r"Error: m\udcff.csv: its name is not valid UTF-8, so it cannot name a data set; rename it or add --dataset"
+    )
 
 
 def test_cells_that_a_spreadsheet_would_execute_are_text(home, tmp_path):

@@ -82,9 +82,9 @@ def test_a_report_over_all_runs_passes_over_trainings_and_names_the_unfinished(f
     (runs / "b" / "fold_1" / "predictions.csv").unlink()
     run("train", pack_path, *TINY[:-4], "--face-size", 32, "--epochs", 1, "-o", runs / "train-x", cwd=tmp_path)
     done = run("report", "runs/a", "runs/train-x", cwd=tmp_path)
-    assert "runs/train-x: left out, 'mertool train' tests nothing" in done.stderr
+    assert "runs/train-x: left out, made by 'mertool train', which tests nothing" in done.stderr
     assert "majority baseline" in done.stdout
     done = run("report", "runs/a", "runs/b", "runs/train-x", "--format", "csv", cwd=tmp_path, check=False)
     assert (done.returncode, done.stdout.splitlines()[1].split(",")[0]) == (1, "runs/a")
-    assert "Error: report: runs/b: fold 1 has no predictions.csv" in done.stderr
+    assert "Error: runs/b: fold 1 has no predictions.csv" in done.stderr
     assert run("report", "runs/train-x", cwd=tmp_path, check=False).returncode == 1

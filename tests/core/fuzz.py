@@ -4,7 +4,7 @@
     python -m tests.core.fuzz render --seconds 600
 
 libFuzzer's bytes choose sizes, layouts and contents of arguments as working calls have them, and rarely a bad one of
-the table in test_arguments. A call must give what its stub promises, the same on every path of instructions and
+the table in bad_arguments. A call must give what its stub promises, the same on every path of instructions and
 for any number of threads, or one line of ValueError that names the function. Anything else, and whatever the
 sanitizers find, ends the process with the bytes in a file.
 """
@@ -25,7 +25,8 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.core.test_arguments import CALLS, TABLE, Labelled, backwards, misaligned, strided
+from tests.core.bad_arguments import TABLE
+from tests.core.calls import CALLS, Labelled, backwards, misaligned, strided
 from tests.support.command import ROOT
 from tests.support.native import available_paths, build_core, load_core, run_tool
 

@@ -35,6 +35,7 @@ def built(tmp_path_factory):
 @pytest.mark.full
 @pytest.mark.parametrize("name", fuzz.FUNCTIONS)
 def test_the_fuzzer_finds_nothing(name, built, tmp_path):
-    status, text = fuzz.run_fuzzer(*built, name, tmp_path, SECONDS)
+    runtime, core = built
+    status, text = fuzz.run_fuzzer(runtime, core, name, tmp_path, SECONDS)
     assert status == 0, text[-6000:]
     assert fuzz.executions(text) > 10 * SECONDS, text[-2000:]

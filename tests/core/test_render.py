@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import mmap
 import os
 import re
@@ -18,31 +17,13 @@ from skimage.data import astronaut
 
 import mertool
 from mertool import _core
+from tests.core.calls import misaligned
+from tests.core.renderings import CASES, GRID, TILE, digest, noise, tones, turned
 from tests.support import reference
+from tests.support.command import ROOT
 
-ROOT = Path(__file__).parents[2]
-GRID, TILE = (2, 3), (20, 28)
 TILES = [TILE, (20, 36)]  # narrower and wider than what the AVX-512 path takes at once
 PLAIN_TONE = np.array([[1, 0]], np.float32)
-
-
-def turned(rng, n, regions, size, tile, scale, degrees):
-    """(n, regions, 2, 3) float32: squares anywhere in a frame of `size`, partly outside, every second one mirrored."""
-    angle = np.radians(rng.uniform(-degrees, degrees, (n, regions)))
-    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
-    linear = np.array([[cos, -sin], [sin, cos]]).transpose(2, 3, 0, 1)
-    linear[:, ::2, :, 0] *= -1
-    centre = rng.uniform(-0.1, 1.1, (n, regions, 2)) * (size[1], size[0])
-    shift = centre - linear @ np.array([(tile[1] - 1) / 2, (tile[0] - 1) / 2])
-    return np.concatenate([linear, shift[..., None]], axis=-1).astype(np.float32)
-
-
-def tones(rng, n):
-    return np.stack([rng.uniform(0.5, 1.5, n), rng.uniform(-40, 40, n)], axis=1).astype(np.float32)
-
-
-def noise(rng, *shape):
-    return rng.integers(0, 256, shape, dtype=np.uint8)
 
 
 def portrait():
@@ -63,35 +44,6 @@ def render(frames, transforms, tone, grid=GRID, tile=TILE, **options):
 
 def identity(regions=1):
     return np.tile(np.array([[1, 0, 0], [0, 1, 0]], np.float32), (1, regions, 1, 1))
-
-
-# (frame size, tile, scale, degrees): every layout of the fast paths, their limits, and what goes the plain way.
-CASES = [
-    ((90, 120), (20, 28), 1.5, 0),
-    ((90, 120), (20, 28), 1.5, 5),
-    ((90, 120), (32, 32), 1.56, 10),
-    ((120, 90), (33, 31), 2.0, 10),
-    ((120, 90), (9, 130), 0.7, 180),
-    ((140, 150), (16, 16), 3.5, 10),
-    ((140, 150), (16, 16), 1.5, 90),
-    ((140, 150), (7, 5), 9.0, 45),
-    ((50, 16), (12, 20), 1.0, 10),
-    ((50, 15), (12, 20), 1.0, 10),
-    ((2, 40), (6, 17), 1.0, 0),
-    ((3, 40), (6, 17), 1.0, 180),
-    ((1, 40), (6, 17), 1.0, 5),
-    ((40, 3), (6, 17), 1.0, 5),
-    ((2, 2), (5, 4), 0.3, 45),
-    ((1, 1), (3, 3), 1.0, 10),
-    ((256, 256), (32, 32), 1.56, 0),
-    ((256, 256), (32, 32), 1.56, 3),
-    ((256, 256), (32, 32), 1.56, 14),
-    ((256, 256), (40, 70), 1.1, 10),
-    ((256, 256), (33, 150), 1.3, 5),
-    ((256, 240), (16, 32), 1.99, 8),
-    ((256, 240), (16, 17), 2.01, 8),
-    ((66, 65), (20, 33), 1.0, 2),
-]
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -306,7 +258,7 @@ def test_concurrent_calls():
     expected = [render(*job) for job in jobs]
     with ThreadPoolExecutor(4) as pool:
         for _ in range(5):
-            for out, right in zip(pool.map(lambda job: _core.render(*job, GRID, TILE, 2), jobs), expected, strict=True):
+            for out, right in zip(pool.map(lambda job: render(*job, threads=2), jobs), expected, strict=True):
                 np.testing.assert_array_equal(out, right)
 
 
@@ -340,23 +292,11 @@ def test_reads_nothing_beyond_the_frames(size, tile):
         np.testing.assert_array_equal(out, expected)
 
 
-def digest():
-    """Instructions in use and a hash over many renderings."""
-    seen = hashlib.sha256()
-    for size, tile, scale, degrees in CASES:
-        rng = np.random.default_rng(7)
-        frames, tone = noise(rng, 3, 3, *size), tones(rng, 3)
-        transforms = turned(rng, 3, 6, size, tile, scale, degrees)
-        for dtype in ("uint8", "float32"):
-            seen.update(_core.render(frames, transforms, tone, GRID, tile, dtype=dtype).tobytes())
-    return f"{_core.simd()} {seen.hexdigest()}"
-
-
 def run_with_simd(name, cwd, function="digest"):
-    """What `function` prints in a process of its own, or the error's last line."""
+    """What a function of tests/core/renderings.py gives in a process of its own, or the error's last line."""
     package = Path(mertool.__file__).parents[1]
     environment = {**os.environ, "MERTOOL_SIMD": name, "PYTHONPATH": os.pathsep.join([str(package), str(ROOT)])}
-    code = f"from tests.core.test_render import {function}; print({function}())"
+    code = f"from tests.core.renderings import {function}; print({function}())"
     done = subprocess.run([sys.executable, "-c", code], cwd=cwd, env=environment, capture_output=True, text=True)
     return (done.stdout or done.stderr.strip().splitlines()[-1]).strip()
 
@@ -392,21 +332,6 @@ def test_many_random_jobs_equal_the_plain_path(tmp_path, name):
     if "this machine or build has no" in paths[1]:
         pytest.skip(paths[1])
     assert paths[0].split()[1] == paths[1].split()[1]
-
-
-def random_digest():
-    """Instructions in use and a hash over jobs of random sizes."""
-    rng = np.random.default_rng(11)
-    seen = hashlib.sha256()
-    for _ in range(300):
-        size = rng.choice([2, 16, 33, 64, 65, 96, 200, 300], 2)
-        tile = tuple(int(side) for side in rng.choice([1, 5, 16, 17, 32, 33, 64, 129], 2))
-        scale = rng.choice([0.3, 1.0, 1.5625, 1.99, min(size[0] / (tile[0] + 4), size[1] / (tile[1] + 4))])
-        frames = noise(rng, 2, int(rng.integers(1, 6)), *size)
-        tone = tones(rng, 2) * np.float32(rng.choice([-1, 0, 0.3, 1, 40, 1000]))
-        transforms = turned(rng, 2, 4, size, tile, scale, rng.choice([0, 1, 4, 8, 12, 90]))
-        seen.update(_core.render(frames[:, :, ::-1], transforms, tone, (2, 2), tile).tobytes())
-    return f"{_core.simd()} {seen.hexdigest()}"
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
@@ -460,10 +385,6 @@ def read_only(array):
     return array
 
 
-def misaligned(shape):
-    return np.zeros(4 * int(np.prod(shape)) + 1, np.uint8)[1:].view(np.float32).reshape(shape)
-
-
 SHAPE = (5, 3, 40, 84)
 
 
@@ -481,7 +402,7 @@ SHAPE = (5, 3, 40, 84)
         (np.zeros(SHAPE[1:], np.uint8), {}, r"render: out must be (5, 3, 40, 84) uint8, got (3, 40, 84) uint8"),
         (np.zeros((5, 3, 40, 85), np.uint8)[..., 1:], {}, "render: out must be C-contiguous"),
         (np.zeros(SHAPE, np.uint8)[::-1], {}, "render: out must be C-contiguous"),
-        (misaligned(SHAPE), {"dtype": "float32"}, "render: out must be aligned in memory"),
+        (misaligned(np.zeros(SHAPE, np.float32)), {"dtype": "float32"}, "render: out must be aligned in memory"),
         (read_only(np.zeros(SHAPE, np.uint8)), {}, "render: out must be writeable"),
     ],
 )

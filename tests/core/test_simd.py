@@ -16,7 +16,7 @@ from skimage.data import astronaut
 
 from mertool import _core
 from mertool.regions import FLIP68
-from tests.core.test_render import CASES, GRID, noise, tones, turned
+from tests.core.renderings import CASES, GRID, noise, tones, turned
 from tests.support.command import REAL_FACES
 from tests.support.native import load_core, simd_paths
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import threading
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,9 +14,7 @@ from skimage.feature import local_binary_pattern
 
 from mertool import _core
 from tests.support import reference
-from tests.support.command import ROOT
-
-GOLDEN = ROOT / "tests" / "data" / "lbp-top-golden.json"
+from tests.support.golden import CASES, check_golden_codes
 
 
 def volumes():
@@ -63,39 +60,9 @@ def test_cbp_is_its_definition(points, radii, threshold, with_sign):
         np.testing.assert_array_equal(found, reference.cbp_codes(volume, points, radii, threshold, with_sign))
 
 
-def golden_volume(name):
-    if name == "F":
-        flat = np.full((9, 24, 26), 117, np.uint8)
-        flat[3:6, 8:16, 9:17] = 118
-        return flat
-    t, y, x = np.mgrid[0:9, 0:24, 0:26]
-    return ((3 * x**2 + 7 * y + 11 * t**2 + 5 * x * y + 13 * t * x) % 251).astype(np.uint8)
-
-
-def uniform_labels(points):
-    """Label of each code: uniform ones (at most two changes round the circle) in their order, all others the last."""
-    bits = np.arange(2**points)[:, None] >> np.arange(points) & 1
-    uniform = (bits != np.roll(bits, 1, 1)).sum(1) <= 2
-    return np.where(uniform, np.cumsum(uniform) - 1, uniform.sum())
-
-
 def test_the_golden_codes_bit_for_bit():
-    cases = json.loads(GOLDEN.read_text())["cases"]
-    assert len(cases) == 24
-    for case in cases:
-        volume, points, radii = golden_volume(case["vol"]), case["P"], (case["R"],) * 3
-        if "hist32" in case:
-            counts = _core.texture_counts(volume[None], "cbp", points, radii, "nearest", case["C"])
-            assert counts[0, 0].tolist() == case["hist32"], case["C"]
-            continue
-        codes = _core.texture_codes(volume, "lbp", points, radii, case["mode"])
-        assert list(codes.shape[1:]) == case["shape"]
-        assert [hashlib.sha256(plane.astype("<u2").tobytes()).hexdigest()[:16] for plane in codes] == case[
-            "sha256_codes"
-        ]
-        counts = _core.texture_counts(volume[None], "lbp", points, radii, case["mode"])[0, 0]
-        folded = [np.bincount(uniform_labels(points), plane).astype(int).tolist() for plane in counts]
-        assert folded == case["hist_u2"]
+    assert len(CASES) == 24
+    check_golden_codes()
 
 
 def skimage_codes(volume, points, radius):
@@ -132,7 +99,8 @@ def test_scikit_image_bit_for_bit(points, radius):
 
 @pytest.mark.parametrize("blocks", [(1, 1, 1), (2, 3, 4), (1, 5, 5), (8, 1, 1), (3, 1, 7)])
 def test_counts_are_histograms_of_the_codes(blocks):
-    for pattern, interpolation, bins in (("lbp", "bilinear", 256), ("cbp", "nearest", 32)):
+    kinds: Any = (("lbp", "bilinear", 256), ("cbp", "nearest", 32))
+    for pattern, interpolation, bins in kinds:
         volume, radii = VOLUMES["steps"], (2, 1, 3)
         codes = _core.texture_codes(volume, pattern, 8, radii, interpolation, 1)
         expected = reference.texture_counts(codes, radii, volume.shape, blocks, bins)

@@ -145,6 +145,7 @@ def test_megc3_remarks_name_what_differs() -> None:
 
 def test_samm_s_own_totals() -> None:
     assert sum(samm.EXPECTED.emotions.values()) == samm.EXPECTED.clips == 159
+    assert isinstance(samm.EXPECTED.subjects, tuple)
     assert len(set(samm.EXPECTED.subjects)) == 29
 
 
@@ -211,7 +212,7 @@ def test_resolve_classes() -> None:
         ("nothing", "--classes: unknown class set 'nothing'; expected one of basic6, "),
         ("anger,hapiness", "--classes: unknown emotion 'hapiness', did you mean 'happiness'?; the clips have anger, "),
         ("anger,tense", "--classes: unknown emotion 'tense'; the clips have anger, contempt, "),
-        ("sad,anger,sadness", "--classes: 'sadness' stands there 2 times; name each class once"),
+        ("sad,anger,sadness", "--classes: 'sadness' is there 2 times; name each class once"),
         ("anger", "--classes: expected at least two classes, got 'anger'"),
         (",", "--classes: expected at least two classes, got ','"),
         ("", "--classes: unknown class set ''; expected one of"),

@@ -66,7 +66,7 @@ def test_as_spreadsheets_write_it(base: Path, encoding: str, end: str, delimiter
     if delimiter == ";":
         text = text.replace(",", ";").replace("Ü; 1", "Ü, 1")
     found = read_clips(write(base, text, encoding))
-    assert [(clip.clip, clip.status) for clip in found.clips] == [("é1", OK)]
+    assert [(clip.name, clip.status) for clip in found.clips] == [("é1", OK)]
     assert found.clips[0].key_frames[0] == base / "Ü, 1; x.jpg"
 
 
@@ -115,7 +115,7 @@ def test_a_row_that_cannot_be_used_names_its_line(base: Path, row: str, status: 
     found = read_clips(write(base, f"{header}{row}\ngood,s,fear,c,1,2,3,,\n"))
     assert (found.clips[0].status, found.clips[0].key_frames) == (status, ())
     assert found.clips[0].detail.startswith(detail)
-    assert (found.clips[1].clip, found.clips[1].status, found.clips[1].detail) == ("good", OK, "")
+    assert (found.clips[1].name, found.clips[1].status, found.clips[1].detail) == ("good", OK, "")
 
 
 def test_a_replaced_frame_is_said(base: Path) -> None:
@@ -136,7 +136,7 @@ def test_double_rows(base: Path) -> None:
     [
         ("clip,subject,emotion,imge\n", "unknown column 'imge'; did you mean 'image'?"),
         ("clip,subject,emotion,image,fps9\n", "unknown column 'fps9'; known are clip, subject, emotion, dataset, "),
-        ("clip,subject,emotion,image,Image\n", "column 'image' stands there twice; keep one"),
+        ("clip,subject,emotion,image,Image\n", "column 'image' is there twice; keep one"),
         ("clip,emotion,image\nx,y,z\n", "line 1 must name the columns; missing: subject"),
         (
             "clip,subject,emotion,frames,onset\n",

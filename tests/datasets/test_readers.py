@@ -1,8 +1,4 @@
-"""Every layout through the installed command, on made-up copies with every oddity; which oddity is tested by what.
-
-`ODDITIES` is the table layout -> oddity -> check. A test fails where the planner plants an oddity that no line of it
-covers, and where a line covers nothing.
-"""
+"""Every reader through the installed command, on made-up copies: recognised, read, verified and extracted."""
 
 from __future__ import annotations
 
@@ -10,103 +6,18 @@ import csv
 import json
 import re
 import shutil
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
-from recordings import LAYOUTS, Plan, plan_layout, write_empty
+from recordings import LAYOUTS, plan_layout
 
 from mertool.clips import OK
-from mertool.datasets import READERS, Annotations, read_clips
-from mertool.datasets.frames import is_junk
+from mertool.datasets import READERS, read_clips
 from mertool.errors import MertoolError
 from mertool.pack import load_pack
-from tests.support.command import ROOT, run
-
-# Layout -> name for --dataset -> `dataset` of the planned clips that it must read.
-PARTS = {name: {name: name} for name in LAYOUTS} | {
-    "samm-lv": {"samm-lv": "samm"},
-    "smic": {"smic": "smic-hs", "smic-vis": "smic-vis", "smic-nir": "smic-nir"},
-    "smic-e": {"smic-e": "smic-hs", "smic-e-vis": "smic-vis", "smic-e-nir": "smic-nir"},
-    "mmew": {"mmew": "mmew", "mmew-macro": "mmew-macro"},
-    "casme-squared": {"casme-squared": "casme-squared", "casme-squared-macro": "casme-squared-macro"},
-}
-EVERY_PART = [(layout, part) for layout, parts in PARTS.items() for part in parts]
-APEXLESS = ("smic", "smic-e")
-
-
-@dataclass(frozen=True)
-class Made:
-    """A made-up copy with empty frames: what was planned, where it lies, and what `read_clips` makes of each part."""
-
-    plan: Plan
-    out: Path
-    found: dict[str, Annotations]
-
-    def clips(self):
-        """Every clip of every part by id."""
-        return {clip.id: clip for found in self.found.values() for clip in found.clips}
-
-    def notes(self):
-        return [note for found in self.found.values() for note in found.notes]
-
-    def names(self):
-        """Paths of the key frames of all usable clips, below the folder."""
-        paths = [path for clip in self.clips().values() if clip.status == OK for path in clip.key_frames]
-        return [path.relative_to(self.out).as_posix() for path in paths]
-
-
-@pytest.fixture(scope="session")
-def made(tmp_path_factory):
-    """Makes a layout once, in a folder whose path has blanks and an é."""
-    there = {}
-
-    def make(layout):
-        if layout not in there:
-            plan = plan_layout(layout, 5, 4, (8, 12), 3)
-            out = tmp_path_factory.mktemp("made up") / f"Aufnahmen é {layout}"
-            write_empty(plan, out)
-            there[layout] = Made(plan, out, {part: read_clips(out, dataset=part) for part in PARTS[layout]})
-        return there[layout]
-
-    return make
-
-
-def truth_id(truth):
-    return f"{truth.dataset}/{truth.subject}/{truth.clip}"
-
-
-def middle_of(onset, offset):
-    return (onset + offset + 1) // 2
-
-
-def assert_as_planned(truth, clip):
-    """A clip is what its recording shows: of the frame numbers those that the table has, repaired where it must be."""
-    assert (clip.status == OK) == truth.usable, (truth, clip.status, clip.detail)
-    assert clip.emotion == truth.emotion
-    if not truth.usable:
-        assert clip.detail
-        assert not clip.key_frames
-        return
-    assert clip.onset == truth.onset, (truth, clip)
-    if clip.onset < 0:  # a still
-        return
-    if truth.apex is not None:
-        assert clip.apex == truth.apex, (truth, clip)
-    elif truth.offset is not None and truth.offset >= truth.onset:
-        assert abs(clip.apex - middle_of(truth.onset, truth.offset)) <= 2, (truth, clip)
-    assert truth.offset is None or clip.offset == truth.offset, (truth, clip)
-    assert [frame(path.name) for path in clip.key_frames] == [clip.onset, clip.middle, clip.apex]
-
-
-def frame(name):
-    return int(re.findall("[0-9]+", Path(name).stem)[-1])
-
+from tests.datasets.copies import APEXLESS, EVERY_PART, PARTS, assert_as_planned, frame, middle_of, truth_id
+from tests.support.command import make_recordings, run
 
 # --verify
 
@@ -147,7 +58,7 @@ def test_verify_accounts_for_every_clip_and_names_every_odd_one(made, layout, pa
         if not truth.usable:
             assert any("folder" in line or "table" in line for line in own)
     named = " ".join([*lines, *said["notes"]])
-    for stray in copy.plan.strays:
+    for stray in copy.plan.unannotated:
         if PARTS[layout][part] == wanted[0].dataset and part == layout and layout != "ckplus":
             assert stray.removesuffix("/color") in named, f"{stray} is named nowhere"
 
@@ -169,333 +80,7 @@ def test_every_planned_clip_is_read_as_planned(made, layout, part):
         assert_as_planned(truth, found[name])
 
 
-# Oddities
-
-
-def as_planned(copy: Made, line: str) -> None:
-    """The clip that an oddity is about is read as planned; for others, all of them are."""
-    clips = copy.clips()
-    for truth in copy.plan.truths:
-        if line.startswith(f"{truth_id(truth)}: ") or "/" not in line.partition(":")[0]:
-            assert_as_planned(truth, clips[truth_id(truth)])
-
-
-def detail_says(*words: str) -> Callable[[Made, str], None]:
-    """The clip is as planned, and its detail says what was repaired or why it is left out."""
-
-    def check(copy: Made, line: str) -> None:
-        as_planned(copy, line)
-        detail = copy.clips()[line.partition(":")[0]].detail
-        assert all(word in detail for word in words), (line, detail)
-
-    return check
-
-
-def note_says(*words: str) -> Callable[[Made, str], None]:
-    """A note of some part holds these words."""
-
-    def check(copy: Made, line: str) -> None:
-        assert any(all(word in note for word in words) for note in copy.notes()), (words, copy.notes())
-
-    return check
-
-
-def paths_like(*patterns: str) -> Callable[[Made, str], None]:
-    """For each pattern there is a key frame with such a path, and every clip is as planned."""
-
-    def check(copy: Made, line: str) -> None:
-        for pattern in patterns:
-            assert any(re.search(pattern, name) for name in copy.names()), pattern
-
-    return check
-
-
-def no_junk(copy: Made, line: str) -> None:
-    """Nothing of what file managers and Excel leave is a clip, a frame, a table or a stray."""
-    assert any(is_junk(Path(name).name) for name in copy.plan.junk), line
-    for found in copy.found.values():
-        used = [path.name for clip in found.clips for path in clip.key_frames] + [path.name for path in found.tables]
-        assert not any(map(is_junk, used))
-        assert not any(word in note for note in found.notes for word in ("~$", "Thumbs", ".DS_Store", ".lnk"))
-        assert not any(is_junk(Path(stray).name) for stray in found.strays)
-
-
-def strays_named(copy: Made, line: str) -> None:
-    """Each clip folder that no row names is a stray or named by a note."""
-    said = " ".join([*copy.notes(), *(stray for found in copy.found.values() for stray in found.strays)])
-    assert copy.plan.strays
-    for stray in copy.plan.strays:
-        assert stray in line
-        assert stray in said, f"{stray} is named nowhere"
-
-
-def unlabelled_counted(copy: Made, line: str) -> None:
-    """CK+: sequences without a label are no fault; a note says how many there are."""
-    found = copy.found["ckplus"]
-    n = len({truth_id(truth) for truth in copy.plan.truths})
-    assert any(f"{n} of {n + len(copy.plan.strays)} sequences" in note for note in found.notes), (line, found.notes)
-    assert not any(clip.clip in ("005", "006") for clip in found.clips)
-
-
-def gone(*words: str) -> Callable[[Made, str], None]:
-    """No usable clip has a key frame with such a word in its path."""
-
-    def check(copy: Made, line: str) -> None:
-        assert not any(word in name for name in copy.names() for word in words)
-
-    return check
-
-
-def frames_missing(copy: Made, line: str) -> None:
-    """Of a clip with gaps, the frames on disk are the sequence, and the clip is used."""
-    as_planned(copy, line)
-    clip = copy.clips()[line.partition(":")[0]]
-    n = int(re.search("([0-9]+) frames missing", line)[1])
-    assert len(clip.sequence) == clip.offset - clip.onset + 1 - n
-
-
-def several_share_a_folder(copy: Made, line: str) -> None:
-    as_planned(copy, line)
-    clip = copy.clips()[line.partition(":")[0]]
-    assert clip.key_frames[0].parent.name == line.rpartition(" ")[2]
-
-
-def same_name_for_every_subject(copy: Made, line: str) -> None:
-    name = line.partition(" ")[0]
-    subjects = {clip.subject for clip in copy.clips().values() if clip.clip == name and clip.status == OK}
-    assert subjects == set(copy.plan.people)
-
-
-def folder_is_repression(copy: Made, line: str) -> None:
-    clip = copy.clips()[line.partition(":")[0]]
-    assert (clip.emotion, clip.key_frames[0].parent.parent.name) == ("other", "repression")
-
-
-def rebased(copy: Made, line: str) -> None:
-    detail_says("whole recording")(copy, line)
-    assert copy.clips()[line.partition(":")[0]].onset == 1
-
-
-def double_label(copy: Made, line: str) -> None:
-    as_planned(copy, line)
-    assert copy.clips()[line.partition(":")[0]].emotion == "positive+surprise"
-
-
-def macro_are_stills(copy: Made, line: str) -> None:
-    stills = [clip for clip in copy.found["mmew-macro"].clips if clip.status == OK]
-    assert stills
-    assert all(len(set(clip.key_frames)) == 1 for clip in stills)
-    assert {clip.clip for clip in stills} & {clip.clip for clip in copy.found["mmew"].clips}
-
-
-def both_kinds(copy: Made, line: str) -> None:
-    micro, macro = copy.found["casme-squared"], copy.found["casme-squared-macro"]
-    assert not {clip.clip + clip.subject for clip in micro.clips} & {clip.clip + clip.subject for clip in macro.clips}
-    assert any(f"{len(macro.clips)} rows are macro" in note for note in micro.notes)
-    assert any(f"{len(micro.clips)} rows are micro" in note for note in macro.notes)
-
-
-def beyond_four_digits(copy: Made, line: str) -> None:
-    lengths = {len(re.findall("[0-9]+", Path(name).stem)[-1]) for name in copy.names()}
-    assert {4, 5} <= lengths
-
-
-def cameras_apart(copy: Made, line: str) -> None:
-    subjects = {part: {clip.subject for clip in found.clips} for part, found in copy.found.items()}
-    assert subjects["smic"] == set(copy.plan.people)
-    assert subjects["smic-vis"] == subjects["smic-nir"] == {"s18", "s20"}
-    for part, found in copy.found.items():
-        camera = "HS" if part == "smic" else part[-3:].upper()
-        assert all(f"/{camera}/" in path.as_posix() for clip in found.clips for path in clip.key_frames)
-        assert any("no apex is annotated" in note for note in found.notes)
-
-
-def emotions_from_samm(copy: Made, line: str) -> None:
-    note_says("emotions from", "SAMM_Micro_FACS_Codes_v2.xlsx")(copy, line)
-    as_planned(copy, line)
-
-
-def macro_rows_counted(copy: Made, line: str) -> None:
-    rows = next(iter(copy.plan.cells.values()))
-    n = sum("Macro" in row for row in rows)
-    note_says(f"{n} macro-expressions")(copy, line)
-
-
-def wrong_label_is_corrected(copy: Made, line: str) -> None:
-    detail_says("'negative'", "known fault", "'surprise' is used")(copy, line)
-
-
-def mended_apex(copy: Made, line: str) -> None:
-    wanted = re.search(r"apex (-?[0-9]+) outside", line)
-    detail_says(wanted[1] if wanted else "apex", "middle")(copy, line)
-
-
-LITTER = [
-    ("lock files of Excel", no_junk),
-    ("Thumbs.db", no_junk),
-    (r"\.DS_Store", no_junk),
-]
-SHORTCUT = [("a shortcut of Windows", no_junk)]
-STRAYS = [("clip folders without a row", strays_named)]
-
-# Layout -> (what an oddity's line holds, how it is checked). `as_planned`: every planned clip comes out right.
-ODDITIES: dict[str, list[tuple[str, Callable[[Made, str], None]]]] = {
-    "samm": [
-        *LITTER,
-        ("four and of five digits", beyond_four_digits),
-        ("13 lines before the header", note_says("header in row 14")),
-        ("apex .* outside", mended_apex),
-    ],
-    "samm-lv": [
-        *LITTER,
-        *SHORTCUT,
-        *STRAYS,
-        ("top folder is doubled", paths_like("^SAMM_longvideos/SAMM_longvideos/[0-9]{3}_[0-9]/[^/]+$")),
-        ("four digits in some videos", beyond_four_digits),
-        ("nine lines before the header", note_says("header in row 10")),
-        ("rows of macro-expressions", macro_rows_counted),
-        ("a macro-expression with onset 0", macro_rows_counted),
-        ("other frame numbers", emotions_from_samm),
-        ("bears the same name", as_planned),
-        ("apex -1 in the long table", detail_says("apex -1", "middle")),
-        ("no folder of this video", detail_says("no folder")),
-    ],
-    "casme2": [
-        *LITTER,
-        *SHORTCUT,
-        *STRAYS,
-        ("top folder is doubled", paths_like("^CASME2_RAW_selected/CASME2_RAW_selected/sub01/")),
-        ("not padded", as_planned),
-        ("columns C and G", note_says("header in row 1,")),
-        ("a number stored as text", note_says("not read, text that names no clip")),
-        ("EP02_01f is there for every subject", same_name_for_every_subject),
-        ("ObjectiveClasses", note_says("CASME2-coding-20190701.xlsx")),
-        ("unusual name", as_planned),
-        ("outside the five usual classes", as_planned),
-        ("apex = offset", as_planned),
-        ("apex /", detail_says("'/'", "no apex is given", "middle")),
-        ("apex = onset", detail_says("apex", "middle")),
-        ("no folder", detail_says("no folder")),
-        ("called surprise here", note_says("release 20190701")),
-    ],
-    "smic": [
-        ("Thumbs.db", no_junk),
-        (r"\.DS_Store", no_junk),
-        ("top folder is doubled", paths_like("^SMIC_all_raw/SMIC_all_raw/HS/s3/micro/negative/s3_ne_")),
-        ("non_micro", gone("non_micro")),
-        ("padded to six", paths_like("/HS/.*/image[0-9]{8}", "/HS/.*/image0[0-9]{5}", "/VIS/.*/[0-9]{5}.bmp")),
-        ("same subjects and clips in HS, VIS and NIR", cameras_apart),
-        ("no clip in", gone("HS/s3/micro/positive")),
-        ("frames missing", frames_missing),
-    ],
-    "smic-e": [
-        *LITTER,
-        *STRAYS,
-        ("subjects are padded", paths_like("/s03/s3_ne_")),
-        ("no apex is annotated", note_says("no apex is annotated")),
-        ("a sheet VIS", note_says("SMIC-HS-E_annotation_2019.xlsx", "sheet HS")),
-        ("OnsetF NIR", as_planned),
-        ("below FirstF", as_planned),
-        ("without subject", note_says("not read, text that names no clip")),
-        ("one of . expressions in folder", several_share_a_folder),
-        ("called negative in the table", wrong_label_is_corrected),
-        ("no folder", detail_says("no folder")),
-    ],
-    "ckplus": [
-        ("Thumbs.db", no_junk),
-        (r"\.DS_Store", no_junk),
-        ("clip folders without a row", unlabelled_counted),
-        ("e-notation", as_planned),
-        ("sequences without a label", unlabelled_counted),
-        ("some sequences are 24-bit", as_planned),
-        (": 24-bit colour", as_planned),
-        ("no folder of pictures", detail_says("no folder")),
-    ],
-    "mmew": [
-        *LITTER,
-        *STRAYS,
-        ("no folders of subjects", paths_like("^MMEW_Final/Micro_Expression/[a-z]+/S01-")),
-        ("lies in the folder repression", paths_like("/repression/")),
-        ("single stills", macro_are_stills),
-        ("in `remarks` only", as_planned),
-        ("label others, folder repression", folder_is_repression),
-        ("those of a recording", rebased),
-        ("no folder$", detail_says("no folder")),
-    ],
-    "casme": [
-        *LITTER,
-        *SHORTCUT,
-        *STRAYS,
-        ("behind the last hyphen", paths_like("-[0-9]{2}.jpg$", "-0[0-9]{2}.jpg$")),
-        ("an old binary .xls", note_says("CASME-coded-20190721.xls")),
-        ("missing numbers are a backslash", as_planned),
-        ("milliseconds", as_planned),
-        ("contempt is spelt", as_planned),
-        ("a number stored as text", as_planned),
-        ("spelt comtempt$", as_planned),
-        (r"apex \\", detail_says("no apex is given", "middle")),
-        ("no folder", detail_says("no folder")),
-    ],
-    "casme-squared": [
-        *LITTER,
-        *SHORTCUT,
-        *STRAYS,
-        ("no header in any sheet", note_says("without a header")),
-        ("codes lose their zero", paths_like("/15_0503unnyfarting/")),
-        ("three digits", paths_like(r"/img0[0-9]{2}\.", r"/img1[0-9]{2}\.")),
-        ("10or11", as_planned),
-        ("told apart by a column", both_kinds),
-        ("offset 0", detail_says("offset is given", "ends at its apex")),
-        ("apex 0", detail_says("apex 0", "middle")),
-        ("offset before the apex", detail_says("apex", "middle")),
-        ("no folder of this video", detail_says("no folder")),
-    ],
-    "casme3": [
-        *LITTER,
-        *STRAYS,
-        ("dropped frames", as_planned),
-        ("a folder `depth`", gone("/depth/")),
-        ("numbers stored as text", as_planned),
-        ("others and Others", as_planned),
-        (": offset 0", detail_says("Offset is given", "ends at its apex")),
-        (": apex = onset", detail_says("equals the onset", "middle")),
-        ("letter J in the table", as_planned),
-        (": no folder", detail_says("no folder")),
-    ],
-    "4dme": [
-        *LITTER,
-        *STRAYS,
-        ("nine digits", paths_like("/Frame_000000[0-9]{3}.jpg")),
-        ("an apostrophe", note_says("header in row 1")),
-        ("numbers stored as text", as_planned),
-        ("one of sums", as_planned),
-        ("two labels", double_label),
-        ("no folder", detail_says("no folder")),
-    ],
-}
-
-
-@pytest.mark.parametrize("layout", LAYOUTS)
-def test_every_oddity_of_a_layout_is_planted_covered_and_survived(made, layout):
-    copy = made(layout)
-    covered = {line: [] for line in copy.plan.oddities}
-    for pattern, check in ODDITIES[layout]:
-        lines = [line for line in copy.plan.oddities if re.search(pattern, line)]
-        assert lines, f"{layout}: no planted oddity is like {pattern!r}"
-        for line in lines:
-            covered[line].append(check)
-    assert not [line for line, checks in covered.items() if not checks], "oddities without a check"
-    for line, checks in covered.items():
-        for check in checks:
-            check(copy, line)
-
-
 # Rendered copies
-
-
-def render(layout, out, *size):
-    script = [sys.executable, ROOT / "examples" / "make_recordings.py", "--layout", layout]
-    subprocess.run([*map(str, (*script, *size, out))], check=True, capture_output=True, timeout=600)
 
 
 def rows_of(pack):
@@ -506,7 +91,7 @@ def rows_of(pack):
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_a_rendered_copy_becomes_the_pack_that_was_planned(tmp_path, layout):
     out = tmp_path / f"gefilmt é {layout}"
-    render(layout, out, "--subjects", 2, "--clips-per-subject", 2, "--length", 8, 10)
+    make_recordings("--layout", layout, "--subjects", 2, "--clips-per-subject", 2, "--length", 8, 10, out)
     plan = plan_layout(layout, 2, 2, (8, 10), 0)
     dataset = PARTS[layout][layout]
     wanted = {truth_id(truth): truth for truth in plan.truths if truth.dataset == dataset}
@@ -614,17 +199,17 @@ def test_a_clip_that_casme_lacks_is_not_taken_from_casme2(made, tmp_path):
 
 @pytest.mark.parametrize(("layout", "part"), EVERY_PART)
 def test_given_the_folder_above_a_data_set_is_still_whole(made, layout, part, tmp_path):
-    """As unzipped into a folder of one's own: `--layout` promises any depth."""
+    """As unzipped into a folder of one's own: `--describe` promises any depth."""
     shutil.copytree(made(layout).out, tmp_path / "unzipped" / made(layout).out.name)
     found = read_clips(tmp_path / "unzipped", dataset=part)
     assert [(c.id, c.status) for c in found.clips] == [(c.id, c.status) for c in made(layout).found[part].clips]
 
 
-# --layout
+# --describe
 
 
 def example_paths(text):
-    """Pictures of the tree that `--layout` shows, by indentation, as paths below its top folder."""
+    """Pictures of the tree that `--describe` shows, by indentation, as paths below its top folder."""
     paths, above = [], []
     for line in text.split("\n\n")[1].splitlines():
         name = re.split("  +", line.strip())[0]
@@ -652,7 +237,7 @@ def shape(path):
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_the_layout_shown_is_the_one_that_the_made_up_copies_have(made, layout, tmp_path):
-    text = run("extract", "--layout", layout, cwd=tmp_path).stdout
+    text = run("extract", "--describe", layout, cwd=tmp_path).stdout
     assert text.splitlines()[0].endswith(f"(--dataset {layout})")
     examples = example_paths(text)
     assert examples, text
@@ -676,12 +261,12 @@ def test_the_layout_shown_is_the_one_that_the_made_up_copies_have(made, layout, 
 
 @pytest.mark.parametrize("name", [*(part for reader in READERS.values() for part in reader.parts), "manifest"])
 def test_layouts_of_parts_and_of_the_manifest_are_shown_too(name, tmp_path):
-    text = run("extract", "--layout", name, cwd=tmp_path).stdout
+    text = run("extract", "--describe", name, cwd=tmp_path).stdout
     assert f"--dataset {name}" in text
 
 
 def test_an_unknown_layout_is_one_line(tmp_path):
-    done = run("extract", "--layout", "casme4", cwd=tmp_path, check=False)
+    done = run("extract", "--describe", "casme4", cwd=tmp_path, check=False)
     fails(done, 2, "'casme4'", "did you mean 'casme", "smic-e", "manifest")
 
 
@@ -770,7 +355,7 @@ def write_spotting(out, rows, videos):
 
 @pytest.mark.parametrize("video", ["s1_ne_01", "s01_01"])
 def test_smic_e_long_is_read_by_its_table_for_spotting(tmp_path, video):
-    """Where videos are named as clips are, as --layout smic-e shows it, and where they are not: a video may hold
+    """Where videos are named as clips are, as --describe smic-e shows it, and where they are not: a video may hold
     expressions of several emotions, so its name can hardly tell one."""
     write_spotting(tmp_path / "long", [[1, 1, video, 1, 1, 59, "negative", 10, 20]], [f"s01/{video}"])
     for part in (None, "smic-e"):
@@ -804,7 +389,7 @@ def moving(request, tmp_path_factory):
     """A rendered copy with clips long enough for an apex to be found, and true apex by id."""
     layout = request.param
     out = tmp_path_factory.mktemp("moving") / layout
-    render(layout, out, "--subjects", 2, "--clips-per-subject", 3, "--length", 16, 24)
+    make_recordings("--layout", layout, "--subjects", 2, "--clips-per-subject", 3, "--length", 16, 24, out)
     plan = plan_layout(layout, 2, 3, (16, 24), 0)
     true = {}
     for truth in plan.truths:

@@ -5,116 +5,25 @@ from __future__ import annotations
 import csv
 import random
 import re
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import openpyxl
 import pytest
 
 from mertool.clips import BAD_ANNOTATION, MISSING_FRAME, OK, Clip
 from mertool.datasets import Annotations, read_clips
 from mertool.datasets.labels import canonical_emotion
 from mertool.errors import DataError, FileError, MertoolError
-
-HEADER = [
-    "Subject",
-    "Filename",
-    "Inducement Code",
-    "Onset Frame",
-    "Apex Frame",
-    "Offset Frame",
-    "Duration",
-    "Micro",
-    "Action Units",
-    "Estimated Emotion",
-    "Objective Classes",
-    "Notes",
-]
-PREAMBLE: list[list[Any]] = [
-    ["SAMM Dataset - Master FACS Codes", None, None, None, "Subject", "x"],
-    *[["Made-up preamble", None, "Onset Frame; Apex Frame"]] * 3,
-    *[[None]] * 9,
-]
-TABLE = "SAMM_Micro_FACS_Codes_v2.xlsx"
-WIDE = {"006_1", "028_4"}  # videos whose frame numbers are padded to five digits
-
-Rows = list[list[Any]]
-
-
-def row(clip: str, onset: int, apex: int, offset: int, emotion: str, units: Any = "4+7") -> list[Any]:
-    subject, inducement, _ = clip.split("_")
-    span = offset - onset + 1
-    return [subject, clip, int(inducement), onset, apex, offset, span, "Micro - 1/2", units, emotion, 7, None]
-
-
-def made_up_rows() -> Rows:
-    return [
-        row("006_1_2", 562, 566, 570, "Anger"),
-        row("006_1_10", 1003, 1008, 1014, "Happiness", 12),
-        row("006_5_3", 98, 101, 105, "Other"),
-        row("011_2_1", 9, 12, 15, "Surprise"),
-        row("011_2_4", 40, 44, 47, "Contempt", "R14"),
-        row("028_4_1", 1071, 1143, 1080, "Disgust"),
-        row("032_3_1", 4896, 1930, 4905, "Sadness"),
-        row("032_3_2", 5126, 5127, 5133, "Fear", "1+2 "),
-    ]
-
-
-def write_table(path: Path, rows: Rows, header: Sequence[Any] = HEADER, preamble: Rows = PREAMBLE) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    cells = [*preamble, list(header), *rows]
-    if path.suffix == ".csv":
-        with path.open("w", encoding="utf-8", newline="") as stream:
-            csv.writer(stream).writerows(cells)
-    elif path.suffix == ".xls":
-        xlwt = pytest.importorskip("xlwt")
-        book = xlwt.Workbook()
-        sheet = book.add_sheet("MICRO_ONLY")
-        for r, line in enumerate(cells):
-            for c, cell in enumerate(line):
-                if cell is not None:
-                    sheet.write(r, c, cell)
-        book.save(str(path))
-    else:
-        book = openpyxl.Workbook()
-        sheet = book.active
-        sheet.title = "MICRO_ONLY"
-        for line in cells:
-            sheet.append(list(line))
-        book.save(path)
-    return path
-
-
-def frame_name(clip: str, number: int) -> str:
-    subject, inducement, _ = clip.split("_")
-    digits = 5 if f"{subject}_{inducement}" in WIDE else 4
-    return f"{subject}_{number:0{digits}d}.jpg"
-
-
-def write_frames(root: Path, rows: Rows) -> None:
-    for line in rows:
-        folder = root / line[0] / line[1]
-        folder.mkdir(parents=True, exist_ok=True)
-        for number in range(line[3], line[5] + 1):
-            (folder / frame_name(line[1], number)).touch()
-
-
-def make_samm(folder: Path, rows: Rows | None = None) -> Path:
-    """A made-up SAMM: `folder` with the table and the image root SAMM/."""
-    rows = made_up_rows() if rows is None else rows
-    write_table(folder / TABLE, rows)
-    write_frames(folder / "SAMM", rows)
-    return folder
+from tests.support.samm import HEADER, PREAMBLE, TABLE, Rows, made_up_rows, make_samm, row, write_frames, write_table
 
 
 def by_name(annotations: Annotations) -> dict[str, Clip]:
-    return {clip.clip: clip for clip in annotations.clips}
+    return {clip.name: clip for clip in annotations.clips}
 
 
 def test_reads_every_row_in_order_with_its_frames(tmp_path: Path) -> None:
     found = read_clips(make_samm(tmp_path / "data"))
-    assert [clip.clip for clip in found.clips] == [line[1] for line in made_up_rows()]
+    assert [clip.name for clip in found.clips] == [line[1] for line in made_up_rows()]
     assert (found.dataset, found.tables) == ("samm", (tmp_path / "data" / TABLE,))
     clip = found.clips[0]
     folder = tmp_path / "data" / "SAMM" / "006" / "006_1_2"
@@ -141,7 +50,7 @@ def test_reads_every_row_in_order_with_its_frames(tmp_path: Path) -> None:
         "fear",
     ]
     assert found.notes == (f"table data/{TABLE}, sheet MICRO_ONLY, header in row 14, 8 rows", "image root data/SAMM")
-    assert found.strays == ()
+    assert found.unannotated == ()
     assert found.absent == frozenset()
 
 
@@ -328,7 +237,7 @@ def test_a_subset_of_the_subjects_and_folders_without_a_row(tmp_path: Path) -> N
     assert (clips["006_1_2"].status, clips["006_1_2"].detail) == (MISSING_FRAME, "no folder 006/006_1_2 on disk")
     assert [clip.status for clip in found.clips] == [MISSING_FRAME, *[OK] * 4, *[MISSING_FRAME] * 3]
     assert found.absent == {"samm/006/006_1_2", "samm/028/028_4_1", "samm/032/032_3_1", "samm/032/032_3_2"}
-    assert found.strays == ("x/SAMM/035/035_1_1",)
+    assert found.unannotated == ("x/SAMM/035/035_1_1",)
     assert found.notes[2:] == (
         "a subset: 2 of 4 subjects are on disk, not 028, 032",
         "clip folders on disk that nothing annotates, 1: x/SAMM/035/035_1_1",
@@ -421,7 +330,7 @@ def test_two_equal_tables_and_one_of_another_data_set(tmp_path: Path) -> None:
     assert found.notes[2:] == (
         "not used: x/SAMM_Micro_FACS_Codes_v2.csv, which says the same",
         "not used: x/broken.xlsx, which cannot be used: "
-        "not a spreadsheet that can be read (Cannot detect file format); save it anew as .xlsx or .csv",
+        "not a spreadsheet that can be read (Cannot detect file format); save it again as .xlsx or .csv",
     )
 
 
@@ -432,8 +341,8 @@ def test_differing_tables_the_nearer_then_the_official_one(tmp_path: Path) -> No
     found = read_clips(folder)
     assert len(found.clips) == 8
     assert found.notes[2:] == (
-        "not used: x/mine.csv, which differs; the table used goes before it by its name",
-        f"not used: {TABLE}, which differs; the table used lies nearer",
+        "not used: x/mine.csv, which differs; the table used takes precedence by its name",
+        f"not used: {TABLE}, which differs; the table used is nearer",
     )
     (folder / TABLE).unlink()
     assert len(read_clips(folder).clips) == 4
@@ -474,7 +383,10 @@ def test_empty_and_unknown_folders(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"just text", "not a spreadsheet that can be read (Cannot detect file format); save it anew as .xlsx or .csv"),
+        (
+            b"just text",
+            "not a spreadsheet that can be read (Cannot detect file format); save it again as .xlsx or .csv",
+        ),
         (b"", "not a spreadsheet that can be read"),
         (b"PK\x03\x04" + b"\0" * 200, "not a spreadsheet that can be read"),
     ],
@@ -497,7 +409,7 @@ def test_a_missing_column_is_named_and_the_others_shown(tmp_path: Path, at: int)
 
 def test_a_double_column_and_a_table_without_rows(tmp_path: Path) -> None:
     folder = make_samm_with(tmp_path, made_up_rows(), header=[*HEADER[:11], "Apex Frame"])
-    with pytest.raises(DataError, match="column Apex Frame stands 2 times in row 14; keep one"):
+    with pytest.raises(DataError, match="column Apex Frame is there 2 times in row 14; keep one"):
         read_clips(folder)
     write_table(folder / TABLE, [])
     with pytest.raises(DataError, match="no row follows the header in row 14"):
@@ -511,7 +423,7 @@ def test_two_copies_of_the_clips(tmp_path: Path) -> None:
     assert found.clips[0].key_frames[0].parent == folder / "SAMM/006/006_1_2"
     note = "not used: x/SAMM_CROP, another copy of clips in x/SAMM; give its folder to read it"
     assert note in found.notes
-    assert found.strays == ()
+    assert found.unannotated == ()
     write_frames(folder / "backup", made_up_rows())
     message = (
         f"{folder}: clip 006_1_10 is there twice: x/SAMM/006/006_1_10 and x/backup/006/006_1_10; "
@@ -531,7 +443,7 @@ def oracle(line: list[Any], clip: Clip) -> None:
     """A usable clip has the label and the frames of its row, or says what was repaired."""
     assert clip.emotion == canonical_emotion(str(line[9]))
     assert int(line[0]) == int(clip.subject)
-    assert str(line[1]).strip() == clip.clip
+    assert str(line[1]).strip() == clip.name
     assert clip.offset == int(float(line[5]))
     if "onset frame" not in clip.detail:
         assert clip.onset == int(float(line[3]))
@@ -541,7 +453,7 @@ def oracle(line: list[Any], clip: Clip) -> None:
         assert clip.middle == (clip.onset + clip.apex + 1) // 2
     numbers = [int(path.stem.split("_")[1]) for path in clip.key_frames]
     assert numbers == [clip.onset, clip.middle, clip.apex]
-    assert {path.parent.name for path in clip.key_frames} == {clip.clip}
+    assert {path.parent.name for path in clip.key_frames} == {clip.name}
 
 
 def mutate(rng: random.Random, header: list[Any], rows: Rows, preamble: Rows) -> set[int]:

@@ -10,7 +10,7 @@ import openpyxl
 import pytest
 
 from mertool.datasets.frames import frame_number, index_frames, is_junk, shown, walk
-from mertool.datasets.tables import Line, is_table, read_table, whole_number
+from mertool.datasets.sheets import Line, is_table, read_table, whole_number
 from mertool.errors import DataError, FileError
 
 
@@ -78,7 +78,7 @@ def test_a_damaged_xls_is_one_line_and_nothing_on_the_screen(
     book.save(str(tmp_path / "a.xls"))
     assert len(read_table(tmp_path / "a.xls", first)) == 200
     (tmp_path / "a.xls").write_bytes((tmp_path / "a.xls").read_bytes()[:size])  # calamine panics
-    with pytest.raises(DataError, match=r"a\.xls: not a spreadsheet that can be read \(.+\); save it anew as \.xlsx"):
+    with pytest.raises(DataError, match=r"a\.xls: not a spreadsheet that can be read \(.+\); save it again as \.xlsx"):
         read_table(tmp_path / "a.xls", first)
     assert capfd.readouterr() == ("", "")
 
@@ -171,7 +171,7 @@ def test_index_and_nearest(tmp_path: Path) -> None:
     (tmp_path / "gone30.jpg").symlink_to(tmp_path / "nowhere.jpg")
     frames = index_frames(tmp_path)
     assert frames.names == {3: "img3.jpg", 4: "img4.jpg", 20: "img20.jpg"}
-    assert frames.doubled == {9: ("img09.jpg", "img9.jpg"), 10: ("img10.jpg", "img10.png")}
+    assert frames.duplicates == {9: ("img09.jpg", "img9.jpg"), 10: ("img10.jpg", "img10.png")}
     assert [frames.nearest(n, 2) for n in (0, 1, 2, 3, 4, 5, 6, 7, 9, 18, 22, 23)] == [
         None,
         *[3, 3, 3, 4, 4, 4],
@@ -187,7 +187,7 @@ def test_a_file_manager_s_copy_is_no_frame(tmp_path: Path) -> None:
     for name in ("image000100.bmp", "image000100 (2).bmp", "image000101.bmp", "image000101 - Copy.bmp"):
         (tmp_path / name).touch()
     frames = index_frames(tmp_path)
-    assert (frames.names, frames.doubled) == ({100: "image000100.bmp", 101: "image000101.bmp"}, {})
+    assert (frames.names, frames.duplicates) == ({100: "image000100.bmp", 101: "image000101.bmp"}, {})
     for number in (1, 2, 3):  # but a whole series may be called so
         (tmp_path / f"x ({number}).jpg").touch()
     assert {1, 2, 3} <= set(index_frames(tmp_path).names)

@@ -50,7 +50,7 @@ def row2(subject, clip, emotion="happiness", onset=46, apex=50, offset=60):
 
 def clips_of(path: Path, **options):
     found = read_clips(path, **options)
-    return found, {f"{clip.subject}/{clip.clip}": clip for clip in found.clips}
+    return found, {f"{clip.subject}/{clip.name}": clip for clip in found.clips}
 
 
 # CASME and CASME II
@@ -195,7 +195,7 @@ def test_strange_subjects_are_refused_in_a_line(tmp_path, subject):
     found = read_clips(tmp_path)
     assert found.clips[0].status == BAD_ANNOTATION
     assert "expected a number such as 01" in found.clips[0].detail
-    assert found.strays == (f"{tmp_path.name}/CASME2-RAW/sub01/EP01_01",)
+    assert found.unannotated == (f"{tmp_path.name}/CASME2-RAW/sub01/EP01_01",)
 
 
 # CAS(ME)^2 and CAS(ME)^3
@@ -378,7 +378,21 @@ def test_dropped_intervals_are_named_and_the_third_keeps_its_own_name(tmp_path):
         "s4/s4_ne_06": (OK, 150, 160),
     }
     assert clips["s4/s4_ne_05"].detail == "row 2: no interval of it in Onset2F and Offset2F"
-    assert "further intervals (2, 3) outside FirstF..LastF or not behind the one before: row 2" in found.notes
+    assert "further intervals (2, 3) outside FirstF..LastF or not after the one before: row 2" in found.notes
+
+
+def test_a_row_without_a_name_costs_no_other_row_its_further_expressions(tmp_path):
+    place(tmp_path / "s01/s1_ne_01", "image{:06d}.jpg", range(100, 200))
+    header = ["Subject", "Filename", "OnsetF", "OffsetF", "Onset2F", "Offset2F", "FirstF", "LastF", "Emotion"]
+    book(
+        tmp_path / "SMIC-HS-E_annotation.xlsx",
+        header,
+        [1, "s1_ne_01", 110, 120, 150, 160, 100, 199, "negative"],
+        [1, "unknown", 110, 120, None, None, 100, 199, "negative"],
+    )
+    _, clips = clips_of(tmp_path)
+    assert clips["s1/unknown"].status == BAD_ANNOTATION
+    assert (clips["s1/s1_ne_01+1"].status, clips["s1/s1_ne_01+1"].onset) == (OK, 150)
 
 
 @pytest.mark.parametrize(
@@ -494,7 +508,7 @@ def test_4dme_s_people_have_one_name(tmp_path, root):
     book(tmp_path / "4DME_Labelling_Micro_release v1.xlsx", FOURDME, *rows)
     found, clips = clips_of(tmp_path, dataset="4dme")
     assert {name: clip.emotion for name, clip in clips.items()} == {"03/c1": "positive+surprise", "03/c2": "other"}
-    assert (found.strays, [clip.status for clip in found.clips]) == ((), [OK, OK])
+    assert (found.unannotated, [clip.status for clip in found.clips]) == ((), [OK, OK])
 
 
 def test_samm_long_videos_need_samm_s_table(tmp_path):
@@ -520,7 +534,7 @@ def test_links_in_a_circle_end(tmp_path):
     for name in ("up", "CASME2-RAW/up", "CASME2-RAW/sub01/up"):
         (tmp_path / name).symlink_to(tmp_path, target_is_directory=True)
     found = read_clips(tmp_path)
-    assert ([clip.status for clip in found.clips], found.strays) == ([OK], ())
+    assert ([clip.status for clip in found.clips], found.unannotated) == ([OK], ())
 
 
 def test_from_within_a_subject_s_folder(tmp_path, monkeypatch):

@@ -10,17 +10,7 @@ import pytest
 from mertool.datasets import samm
 from mertool.datasets.annotations import Expected
 from mertool.datasets.verify import verify
-from tests.datasets.test_samm import TABLE, Rows, made_up_rows, make_samm, row, write_frames, write_table
-
-
-def full_table() -> Rows:
-    """159 made-up rows with SAMM's subjects and counts by emotion."""
-    emotions = [name.title() for name, count in samm.EXPECTED.emotions.items() for _ in range(count)]
-    subjects = samm.EXPECTED.subjects
-    return [
-        row(f"{subjects[n % 29]}_{n // 29 + 1}_1", 10 * n, 10 * n + 1, 10 * n + 2, emotion)
-        for n, emotion in enumerate(emotions)
-    ]
+from tests.support.samm import TABLE, full_table, made_up_rows, make_samm, row, write_frames, write_table
 
 
 def test_a_whole_samm_has_no_deviation(tmp_path: Path) -> None:

@@ -12,19 +12,10 @@ from typing import Any
 import pytest
 from sklearn.model_selection import StratifiedGroupKFold
 
+from mertool.clips import split_id, subject_key_of_id
 from mertool.errors import DataError, FileError, UsageError
-from mertool.evaluation.folds import (
-    Folds,
-    Overlap,
-    dataset_folds,
-    group_folds,
-    loso_folds,
-    read_folds_file,
-    split_id,
-    stratified_folds,
-    subject_key_of_id,
-    subject_overlap,
-)
+from mertool.evaluation.folds import Folds, Overlap, read_folds_file, subject_overlap
+from mertool.evaluation.protocols import dataset_folds, group_folds, loso_folds, stratified_folds
 
 SAMM = {"anger": 57, "happiness": 26, "surprise": 15, "disgust": 9, "fear": 8, "sadness": 6}
 
@@ -87,13 +78,14 @@ def test_folds_are_the_same_in_every_version() -> None:
         (
             {"anger": 9, "fear": 4, "sadness": 3},
             5,
-            "folds: every class needs a clip a fold, 5 here, but 'fear' has 4, 'sadness' has 3; "
+            "folds: every class needs one clip per fold, 5 here, but 'fear' has 4, 'sadness' has 3; "
             "try --folds 3 or another --classes",
         ),
         (
             {"anger": 2, "fear": 1},
             5,
-            "folds: every class needs a clip a fold, 5 here, but 'anger' has 2, 'fear' has 1; try another --classes",
+            "folds: every class needs one clip per fold, 5 here, but 'anger' has 2, 'fear' has 1; "
+            "try another --classes",
         ),
     ],
 )
@@ -153,9 +145,9 @@ GOOD: dict[str, Any] = {"format": 1, "protocol": "stratified", "seed": 0, "tests
         ({"protocol": 3}, "folds: protocol: expected text, got 3"),
         ({"seed": "0"}, "folds: seed: expected a whole number, got '0'"),
         ({"seed": True}, "folds: seed: expected a whole number, got True"),
-        ({"tests": None}, "folds: tests: expected a list of clip ids a fold"),
-        ({"tests": [["d/1/a"], "d/2/b"]}, "folds: tests: expected a list of clip ids a fold"),
-        ({"tests": [["d/1/a"], [2]]}, "folds: tests: expected a list of clip ids a fold"),
+        ({"tests": None}, "folds: tests: expected one list of clip ids per fold"),
+        ({"tests": [["d/1/a"], "d/2/b"]}, "folds: tests: expected one list of clip ids per fold"),
+        ({"tests": [["d/1/a"], [2]]}, "folds: tests: expected one list of clip ids per fold"),
         ({"tests": [["d/1/a"]]}, "folds: expected at least two folds, got 1"),
         ({"tests": [["d/1/a"], []]}, "folds: fold 1 has no clips; every fold needs at least one"),
         (
@@ -184,7 +176,7 @@ def test_other_json_and_no_json_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="expected format 1, got 'list'; was it"):
         Folds.load(path)
     path.write_text('{"format": 1')
-    with pytest.raises(FileError, match="not a JSON file"):
+    with pytest.raises(DataError, match="not a JSON file"):
         Folds.load(path)
     with pytest.raises(FileError, match="cannot be read: no such file"):
         Folds.load(tmp_path / "none.json")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mertool.errors import DataError
-from mertool.evaluation.metrics import confusions_by_person, count_confusions, evaluate
+from mertool.evaluation.metrics import confusions_by_subject, count_confusions, evaluate
 from mertool.evaluation.predictions import NO_FOLD, Predictions
 
 ABC = ("a", "b", "c")
@@ -191,9 +191,9 @@ def test_confusions_are_counted_over_the_explicit_list() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_confusions_by_person_add_up_and_stay_with_their_person(seed: int) -> None:
+def test_confusions_by_subject_add_up_and_stay_with_their_person(seed: int) -> None:
     predictions = random_predictions(seed)
-    by_person = confusions_by_person(predictions)
+    by_person = confusions_by_subject(predictions)
     assert by_person.sum(0).tolist() == evaluate(predictions)["confusion"]
     people = sorted({f"{d}/{s}" for d, s in zip(predictions.dataset, predictions.subject, strict=True)})
     assert len(by_person) == len(people)

@@ -122,7 +122,10 @@ OTHER = "samm/006/b,samm,006,2,fear,joy,0.2,0.3,0.5"
             f"{HEADER}\n{ROW.replace('fear', 'envy')}\n",
             "line 2: truth: unknown class 'envy'; expected one of anger, fear, joy",
         ),
-        (f"{HEADER}\n{OTHER}\n{ROW}\n{OTHER}\n", "line 4: clip samm/006/b a second time; expected each clip once"),
+        (
+            f"{HEADER}\n{OTHER}\n{ROW}\n{OTHER}\n",
+            "line 4: clip samm/006/b is there a second time; expected each clip once",
+        ),
         (
             f"{HEADER}\n{ROW.replace('samm/006/a', '006_a')}\n",
             "line 2: clip id: expected dataset/subject/clip, got '006_a'",
@@ -199,5 +202,7 @@ def test_the_constructor_refuses_what_does_not_fit() -> None:
         DataError, match=r"^predictions: expected 1 folds and truths and \(1, 2\) probabilities, got 1, 1 and"
     ):
         Predictions(("d/1/a",), (0,), ("x",), np.array([[0.2, 0.3, 0.5]]), ("x", "y"))
-    with pytest.raises(DataError, match=r"^predictions: row 1: clip d/1/a a second time; expected each clip once$"):
+    with pytest.raises(
+        DataError, match=r"^predictions: row 1: clip d/1/a is there a second time; expected each clip once$"
+    ):
         Predictions(("d/1/a", "d/1/a"), (0, 0), ("x", "x"), np.array([[0.5, 0.5], [0.5, 0.5]]), ("x", "y"))

@@ -110,7 +110,7 @@ def test_bootstrap_of_always_right_and_always_wrong(perfect):
     assert bootstrap_intervals(confusions, seed=1) == {"accuracy": ends, "uf1": ends, "uar": ends}
 
 
-# Paired tests
+# PairedTest tests
 
 
 @pytest.mark.parametrize(("b", "c"), [(0, 0), (0, 1), (0, 5), (0, 6), (1, 9), (4, 4), (3, 17), (40, 60), (2, 700)])

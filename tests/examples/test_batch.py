@@ -8,16 +8,14 @@ import shutil
 import socket
 import subprocess
 import time
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from tests.support.command import COMMAND, ROOT, TINY, run
+from tests.support.command import PATH, ROOT, TINY, run, script
 
 NETWORK = (*TINY[:-4], "--face-size", "32", "--epochs", "1", "--protocol", "loso")
-PATH = f"{Path(COMMAND[0]).parent}{os.pathsep}{os.environ['PATH']}"
 
 
 def make_pack(home, people):
@@ -36,17 +34,6 @@ def make_pack(home, people):
 def predictions(folder):
     """Of all folds, those of repeats included."""
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("predictions.csv")}
-
-
-def script(name, *arguments, cwd, **environment):
-    return subprocess.run(
-        [str(ROOT / "examples" / name), *map(str, arguments)],
-        cwd=cwd,
-        env={**os.environ, "PATH": PATH, **environment},
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
 
 
 def test_folds_side_by_side_without_a_scheduler(tmp_path):
@@ -135,7 +122,7 @@ def test_the_array_runs_the_lines_of_the_plan(tmp_path):
     assert "repeat_1: fold 0 has no predictions.csv" in report_text
     again = script(*submit, cwd=home, PATH=path, LOST="")
     assert (again.returncode, again.stderr) == (0, done.stderr)
-    assert "Over 2 seeds, over the same folds" in (slurm_folder / "report.txt").read_text()
+    assert "Over 2 seeds, with the same folds" in (slurm_folder / "report.txt").read_text()
     assert (slurm_folder / "report.txt").read_text().count("pass  epoch") == 2
     run("cv", "noise.npz", *network, "-o", "at once", cwd=home)
     assert len(predictions(home / "at once")) == 4

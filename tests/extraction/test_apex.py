@@ -5,19 +5,11 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-import skimage.data
 
 from mertool.extraction.apex import ApexFinder
-from mertool.extraction.faces import FaceFinder, find_landmark_model
 from mertool.regions import crop_transform
 
 FRAMES = 25
-
-
-@pytest.fixture(scope="module")
-def portrait():
-    grey = np.ascontiguousarray(skimage.data.astronaut()[..., 1])
-    return grey, FaceFinder(find_landmark_model()).find(grey).landmarks
 
 
 def clip(portrait, apex, sway=0.0, light=0.0, seed=0):

@@ -15,13 +15,14 @@ from mertool import _core, regions
 from mertool.datasets import read_clips
 from mertool.errors import DataError
 from mertool.extraction.extract import extract
-from mertool.extraction.faces import FaceFinder, find_landmark_model
+from mertool.extraction.faces import find_landmark_model
+from mertool.extraction.options import ExtractOptions
 from mertool.pack import load_pack
 from tests.support.command import run
 
 
 @pytest.fixture(scope="module")
-def portrait():
+def colour_portrait():
     return cv2.cvtColor(skimage.data.astronaut(), cv2.COLOR_RGB2BGR)
 
 
@@ -33,14 +34,14 @@ def moved(picture, dx, dy, angle_deg=0.0, scale=1.0):
 
 
 @pytest.fixture
-def manifest(tmp_path, portrait):
+def manifest(tmp_path, colour_portrait):
     """Three clips: still, with a face that moves 3 px to the right, and tilted by 20 degrees."""
     folder = tmp_path / "clips with é"
     folder.mkdir()
     frames = {
-        "still": [portrait] * 3,
-        "right": [portrait, moved(portrait, 1.5, 0), moved(portrait, 3, 0)],
-        "tilted": [moved(portrait, 0, 0, 20)] * 3,
+        "still": [colour_portrait] * 3,
+        "right": [colour_portrait, moved(colour_portrait, 1.5, 0), moved(colour_portrait, 3, 0)],
+        "tilted": [moved(colour_portrait, 0, 0, 20)] * 3,
     }
     lines = ["clip,subject,emotion,onset_image,middle_image,apex_image"]
     for name, pictures in frames.items():
@@ -52,8 +53,11 @@ def manifest(tmp_path, portrait):
     return path
 
 
-def extracted(manifest, output, **options):
-    return extract(read_clips(manifest), output, landmarks=find_landmark_model(), **options)
+def extracted(manifest, output, jobs=1, overwrite=False, **options):
+    chosen = ExtractOptions(**options)
+    return extract(
+        read_clips(manifest), output, chosen, landmarks=find_landmark_model(), jobs=jobs, overwrite=overwrite
+    )
 
 
 def shift_in_crop(frames):
@@ -62,14 +66,14 @@ def shift_in_crop(frames):
 
 
 @pytest.mark.parametrize(("align", "kept"), [("clip", 1), ("stabilised", 0)])
-def test_the_head_moves_in_the_crop_or_not(manifest, tmp_path, portrait, align, kept):
+def test_the_head_moves_in_the_crop_or_not(manifest, tmp_path, colour_portrait, align, kept, finder):
     pack = extracted(manifest, tmp_path / "a.npz", size=256, align=align).pack
     assert pack.alignment == align
     outer = regions.face_frame(pack.landmarks[:, 0]).outer
     still, right, tilted = pack.frames
     assert (still[0] == still[2]).all()
     # The 3 px of the picture are found again in the crop, scaled as the face is, or taken out.
-    face = FaceFinder(find_landmark_model()).find(cv2.cvtColor(portrait, cv2.COLOR_BGR2GRAY))
+    face = finder.find(cv2.cvtColor(colour_portrait, cv2.COLOR_BGR2GRAY))
     scale = outer[1] / regions.face_frame(face.landmarks).outer
     shift = shift_in_crop(right)
     assert abs(shift[0] - 3 * scale * kept) < (0.35 * scale if kept else 0.05)
@@ -86,10 +90,9 @@ def test_align_frame_takes_the_motion_out(manifest, tmp_path):
     assert np.abs(frame[0] - frame[2]).mean() < np.abs(clip[0] - clip[2]).mean()
 
 
-def test_each_stabilised_frame_is_interpolated_once(manifest, tmp_path):
+def test_each_stabilised_frame_is_interpolated_once(manifest, tmp_path, finder):
     """Frames equal one `align` of the picture by the transform that the pack tells."""
     pack = extracted(manifest, tmp_path / "a.npz", size=128).pack
-    finder = FaceFinder(find_landmark_model())
     for row, name in enumerate(("still", "right", "tilted")):
         pictures = [cv2.imread(str(manifest.parent / f"{name}{k}.png")) for k in range(3)]
         onset = regions.crop_transform(finder.find(cv2.cvtColor(pictures[0], cv2.COLOR_BGR2GRAY)).landmarks, 128)
@@ -101,15 +104,15 @@ def test_each_stabilised_frame_is_interpolated_once(manifest, tmp_path):
     assert 2 < pack.head[1, 2, 0, 2] < 4  # 3 px of the picture, about one of its pixels per pixel of this crop
 
 
-def test_the_row_tells_the_head_s_motion_and_the_remark_what_is_much(tmp_path, portrait):
+def test_the_row_tells_the_head_s_motion_and_the_remark_what_is_much(tmp_path, colour_portrait):
     moves = {"still": (0, 0, 0), "near": (6, -3, 1), "turned": (0, 0, 8), "far": (30, 10, 0)}
     lines = ["clip,subject,emotion,onset_image,middle_image,apex_image"]
     for name, (dx, dy, angle) in moves.items():
         for k, share in enumerate((0, 0.5, 1)):
-            picture = moved(portrait, share * dx, share * dy, share * angle)
+            picture = moved(colour_portrait, share * dx, share * dy, share * angle)
             cv2.imwrite(str(tmp_path / f"{name}{k}.png"), picture)
         lines.append(f"{name},s,anger,{name}0.png,{name}1.png,{name}2.png")
-    covered = portrait.copy()
+    covered = colour_portrait.copy()
     covered[90:] = covered[90:] // 8 * 0 + np.random.default_rng(0).integers(0, 256, covered[90:].shape, np.uint8)
     cv2.imwrite(str(tmp_path / "covered.png"), covered)
     lines.append("covered,s,anger,still0.png,near1.png,covered.png")
@@ -131,22 +134,26 @@ def test_the_row_tells_the_head_s_motion_and_the_remark_what_is_much(tmp_path, p
         "the head's motion could not be measured in the apex frame: aligned as the onset is"
         in rows["covered"]["detail"]
     )
-    np.testing.assert_allclose(done.pack.head[done.pack.clip.index("covered"), 2], np.eye(2, 3), atol=1e-6)
+    np.testing.assert_allclose(done.pack.head[done.pack.clip_name.index("covered"), 2], np.eye(2, 3), atol=1e-6)
     plain = extracted(tmp_path / "m.csv", tmp_path / "b.npz", size=96, align="clip")
     assert plain.pack.head is None
     assert {row["head_shift_px"] for row in plain.rows} == {""}
 
 
 @pytest.mark.parametrize("shape", [(256, 256), (300, 220)])
-def test_aligned_pictures_are_stabilised_where_asked_for(tmp_path, portrait, shape):
-    crop = cv2.resize(portrait[0:256, 96:352], shape[::-1], interpolation=cv2.INTER_AREA)
+def test_aligned_pictures_are_stabilised_where_asked_for(tmp_path, colour_portrait, shape):
+    crop = cv2.resize(colour_portrait[0:256, 96:352], shape[::-1], interpolation=cv2.INTER_AREA)
     for k in range(3):
         cv2.imwrite(str(tmp_path / f"{k}.png"), moved(crop, 1.2 * k, -0.7 * k, 0.4 * k))
     (tmp_path / "m.csv").write_text(
         "clip,subject,emotion,onset_image,middle_image,apex_image\na,s,anger,0.png,1.png,2.png\n"
     )
     plain, stabilised = (
-        extract(read_clips(tmp_path / "m.csv"), tmp_path / f"{align}.npz", size=128, aligned=True, align=align).pack
+        extract(
+            read_clips(tmp_path / "m.csv"),
+            tmp_path / f"{align}.npz",
+            ExtractOptions(size=128, aligned=True, align=align),
+        ).pack
         for align in (None, "stabilised")
     )
     assert (plain.alignment, stabilised.alignment) == ("none", "stabilised")
@@ -159,10 +166,10 @@ def test_aligned_pictures_are_stabilised_where_asked_for(tmp_path, portrait, sha
     assert not stabilised.has_landmarks
 
 
-def test_apex_difference_and_sequences_follow_the_head(tmp_path, portrait):
+def test_apex_difference_and_sequences_follow_the_head(tmp_path, colour_portrait, finder):
     """The head drifts by 12 px while a mouth corner moves by two: the apex is the corner's, not the drift's."""
-    grey = cv2.cvtColor(portrait, cv2.COLOR_BGR2GRAY)
-    points = FaceFinder(find_landmark_model()).find(grey).landmarks
+    grey = cv2.cvtColor(colour_portrait, cv2.COLOR_BGR2GRAY)
+    points = finder.find(grey).landmarks
     y, x = np.mgrid[: grey.shape[0], : grey.shape[1]].astype(np.float32)
     bell = np.exp(-0.5 * ((x - points[48, 0]) ** 2 + (y - points[48, 1]) ** 2) / 12**2)
     rng = np.random.default_rng(0)
@@ -173,9 +180,8 @@ def test_apex_difference_and_sequences_follow_the_head(tmp_path, portrait):
         cv2.imwrite(str(tmp_path / f"img{k}.png"), np.clip(shown, 0, 255).astype(np.uint8))
     (tmp_path / "m.csv").write_text("clip,subject,emotion,frames,onset,apex,offset\na,1,anger,.,0,20,24\n")
     annotations = read_clips(tmp_path / "m.csv", apex="difference")
-    done = extract(
-        annotations, tmp_path / "a.npz", size=128, apex="difference", sequence=5, landmarks=find_landmark_model()
-    )
+    options = ExtractOptions(size=128, apex="difference", sequence=5)
+    done = extract(annotations, tmp_path / "a.npz", options, landmarks=find_landmark_model())
     assert abs(int(done.rows[0]["apex"]) - 10) <= 2
     frames = done.pack.sequence[0].astype(float)
     assert (
@@ -230,7 +236,7 @@ def test_every_clip_has_a_row_and_failures_have_a_reason(manifest, tmp_path):
             stream.write(f"bad_{name[:-4]},s2,fear,still0.png,still0.png,{name}\n")
         stream.write("bad_all,s2,fear,noise.png,noise.png,noise.png\n")
     done = extracted(manifest, tmp_path / "a.npz", size=128)
-    assert done.pack.clip == ("still", "right", "tilted")
+    assert done.pack.clip_name == ("still", "right", "tilted")
     table = (tmp_path / "a.clips.csv").read_text(encoding="utf-8")
     rows = {row["clip"]: row for row in csv.DictReader(table.splitlines())}
     assert len(rows) == 9
@@ -256,19 +262,19 @@ def test_no_usable_clip_keeps_the_old_pack(manifest, tmp_path):
     before = out.read_bytes()
     for picture in manifest.parent.glob("*.png"):
         picture.write_text("gone")
-    with pytest.raises(DataError, match=r"none of 3 clips could be used \(still: .*each clip's reason stands in"):
+    with pytest.raises(DataError, match=r"none of 3 clips could be used \(still: .*each clip's reason is in"):
         extracted(manifest, out, size=128)
     assert out.read_bytes() == before
 
 
-def test_a_picture_of_three_channels_is_red_green_blue(tmp_path, portrait):
-    grey = cv2.cvtColor(portrait, cv2.COLOR_BGR2GRAY)
+def test_a_picture_of_three_channels_is_red_green_blue(tmp_path, colour_portrait):
+    grey = cv2.cvtColor(colour_portrait, cv2.COLOR_BGR2GRAY)
     onset, middle, apex = grey, np.roll(grey, 1, 1), np.roll(grey, 2, 1)
     cv2.imwrite(str(tmp_path / "stack.png"), np.dstack([apex, middle, onset]))  # OpenCV writes blue, green, red
     cv2.imwrite(str(tmp_path / "grey.png"), grey)
     manifest = tmp_path / "m.csv"
     manifest.write_text("clip,subject,emotion,image\na,1,x,stack.png\nb,1,y,grey.png\n")
-    done = extract(read_clips(manifest), tmp_path / "a.npz", size=512, aligned=True)
+    done = extract(read_clips(manifest), tmp_path / "a.npz", ExtractOptions(size=512, aligned=True))
     np.testing.assert_array_equal(done.pack.frames[0], np.stack([onset, middle, apex]))
     assert not done.pack.has_landmarks
     assert done.rows[1]["status"] == "unreadable"
@@ -277,7 +283,8 @@ def test_a_picture_of_three_channels_is_red_green_blue(tmp_path, portrait):
 
 def test_sequences_are_evenly_spaced_and_hold_onset_and_offset(recordings, tmp_path):
     annotations = read_clips(recordings)
-    pack = extract(annotations, tmp_path / "a.npz", size=128, sequence=4, landmarks=find_landmark_model(), jobs=2).pack
+    options = ExtractOptions(size=128, sequence=4)
+    pack = extract(annotations, tmp_path / "a.npz", options, landmarks=find_landmark_model(), jobs=2).pack
     assert pack.sequence.shape == (len(pack.ids), 4, 128, 128)
     np.testing.assert_array_equal(pack.sequence[:, 0], pack.frames[:, 0])
     last = cv2.imread(str(list(annotations.clips[0].sequence)[-1][1]), cv2.IMREAD_GRAYSCALE)
@@ -285,11 +292,12 @@ def test_sequences_are_evenly_spaced_and_hold_onset_and_offset(recordings, tmp_p
     assert not (pack.sequence[:, 3] == pack.sequence[:, 0]).all()
 
 
-def test_a_sequence_without_offset_ends_at_the_last_frame_known(tmp_path, portrait):
+def test_a_sequence_without_offset_ends_at_the_last_frame_known(tmp_path, colour_portrait):
     for number in range(10, 21):
         cv2.imwrite(str(tmp_path / f"img{number}.png"), np.full((80, 80), number, np.uint8))
     (tmp_path / "m.csv").write_text("clip,subject,emotion,frames,onset,apex\na,1,x,.,10,20\n")
-    pack = extract(read_clips(tmp_path / "m.csv"), tmp_path / "a.npz", size=64, aligned=True, sequence=3).pack
+    options = ExtractOptions(size=64, aligned=True, sequence=3)
+    pack = extract(read_clips(tmp_path / "m.csv"), tmp_path / "a.npz", options).pack
     assert pack.sequence[0, :, 0, 0].tolist() == [10, 15, 20]
 
 
@@ -298,7 +306,7 @@ def test_the_pack_of_a_copied_folder_is_the_same_file(recordings, tmp_path):
     folder = tmp_path / "elsewhere" / recordings.name
     shutil.copytree(recordings, folder)
     for place, out in ((recordings, "a.npz"), (folder, "b.npz")):
-        extract(read_clips(place), tmp_path / out, size=96, landmarks=find_landmark_model(), jobs=2)
+        extract(read_clips(place), tmp_path / out, ExtractOptions(size=96), landmarks=find_landmark_model(), jobs=2)
     assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
     assert str(tmp_path) not in json.dumps(load_pack(tmp_path / "a.npz").meta)
 

@@ -32,11 +32,6 @@ def needs_faces(test):
 
 
 @pytest.fixture(scope="module")
-def finder():
-    return FaceFinder(find_landmark_model())
-
-
-@pytest.fixture(scope="module")
 def astronaut():
     return skimage.data.astronaut().mean(2).astype(np.uint8)  # this grey gives a false hit larger than her face
 
@@ -231,12 +226,12 @@ def damaged(case):
     ("case", "message"),
     [
         ("empty", r"expected shape_predictor_68_face_landmarks\.dat, got an empty file"),
-        ("text", r"got a file that is no dlib shape predictor \(starts with b'not a '\)"),
+        ("text", r"got a file that is not a dlib shape predictor \(starts with b'not a '\)"),
         ("header only", "this landmark model is cut short or damaged; get it again"),
         ("short", "cut short or damaged"),
         ("cut", "cut short or damaged"),
         ("last byte", "cut short or damaged"),
-        ("noise", "no dlib shape predictor"),
+        ("noise", "not a dlib shape predictor"),
         ("noise behind the header", "cut short or damaged"),
         ("huge length", "cut short or damaged"),
         ("five points", "got a model of 5 points"),

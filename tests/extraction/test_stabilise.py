@@ -9,31 +9,13 @@ import skimage.data
 
 # Below examples/, which pytest puts on the path.
 from recordings.movement import Expression, Scene
-from recordings.people import load_portraits, make_subjects
 
 from mertool import _core
 from mertool.extraction import stabilise
-from mertool.extraction.faces import FaceFinder, find_landmark_model
 from mertool.extraction.stabilise import SIDE, Stabiliser
 from mertool.regions import compose, crop_transform, invert, region_centres
 from tests.support import reference
 from tests.support.scenes import error_px, fitted, make_scene
-
-
-@pytest.fixture(scope="module")
-def finder():
-    return FaceFinder(find_landmark_model())
-
-
-@pytest.fixture(scope="module")
-def person(finder):
-    return make_subjects(load_portraits(None, finder), 1, 0)[0]
-
-
-@pytest.fixture(scope="module")
-def portrait(finder):
-    grey = np.ascontiguousarray(skimage.data.astronaut()[..., 1])
-    return grey, finder.find(grey).landmarks
 
 
 def measured(made, finder, k=12):

@@ -17,6 +17,7 @@ from mertool.network import checkpoint as module
 from mertool.network.checkpoint import Checkpoint, LoadReport, load_weights, restore, save_checkpoint, transfer
 from mertool.network.model import Network, build_model
 from mertool.settings import Settings
+from tests.support.damage import Payload
 
 SIX = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 
@@ -75,28 +76,18 @@ def test_failed_write_keeps_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
     assert os.listdir(tmp_path) == ["last.pt"]
 
 
-class Evil:
-    """Unpickled by an ordinary reader, it makes a folder."""
-
-    def __init__(self, proof: Path) -> None:
-        self.proof = proof
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return os.mkdir, (str(self.proof),)
-
-
 @pytest.mark.parametrize("form", ["torch", "plain pickle", "old torch"])
 def test_code_in_a_checkpoint_is_refused_not_run(tmp_path: Path, form: str) -> None:
     proof, path = tmp_path / "proof", tmp_path / "evil.pt"
-    content = {"format": module.FORMAT, "version": 1, "weights": Evil(proof)}
+    content = {"format": module.FORMAT, "version": 1, "weights": Payload(proof)}
     if form == "plain pickle":
         path.write_bytes(pickle.dumps(content))
     else:
         torch.save(content, path, _use_new_zipfile_serialization=form == "torch")
     if form == "torch":
-        assert "could run code: refused" in message(path)
+        assert "refused because they could run code" in message(path)
     else:
-        assert "expected a checkpoint of mertool's" in message(path)
+        assert "expected a mertool checkpoint" in message(path)
     assert not proof.exists()
     torch.load(io.BytesIO(path.read_bytes()), weights_only=False) if form == "torch" else pickle.loads(
         path.read_bytes()
@@ -110,7 +101,7 @@ def test_cut_at_any_length_is_one_line(tmp_path: Path) -> None:
     for share in (0.0, 0.01, 0.5, 0.9, 0.999):
         path = tmp_path / f"cut{share}.pt"
         path.write_bytes(data[: int(len(data) * share)])
-        assert "or one cut short; give another checkpoint" in message(path)
+        assert "or a truncated one; give another checkpoint" in message(path)
 
 
 def test_damage_inside_is_noticed(tmp_path: Path) -> None:
@@ -130,8 +121,8 @@ def test_damage_inside_is_noticed(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "text"),
     [
-        ([1, 2], "expected a checkpoint of mertool's, got another torch file"),
-        ({"state_dict": {}}, "expected a checkpoint of mertool's, got another torch file"),
+        ([1, 2], "expected a mertool checkpoint, got another torch file"),
+        ({"state_dict": {}}, "expected a mertool checkpoint, got another torch file"),
         ({"format": module.FORMAT, "version": 99}, "checkpoint format 99, this mertool reads up to 1; update mertool"),
         ({"format": module.FORMAT, "version": None}, "checkpoint format None"),
         ({"format": module.FORMAT, "version": 1}, "unusable content (no 'settings')"),
@@ -147,13 +138,13 @@ def test_other_content(tmp_path: Path, content: object, text: str) -> None:
 def test_zip_that_is_no_torch_file(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "x.pt", "w") as archive:
         archive.writestr("hello.txt", "hello")
-    assert "damaged, or not a checkpoint" in message(tmp_path / "x.pt")
+    assert "damaged, or not a mertool checkpoint" in message(tmp_path / "x.pt")
 
 
 def test_weights_of_another_network(tmp_path: Path) -> None:
     source = trained(tmp_path / "x.pt", tiny())
     source.weights["head.weight"] = torch.zeros(6, 7)
-    with pytest.raises(DataError, match="weights do not fit the network of its settings"):
+    with pytest.raises(DataError, match="weights do not fit the network that its settings describe"):
         restore(source)
 
 

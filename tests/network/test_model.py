@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from mertool.network.losses import branch_losses
-from mertool.network.model import Block, build_model, stem_as_2d, stem_as_3d
+from mertool.network.model import Block, build_model
 from mertool.settings import Settings
 
 K = 5
@@ -112,23 +112,24 @@ def test_weights_depend_on_the_seed_only() -> None:
 
 
 def test_initial_spread_is_kaiming_fan_out() -> None:
-    weight = build_model(Settings(), K, 0).stage4[0].conv1.weight  # 64 -> 128 channels
+    weight = build_model(Settings(), K, 0).state_dict()["stage4.0.conv1.weight"]  # 64 -> 128 channels
     assert weight.std().item() == pytest.approx((2 / (128 * 9)) ** 0.5, rel=0.02)
 
 
 @pytest.mark.parametrize("kernel", [3, 5, 7])
 def test_stem_is_the_3d_convolution(kernel: int) -> None:
     stem = build_model(tiny(stem_kernel=kernel), K, 0).stem[0]
+    assert isinstance(stem, nn.Conv2d)
     three = nn.Conv3d(1, 4, (3, kernel, kernel), (1, 2, 2), (0, kernel // 2, kernel // 2), bias=False)
     with torch.no_grad():
-        three.weight.copy_(stem_as_3d(stem.weight))
+        three.weight.copy_(stem.weight[:, None])
     x = noise(2, 3, 40, 56)
     out2, out3 = stem(x), three(x[:, None])
     assert out3.shape == (2, 4, 1, 20, 28)  # one time step is left
     torch.testing.assert_close(out2, out3[:, :, 0], rtol=1e-5, atol=1e-5)
     out2.square().sum().backward()
     out3.square().sum().backward()
-    torch.testing.assert_close(stem.weight.grad, stem_as_2d(three.weight.grad), rtol=1e-4, atol=1e-3)
+    torch.testing.assert_close(stem.weight.grad, three.weight.grad[:, 0], rtol=1e-4, atol=1e-3)
 
 
 def test_attention_map_weights_the_features_by_one_plus_m() -> None:

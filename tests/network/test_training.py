@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,66 +13,19 @@ import torch
 from torch import Tensor
 
 from mertool.errors import DataError, UsageError
-from mertool.network import training as engine
 from mertool.network.checkpoint import load_weights
-from mertool.network.model import Network, build_model
-from mertool.network.training import LOG_COLUMNS, arc_margin, choose_device, learning_rate, make_optimizer, predict
+from mertool.network.device import choose_device
+from mertool.network.model import build_model
+from mertool.network.prediction import predict
+from mertool.network.training import arc_margin, learning_rate, make_optimizer
+from mertool.network.training_files import LOG_COLUMNS, TrainingFiles
 from mertool.settings import Settings
 from tests.support.command import ROOT
-from tests.support.folders import fit
+from tests.support.processes import KilledError
+from tests.support.run_folders import timeless_log
+from tests.support.trainings import CLASSES, STEPS, fit, log, made_up, same, stopping, tiny
 
-CLASSES = ("anger", "fear", "joy", "none")
-STEPS = 2
-
-
-class KilledError(BaseException):
-    """Stands for a kill: nothing of ours catches it."""
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def tiny(**fields: Any) -> Settings:
-    fixed = {"lr": 1e-3, "weight_decay": 0.05, "dropout": 0.0}
-    return Settings(**{"width": 4, "blocks": 1, "epochs": 6, "batch_size": 4, **fixed, **fields})
-
-
-def made_up(epoch: int, frames: int = 3) -> list[tuple[Tensor, Tensor]]:
-    """Eight samples in two batches: a bright patch whose place is the class, other noise each epoch."""
-    generator = torch.Generator().manual_seed(epoch)
-    labels = torch.arange(8) % 4
-    x = 0.3 * torch.randn(8, frames, 32, 48, generator=generator)
-    for i, label in enumerate(labels.tolist()):
-        x[i, :, 8 * label : 8 * label + 8, 8 * label : 8 * label + 8] += 2.0
-    order = torch.randperm(8, generator=generator)
-    return [(x[part], labels[part]) for part in order.split(4)]
-
-
-def stopping(epoch: int, step: int) -> Callable[[int], Iterator[tuple[Tensor, Tensor]]]:
-    """Batches that kill the training before a step of an epoch."""
-
-    def batches(present: int) -> Iterator[tuple[Tensor, Tensor]]:
-        for i, batch in enumerate(made_up(present)):
-            if (present, i) == (epoch, step):
-                raise KilledError
-            yield batch
-
-    return batches
-
-
-def same(one: Network, other: Network) -> bool:
-    theirs = other.state_dict()
-    return all(torch.equal(value, theirs[name]) for name, value in one.state_dict().items())
-
-
-def log(folder: Path) -> list[dict[str, str]]:
-    with (folder / "log.csv").open(newline="") as stream:
-        return list(csv.DictReader(stream))
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.mark.parametrize("fields", [{}, {"abn": True}, {"arcface": True}, {"abn": True, "arcface": True, "frames": 1}])
@@ -118,11 +69,7 @@ def test_killed_and_continued_equals_undisturbed(tmp_path: Path, fields: dict[st
     continued = fit(settings, CLASSES, made_up, STEPS, broken)
     assert continued.epoch == settings.epochs
     assert same(undisturbed, continued.model)
-    timeless = [
-        [{k: v for k, v in row.items() if k not in ("seconds", "images_per_s")} for row in log(f)]
-        for f in (whole, broken)
-    ]
-    assert timeless[0] == timeless[1]
+    assert timeless_log(whole) == timeless_log(broken)
     one, two = (load_weights(folder / "last.pt").state["optimizer"]["state"] for folder in (whole, broken))
     assert one.keys() == two.keys()
     assert all(torch.equal(one[i][key], two[i][key]) for i in one for key in one[i])
@@ -131,18 +78,18 @@ def test_killed_and_continued_equals_undisturbed(tmp_path: Path, fields: dict[st
 def test_kill_between_checkpoint_and_log_leaves_no_gap_and_no_double_row(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def killed(folder: Path, rows: list[dict[str, float]]) -> None:
+    def killed(files: TrainingFiles, rows: list[dict[str, float]]) -> None:
         if len(rows) == 3:
             raise KilledError
-        write_log(folder, rows)
+        write_log(files, rows)
 
     settings = tiny(epochs=3)
     with pytest.raises(KilledError):
         fit(settings, CLASSES, stopping(3, 0), STEPS, tmp_path)
     (tmp_path / "log.csv").write_text((tmp_path / "log.csv").read_text() + "3,0.5,")  # half a row of a dead process
     with monkeypatch.context() as patch:
-        write_log = engine._write_log
-        patch.setattr(engine, "_write_log", killed)
+        write_log = TrainingFiles.write_log
+        patch.setattr(TrainingFiles, "write_log", killed)
         with pytest.raises(KilledError):
             fit(settings, CLASSES, made_up, STEPS, tmp_path)
     assert len(log(tmp_path)) == 2
@@ -160,8 +107,11 @@ def test_finished_training_is_returned_at_once(tmp_path: Path, frames: int) -> N
     assert not again.training
     assert {path.name for path in tmp_path.iterdir()} == {"final.pt", "last.pt", "log.csv"}
     inputs = [x for x, _ in made_up(0, frames)]
-    for one, two in zip(predict(model, inputs, settings), predict(again, inputs, settings), strict=True):
-        assert (one == two).all()  # to the last bit: predictions.csv does not tell whether a kill came before it
+    of_first, of_again = predict(model, inputs, settings), predict(again, inputs, settings)
+    for k in range(2):
+        assert np.array_equal(
+            of_first[k], of_again[k]
+        )  # to the last bit: predictions.csv does not tell whether a kill came before it
 
 
 def test_other_processes_and_random_states_change_nothing(tmp_path: Path) -> None:
@@ -170,7 +120,7 @@ def test_other_processes_and_random_states_change_nothing(tmp_path: Path) -> Non
     ours = fit(settings, CLASSES, made_up, STEPS, tmp_path).model
     (tmp_path / "other").mkdir()
     code = (
-        "import sys; from pathlib import Path; from tests.network.test_training import *;"
+        "import sys; from pathlib import Path; from tests.support.trainings import *;"
         "torch.set_num_threads(1); torch.rand(5);"
         "fit(tiny(epochs=2, abn=True, dropout=0.5), CLASSES, made_up, STEPS, Path(sys.argv[1]))"
     )

@@ -9,24 +9,27 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from mertool.evaluation.metrics import hits_by_person
+from mertool.evaluation.metrics import hits_by_subject
 from mertool.evaluation.predictions import Predictions
-from mertool.files import write_json
-from mertool.network.training import LOG_COLUMNS
-from mertool.pack import file_sha256, load_pack
+from mertool.files import file_sha256, write_json
+from mertool.network.training_files import LOG_COLUMNS
+from mertool.pack import load_pack
 from mertool.regions import GRID, REGIONS, region_squares
-from mertool.report import Findings, Gallery, Picture, load_run, render_html
+from mertool.report.blocks import Gallery, Picture
 from mertool.report.drawing import on_face
 from mertool.report.figures import choose_clips
-from tests.report.test_report import FOLD_0, FOLD_1, make_run
+from mertool.report.html import RunExtras, render_html
+from mertool.runs.finished import load_run
 from tests.support.command import TINY, run
+from tests.support.run_folders import FOLD_0, FOLD_1, PACK, make_run
 
-NOTHING = Findings((), {}, Gallery((), (), ""))
+NOTHING = RunExtras((), {}, Gallery((), (), ""))
 EMPTY = {"area", "br", "circle", "col", "hr", "img", "input", "line", "link", "meta", "polygon", "polyline"}
 
 
@@ -86,10 +89,10 @@ def two_runs(tmp_path):
 
 def test_it_is_whole_and_reaches_for_nothing(two_runs):
     picture = cv2.imencode(".png", np.zeros((4, 4), np.uint8))[1].tobytes()
-    found = Findings(
+    found = RunExtras(
         (("a", (("subjects", "note", "4 of 4"), ("epoch", "fail", "2 of 3"))),),
         {"torch": "2.13.0"},
-        Gallery((Picture(picture, "anger, mean"),), (("Surest, and right", (Picture(picture, "c"),)),), "Note."),
+        Gallery((Picture(picture, "anger, mean"),), (("Most confident, correct", (Picture(picture, "c"),)),), "Note."),
     )
     page = render_html(two_runs, [found, found])
     reader = Reader(page)
@@ -102,7 +105,7 @@ def test_it_is_whole_and_reaches_for_nothing(two_runs):
     assert "default-src 'none'" in reader.all("meta")[2]["content"]
     assert "url(" not in page
     assert "@import" not in page
-    for words in ("Note.", "anger, mean", "Surest, and right", "4 of 4", "2.13.0", "5 / 7", "Audit"):
+    for words in ("Note.", "anger, mean", "Most confident, correct", "4 of 4", "2.13.0", "5 / 7", "Audit"):
         assert words in reader.text, words
     assert page == render_html(two_runs, [found, found])
 
@@ -111,14 +114,14 @@ def test_what_a_reader_looks_for_is_there(two_runs):
     reader = Reader(render_html(two_runs, [NOTHING, NOTHING]))
     for words in (
         "Settings that differ",
-        "Per person",
+        "Per subject",
         "Confusion matrix: rows = truth",
         "Per class",
         "Learning curves",
         "majority baseline",
         "Subject-dependent: 1 of 3 subjects",
         "Epoch rule: last epoch",
-        "Against ",
+        "Compared with ",
     ):
         assert words in reader.text, words
     headers = reader.text[reader.text.index("Settings that differ", 200) :]
@@ -177,7 +180,7 @@ def test_curves_without_a_branch_and_of_a_single_epoch(two_runs, tmp_path):
 )
 def test_a_damaged_log_is_said_not_a_crash(two_runs, damage):
     (two_runs[0].folder / "fold_1" / "log.csv").write_text(damage)
-    assert "No complete log.csv in every fold." in Reader(render_html(two_runs[:1], [NOTHING])).text
+    assert "Not every fold has a complete log.csv." in Reader(render_html(two_runs[:1], [NOTHING])).text
 
 
 def test_names_are_text_whatever_they_hold(tmp_path):
@@ -185,7 +188,7 @@ def test_names_are_text_whatever_they_hold(tmp_path):
     parts = [[(f"d/{evil}/{k}{evil}", evil, evil) for k in range(2)], [("d/b/x", "joy", evil)]]
     folder = make_run(tmp_path / "a&<b>", parts, (evil, "joy"))
     page = render_html(
-        [load_run(folder)], [Findings((("p<", (("n<", "pass", evil),)),), {evil: evil}, NOTHING.gallery)]
+        [load_run(folder)], [RunExtras((("p<", (("n<", "pass", evil),)),), {evil: evil}, NOTHING.gallery)]
     )
     reader = Reader(page)
     assert not reader.all("img")
@@ -194,7 +197,7 @@ def test_names_are_text_whatever_they_hold(tmp_path):
 
 
 def test_people_are_counted_by_their_clips(two_runs):
-    assert hits_by_person(two_runs[0].predictions) == {"samm/001": (2, 3), "samm/002": (2, 2), "samm/003": (1, 2)}
+    assert hits_by_subject(two_runs[0].predictions) == {"samm/001": (2, 3), "samm/002": (2, 2), "samm/003": (1, 2)}
     text = Reader(render_html(two_runs[:1], [NOTHING])).text
     assert "samm/003 1/2 samm/001 2/3 samm/002 2/2" in text
 
@@ -217,9 +220,9 @@ def test_the_surest_and_least_sure_clips_are_chosen_once():
     truths = ("a",) * 5 + ("b",) * 2
     rows = Predictions(tuple(f"d/s/{k}" for k in range(7)), (0,) * 7, truths, probabilities, ("a", "b"))
     assert choose_clips(rows) == {
-        "Surest, and right": [0, 1, 2, 3],
-        "Least sure, and right": [4],
-        "Surest, and wrong": [5, 6],
+        "Most confident, correct": [0, 1, 2, 3],
+        "Least confident, correct": [4],
+        "Most confident, wrong": [5, 6],
     }
 
 
@@ -246,7 +249,7 @@ def test_a_page_of_a_real_run_with_and_without_faces(finished_run, tmp_path):
     page = (tmp_path / "with faces é" / "report.html").read_text(encoding="utf-8")
     reader = Reader(page)
     assert "restrict publishing their faces (--no-faces leaves them out)" in reader.text
-    assert "Surest, and " in reader.text
+    assert "Most confident, " in reader.text
     assert "pass files" in reader.text
     assert "pass epoch last of 2" in reader.text
     assert "torch_cpu_capability" in reader.text
@@ -258,7 +261,7 @@ def test_a_page_of_a_real_run_with_and_without_faces(finished_run, tmp_path):
     reader = Reader(without.stdout)
     assert without.stderr == ""
     assert len(reader.all("img")) == 6  # a map a class, over a drawing
-    assert re.search(r"Least sure, and wrong .*samm/\d+/\S+: [a-z]+ \d\d\.\d %, truth [a-z]+ ", reader.text)
+    assert re.search(r"Least confident, wrong .*samm/\d+/\S+: [a-z]+ \d\d\.\d %, truth [a-z]+ ", reader.text)
     assert "Faces are left out" in reader.text
 
 
@@ -324,13 +327,13 @@ def test_a_folder_takes_the_report_in_every_format(finished_run, tmp_path, style
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--no-faces",), "--no-faces: goes with --format html"),
+        (("--no-faces",), "--no-faces: only works with --format html"),
         (("--audit", "-o", "x"), "--audit: prints text or json and nothing else; leave out -o"),
         (("--audit", "--format", "html"), "--audit: prints text or json and nothing else; leave out --format html"),
         (("--command", "--format", "html"), "--command: prints a command and nothing else; leave out --format html"),
         (("--command", "--audit"), "--command: prints a command and nothing else; leave out --audit"),
-        (("--layout", "paper", "--format", "megc"), "--layout: prints tables; leave out --format megc"),
-        (("--layout", "paper", "--maps", "x.png"), "--layout: prints tables; leave out --maps"),
+        (("--tables", "paper", "--format", "megc"), "--tables: prints tables; leave out --format megc"),
+        (("--tables", "paper", "--maps", "x.png"), "--tables: prints tables; leave out --maps"),
     ],
 )
 def test_options_that_contradict_each_other(tmp_path, options, message):
@@ -365,7 +368,7 @@ document.getElementById("page").addEventListener("load", event => {{
 </script>"""
 
 
-def browse(page: Path, width: int, *options: str) -> dict[str, object]:
+def browse(page: Path, width: int, *options: str) -> dict[str, Any]:
     """Open a page in a frame of this width; what the browser made of it."""
     wrapper = page.with_name(f"measure-{width}.html")
     wrapper.write_text(MEASURE.format(width=width, page=page.name), encoding="utf-8")
@@ -409,7 +412,7 @@ def test_a_browser_shows_it_on_a_phone_and_on_a_screen(finished_run, pack_path, 
 
 
 def test_a_failed_audit_stands_at_the_top(two_runs):
-    found = Findings((("a", (("files", "fail", "changed"), ("epoch", "pass", "last"))),), {}, NOTHING.gallery)
+    found = RunExtras((("a", (("files", "fail", "changed"), ("epoch", "pass", "last"))),), {}, NOTHING.gallery)
     text = Reader(render_html(two_runs, [found, NOTHING])).text
     assert "Audit failed a: files: changed" in text[: text.index("Summary")]
     text = Reader(render_html(two_runs, [NOTHING, NOTHING])).text
@@ -417,7 +420,7 @@ def test_a_failed_audit_stands_at_the_top(two_runs):
 
 
 def test_runs_that_differ_in_their_packs_or_folds_are_told_apart(tmp_path):
-    packs = [{"name": "SAMM", "path": "x/SAMM.npz", "sha256": "1" * 64, "apex": "table", "jitter": 3}]
+    packs = [{**PACK, "path": "x/SAMM.npz", "sha256": "1" * 64, "jitter": 3}]
     runs = [load_run(make_run(tmp_path / "a")), load_run(make_run(tmp_path / "b", config={"packs": packs}))]
     text = Reader(render_html(runs, [NOTHING, NOTHING])).text
     assert "SAMM 11111111 3" in text
@@ -429,7 +432,7 @@ def test_runs_that_differ_in_their_packs_or_folds_are_told_apart(tmp_path):
 
 
 def test_the_chosen_epoch_of_each_fold_is_marked(tmp_path):
-    folder = make_run(tmp_path / "a", select="inner", epochs=4)
+    folder = make_run(tmp_path / "a", epoch_selection="inner", epochs=4)
     for fold, epoch in enumerate((2, 4)):
         part = folder / f"fold_{fold}"
         rows = [f"{k},1,1,,0.5,,0,0,0,{2 / k},0.{k}" for k in range(1, 5)]

@@ -16,11 +16,12 @@ from pathlib import Path
 import pytest
 
 from mertool.errors import DataError, UsageError
-from mertool.report import load_run, render_paper
-from mertool.report.paper import ARCFACE, CELLS, CKPLUS, RESNET, fill_tables
-from tests.examples.test_batch import PATH, script
-from tests.report.test_report import CLASSES, make_run
-from tests.support.command import ROOT, TINY, run
+from mertool.report.paper import render_paper
+from mertool.report.paper_tables import ARCFACE, CELLS, CKPLUS, RESNET, fill_tables
+from mertool.runs.finished import load_run
+from tests.support.command import PATH, ROOT, TINY, make_recordings, run, script
+from tests.support.reports import flat
+from tests.support.run_folders import CLASSES, make_run
 
 N = 40
 
@@ -37,14 +38,18 @@ def answers(right, n=N, start=0):
 def fill(folder, right=range(26), config=None, parts=None, init=None, **settings):
     """A run of the paper's recipe."""
     if init is not None:
-        layers = {"loaded": ["stem"], "not_loaded": ["head (other classes)"], "people": []}
+        layers = {"loaded": ["stem"], "not_loaded": ["head (other classes)"], "subjects": []}
         config = {**(config or {}), "init": {"path": init, "sha256": "", **layers}}
     settings = {"recipe": "paper", **settings}
     return make_run(folder, answers(set(right)) if parts is None else parts, config=config, **settings)
 
 
 def settings_of(cell):
-    network = {RESNET: {}, CKPLUS: {"init": f"../ckplus-{cell.frames}f/final.pt"}, ARCFACE: {"arcface": True}}
+    network: dict[str, dict[str, object]] = {
+        RESNET: {},
+        CKPLUS: {"init": f"../ckplus-{cell.frames}f/final.pt"},
+        ARCFACE: {"arcface": True},
+    }
     region = {5: "roi", 6: "face"}[cell.table]
     return {"region": region, "frames": cell.frames, "abn": cell.abn, **network[cell.network]}
 
@@ -57,10 +62,6 @@ def home(tmp_path, monkeypatch):
 
 def paper(*folders, style="text"):
     return render_paper([load_run(Path(folder)) for folder in folders], style)
-
-
-def flat(text):
-    return " ".join(text.split())
 
 
 # The paper
@@ -99,7 +100,7 @@ def test_each_of_the_sixteen_runs_stands_in_its_cell_whatever_its_folder_is_call
     )
     rows = [["w/o ABN", RESNET], ["", CKPLUS], ["", ARCFACE], ["w/ ABN", RESNET], ["", CKPLUS], ["", ARCFACE]]
     assert [[line[:10].strip(), line[12:27].strip()] for line in tables[:6]] == rows
-    counts = [line for line in tables if line.startswith("always")]  # the share of the most frequent class
+    counts = [line for line in tables if line.startswith("baseline")]  # the share of the most frequent class
     assert counts == [tables[6], tables[9]]
     assert [line[:18].split() for line in tables[7:9]] == [["w/o", "ABN", "ResNet"], ["w/", "ABN", "ResNet"]]
 
@@ -120,7 +121,7 @@ def test_two_runs_for_one_cell_are_refused(home):
     with pytest.raises(UsageError) as caught:
         paper("one", "two")
     assert str(caught.value) == (
-        "--layout paper: one and two both belong to Table 5, w/ ABN, w/ ArcFace, 2D (Apex); give one of them"
+        "--tables paper: one and two both belong to Table 5, w/ ABN, w/ ArcFace, 2D (Apex); give one of them"
     )
 
 
@@ -130,12 +131,12 @@ def test_what_fits_no_cell_is_named_and_left_out(home):
     with pytest.raises(DataError) as caught:
         paper("both", "face")
     assert str(caught.value) == (
-        "report: no run fits a cell of the paper's tables (both: ArcFace and initial weights at once; "
+        "report: no run fits a cell of the paper's tables (both: ArcFace together with initial weights; "
         "face: Table 6, full face, has no row w/ ArcFace); expected e.g. --roi --frames 3"
     )
     fill(home / "fits", region="roi")
-    left = "both (ArcFace and initial weights at once); face (Table 6, full face, has no row w/ ArcFace)."
-    assert f"Left out, for they fit no cell: {left}" in flat(paper("both", "fits", "face"))
+    left = "both (ArcFace together with initial weights); face (Table 6, full face, has no row w/ ArcFace)."
+    assert f"Left out because they fit no cell: {left}" in flat(paper("both", "fits", "face"))
 
 
 # The mark
@@ -150,10 +151,13 @@ def test_the_best_is_marked_only_where_it_is_told_apart(home):
     assert re.search(r"w/o ABN +ResNet +50\.00  +20/40", text)
     assert re.search(r"w/ ABN +ResNet +75\.00\* +30/40 .* 62\.50 +25/40", text)
     assert text.count("*") == 2  # its note begins with the other
-    assert "* marks the run with the most hits of its column, only where it is told apart" in flat(text)
     assert (
-        "Without mark: fewer than two runs (2D (Apex) of Table 5, 3D3F of Table 5); "
-        "no run of the column can be told apart from all others (3D (3F) of Table 6)."
+        "* marks the run with the most hits in its column, only if it differs significantly from every other"
+        in flat(text)
+    )
+    assert (
+        "No mark: fewer than two runs (2D (Apex) of Table 5, 3D3F of Table 5); "
+        "no run differs significantly from all others (3D (3F) of Table 6)."
     ) in flat(text)
     marked = [value["run"] for value in json.loads(paper("a", "b", "c", "d", style="json"))["cells"] if value["marked"]]
     assert marked == ["b"]
@@ -193,11 +197,11 @@ def test_other_clips_or_classes_are_not_compared(home):
     assert marked_runs("best", "weak", "four", "more") == []
     text = flat(paper("best", "weak", "four", "more"))
     assert (
-        "different clips or classes, which no paired test compares (2D (Apex) of Table 6, 3D (3F) of Table 6)" in text
+        "different clips or classes, so no paired test is possible (2D (Apex) of Table 6, 3D (3F) of Table 6)" in text
     )
-    assert "These runs test different clips or classes: their figures do not compare." in text
-    assert "(best, four)" not in text.partition("different clips or classes: ")[0]
-    assert "points, and always answering 'anger' gives 35.00 % (four, best);" in text
+    assert "These runs test different clips or classes, so their figures are not comparable." in text
+    assert "(best, four)" not in text.partition("different clips or classes, so their figures")[0]
+    assert "points, and always predicting 'anger' gives 35.00 % (four, best);" in text
     assert "anger 14, fear 13, joy 13, other 0; one clip" in text
 
 
@@ -209,11 +213,11 @@ def test_notes_of_runs_as_in_the_paper(home):
     fill(home / "tables/b", region="roi", frames=1, init="../ckplus-1f/final.pt")
     text = flat(paper("tables/a", "tables/b"))
     assert "All runs test the same 40 clips of 9 subjects of samm: anger 14, fear 13, joy 13;" in text
-    assert "one clip is 2.50 points, and always answering 'anger' gives 35.00 %." in text
+    assert "one clip is 2.50 percentage points, and always predicting 'anger' gives 35.00 %." in text
     assert "The paper states neither its N nor its classes: its figures fit 121 to 124 clips of SAMM." in text
     assert re.search(r"Protocol: stratified, 5 folds, [a-z ]*0, as in the paper\.", text)
-    assert "Training: the paper's recipe (SGD 1e-3, batch 16, 100 epochs, ten copies;" in text
-    assert "CK+ Fine-tuning: runs that began with other weights, whatever these have seen: ckplus-1f (b)." in text
+    assert "Training: the paper's recipe (SGD 1e-3, batch size 16, 100 epochs, ten augmentations;" in text
+    assert "CK+ Fine-tuning: runs with initial weights, whatever these were trained on: ckplus-1f (b)." in text
     assert "Subjects: subject-dependent, 9 of 9 have clips in both training and test parts;" in text
     assert "Oracle key frames: " in text
     assert "Alignment: " in text
@@ -228,8 +232,8 @@ def test_notes_of_runs_unlike_the_papers(home):
     (home / "b/folds.json").write_text(json.dumps({**folds, "protocol": "loso"}))
     text = flat(paper("a", "b"))
     assert "loso, 9 folds, not the paper's stratified five folds (b); stratified, 5 folds" in text
-    assert "not quite the paper's recipe, width 8 instead of 16, epochs 10 instead of 100 (a)" in text
-    assert "not the paper's, recipe modern (b)" in text
+    assert "the paper's recipe except width 8 instead of 16, epochs 10 instead of 100 (a)" in text
+    assert "not the paper's recipe, but modern (b)" in text
     assert "subject-independent, none of 9 has clips in both training and test parts (b)" in text
     assert "These runs split the clips into different folds." in text
     assert "CK+ Fine-tuning: runs" not in text
@@ -238,7 +242,7 @@ def test_notes_of_runs_unlike_the_papers(home):
 def test_names_are_whole_where_their_last_parts_are_alike(home):
     for region in ("roi", "face"):
         fill(home / region / "run", region=region, recipe="paper" if region == "roi" else "modern")
-    assert "not the paper's, recipe modern (face/run)" in flat(paper("roi/run", "face/run"))
+    assert "not the paper's recipe, but modern (face/run)" in flat(paper("roi/run", "face/run"))
 
 
 # Formats and the command
@@ -254,19 +258,19 @@ def three(home):
 
 
 def test_every_format_of_the_command(three, home):
-    text = run("report", *three, "--layout", "paper", cwd=home).stdout
+    text = run("report", *three, "--tables", "paper", cwd=home).stdout
     assert text == paper(*three)
-    markdown = run("report", *three, "--layout", "paper", "--format", "md", cwd=home).stdout
+    markdown = run("report", *three, "--tables", "paper", "--format", "md", cwd=home).stdout
     assert "| w/o ABN | ResNet | - | - | - | 62.83 | 100.00\\* | 40/40 | [91.2, 100.0] | 62.83 |" in markdown
     tables = [block for block in markdown.split("\n\n") if block.startswith("|")]
     assert [len(table.splitlines()) for table in tables] == [2 + 7, 2 + 3]
-    latex = run("report", *three, "--layout", "paper", "--format", "latex", cwd=home).stdout
+    latex = run("report", *three, "--tables", "paper", "--format", "latex", cwd=home).stdout
     assert latex.startswith("% needs \\usepackage{booktabs}\n")
     assert latex.count(r"\begin{table}") == latex.count(r"\end{table}") == 2
     assert r"w/o ABN & ResNet & - & - & - & 62.83 & 100.00* & 40/40 & [91.2, 100.0] & 62.83 \\" in latex
     assert not re.search(r"(?<!\\)%", latex.partition("\n")[2])
-    cells = json.loads(run("report", *three, "--layout", "paper", "--format", "json", cwd=home).stdout)["cells"]
-    rows = list(csv.DictReader(io.StringIO(run("report", *three, "--layout=paper", "--format=csv", cwd=home).stdout)))
+    cells = json.loads(run("report", *three, "--tables", "paper", "--format", "json", cwd=home).stdout)["cells"]
+    rows = list(csv.DictReader(io.StringIO(run("report", *three, "--tables=paper", "--format=csv", cwd=home).stdout)))
     assert len(cells) == len(rows) == 16
     for row, cell in zip(rows, cells, strict=True):
         low, high = cell.pop("interval") or (None, None)
@@ -277,10 +281,10 @@ def test_every_format_of_the_command(three, home):
 
 @pytest.mark.parametrize("options", [("--maps", "maps.png"), ("--audit",), ("--command",), ("--format", "megc")])
 def test_what_does_not_go_with_the_layout(three, home, options):
-    done = run("report", *three, "--layout", "paper", *options, cwd=home, check=False)
+    done = run("report", *three, "--tables", "paper", *options, cwd=home, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
-    assert {"--layout", options[0]} <= set(re.findall(r"--[a-z]+", line))
+    assert {"--tables", options[0]} <= set(re.findall(r"--[a-z]+", line))
     assert not (home / "maps.png").exists()
 
 
@@ -288,23 +292,23 @@ def test_trainings_and_files_are_passed_over_and_unfinished_runs_named(three, ho
     make_run(home / "t é/ckplus", config={"command": "train"})
     (home / "t é/paper.txt").write_text("an older report")
     everything = sorted(str(path.relative_to(home)) for path in (home / "t é").iterdir())
-    done = run("report", *everything, "--layout", "paper", cwd=home)
+    done = run("report", *everything, "--tables", "paper", cwd=home)
     assert done.stdout == paper(*three)
-    assert "t é/ckplus: left out, 'mertool train' tests nothing" in done.stderr
-    assert "t é/paper.txt: left out, a file is no run" in done.stderr
+    assert "t é/ckplus: left out, made by 'mertool train', which tests nothing" in done.stderr
+    assert "t é/paper.txt: left out, a file is not a run" in done.stderr
     (home / "t é/c/fold_1/predictions.csv").unlink()
-    done = run("report", *everything, "--layout", "paper", cwd=home, check=False)
+    done = run("report", *everything, "--tables", "paper", cwd=home, check=False)
     assert (done.returncode, done.stdout) == (1, paper(*three[:2]))
-    assert "Error: report: t é/c: fold 1 has no predictions.csv" in done.stderr
+    assert "Error: t é/c: fold 1 has no predictions.csv" in done.stderr
 
 
 def test_refusals_of_the_command_are_one_line(three, home):
     fill(home / "again", region="roi")
-    done = run("report", *three, "again", "--layout", "paper", cwd=home, check=False)
+    done = run("report", *three, "again", "--tables", "paper", cwd=home, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert re.fullmatch(r"Error: .*: t é/b and again both belong to .*\n", done.stderr)
     fill(home / "none", region="face", arcface=True)
-    done = run("report", "none", "--layout", "paper", cwd=home, check=False)
+    done = run("report", "none", "--tables", "paper", cwd=home, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert re.fullmatch(r"Error: report: no run fits a cell .*\n", done.stderr)
 
@@ -358,7 +362,7 @@ def test_the_sixteen_conditions_are_the_papers_cells(stub):
     assert sorted(path.name for path in (folder / "out é").iterdir() if path.is_file()) == ["paper.tex", "paper.txt"]
     names = script(NAME, "--list", cwd=folder).stdout.split()
     made = [(words[0], parsed(words[0], words[1:])) for words in calls() if words[0] != "report"]
-    runs = {options["run"]: options for command, options in made if command == "cv"}
+    runs = {options["output"]: options for command, options in made if command == "cv"}
     assert list(runs) == [Path("out é") / name for name in names]
     found = []
     for place, options in runs.items():
@@ -372,7 +376,7 @@ def test_the_sixteen_conditions_are_the_papers_cells(stub):
     assert sorted(found) == sorted(
         ({5: "roi", 6: "face"}[cell.table], cell.abn, cell.network, cell.frames) for cell in CELLS
     )
-    trained = {options["run"]: options for command, options in made if command == "train"}
+    trained = {options["output"]: options for command, options in made if command == "train"}
     assert [place.name for place in trained] == ["ckplus-1f", "ckplus-3f", "ckplus-1f-abn", "ckplus-3f-abn"]
     for options in runs.values():
         if options["init"]:
@@ -458,8 +462,8 @@ def test_what_fails_ends_it_and_leaves_no_half_table(stub):
 @pytest.fixture(scope="module")
 def ckplus(tmp_path_factory):
     home = tmp_path_factory.mktemp("CK+ é")
-    make = [sys.executable, ROOT / "examples" / "make_recordings.py", "--layout", "ckplus", "--length", "8", "9"]
-    subprocess.run([*make, "--subjects", "2", "--clips-per-subject", "4", home / "CK"], check=True, timeout=300)
+    size = ("--length", 8, 9, "--subjects", 2, "--clips-per-subject", 4)
+    make_recordings("--layout", "ckplus", *size, home / "CK")
     run("extract", "CK", "--size", 96, "-o", "CK plus.npz", cwd=home)
     return home / "CK plus.npz"
 
@@ -502,11 +506,11 @@ def test_killed_it_goes_on_and_once_more_it_trains_nothing(pack_path, ckplus, tm
     )
     assert (out / "paper.txt").read_text() == done.stdout
     assert r"\toprule" in (out / "paper.tex").read_text()
-    own = [line for line in done.stdout.splitlines() if not line.startswith("always")]
+    own = [line for line in done.stdout.splitlines() if not line.startswith("baseline")]
     assert len(re.findall(r"\d+/24 ", "\n".join(own))) == 2
     assert re.search(r"CK\+ Fine-tuning +\d", done.stdout)
-    assert "whatever these have seen: ckplus-1f (roi-1f-ckplus)" in flat(done.stdout)
-    assert "not quite the paper's recipe" in flat(done.stdout)
+    assert "whatever these were trained on: ckplus-1f (roi-1f-ckplus)" in flat(done.stdout)
+    assert "the paper's recipe except" in flat(done.stdout)
     assert "stratified, 2 folds" in done.stdout
 
     before = contents(out)

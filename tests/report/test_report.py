@@ -11,78 +11,15 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from mertool.errors import DataError, FileError, MertoolError
-from mertool.evaluation.folds import Folds
+from mertool.errors import DataError, FileError, MertoolError, RunError
 from mertool.evaluation.metrics import evaluate
-from mertool.evaluation.predictions import Predictions
-from mertool.report import (
-    BLOCK_FORMATS,
-    find_newest_run,
-    load_run,
-    render_csv,
-    render_json,
-    render_megc,
-    render_text,
-    report_blocks,
-)
+from mertool.report.formats import render_csv, render_json, render_megc, render_text
+from mertool.runs.finished import find_newest_run, load_run
 from mertool.settings import Settings
-
-CLASSES = ("anger", "fear", "joy")
-
-
-def render_markdown(runs):
-    return BLOCK_FORMATS["md"](report_blocks(runs))
-
-
-def render_latex(runs):
-    return BLOCK_FORMATS["latex"](report_blocks(runs))
-
-
-# A clip: id, truth, answer. Two folds; subject 001 is in both, 002 only in the first, 003 only in the second.
-FOLD_0 = [
-    ("samm/001/a", "anger", "anger"),
-    ("samm/001/b", "anger", "fear"),
-    ("samm/002/a", "fear", "fear"),
-    ("samm/002/b", "joy", "joy"),
-]
-FOLD_1 = [("samm/001/c", "anger", "anger"), ("samm/003/a", "fear", "anger"), ("samm/003/b", "joy", "joy")]
-
-Clip = tuple[str, str, str]
-
-
-def make_run(
-    folder: Path,
-    parts: list[list[Clip]] | None = None,
-    classes: tuple[str, ...] = CLASSES,
-    config: dict[str, Any] | None = None,
-    **settings: Any,
-) -> Path:
-    """Write a run folder as `mertool cv` does."""
-    parts = parts if parts is not None else [FOLD_0, FOLD_1]
-    folder.mkdir(parents=True)
-    values = {
-        "format": 1,
-        "mertool": "0.1.0",
-        "command": "cv",
-        "settings": Settings.from_recipe(**settings).as_dict(),
-        "classes": list(classes),
-        "packs": [{"name": "SAMM.npz", "path": "SAMM.npz", "sha256": "0" * 64, "clips": 7, "alignment": "stabilised"}],
-        **(config or {}),
-    }
-    (folder / "config.json").write_text(json.dumps(values), encoding="utf-8")
-    Folds("stratified", 0, tuple(tuple(clip for clip, _, _ in part) for part in parts)).save(folder / "folds.json")
-    for fold, part in enumerate(parts):
-        (folder / f"fold_{fold}").mkdir()
-        sure = np.full((len(part), len(classes)), 0.2 / (len(classes) - 1))
-        sure[range(len(part)), [classes.index(answer) for _, _, answer in part]] = 0.8
-        clips, truths = tuple(clip for clip, _, _ in part), tuple(truth for _, truth, _ in part)
-        Predictions(clips, (fold,) * len(part), truths, sure, classes).write(
-            folder / f"fold_{fold}" / "predictions.csv"
-        )
-    return folder
+from tests.support.reports import flat, render_latex, render_markdown
+from tests.support.run_folders import CLASSES, FOLD_0, FOLD_1, PACK, Clip, make_run
 
 
 def edit(path: Path, old: str, new: str) -> None:
@@ -114,20 +51,20 @@ def test_text(run_folder: Path) -> None:
     assert text.endswith("\n")
     assert not text.endswith("\n\n")
     for line in (
-        "beyond the recipe        nothing",
+        "changes to the recipe    none",
         "protocol                 stratified, 2 folds, split seed 0",
-        "packs                    SAMM.npz",
+        "packs                    SAMM",
         "clips                    7 of 3 subjects",
         "classes                  anger 3, fear 2, joy 2",
         "hits/N                   5/7",
-        "accuracy, mean of folds  70.83 %, sd 5.89 (what the paper's tables give)",
-        "accuracy, pooled         71.43 %, 95 % interval 35.89 to 91.78 (Wilson, clips taken as",
-        "... over people          95 % interval 50.00 to 100.00, too narrow with so few (bootstrap of",
-        "UF1                      0.7222, 95 % interval 0.5000 to 1.0000, too narrow with so few (over",
-        "UAR                      0.7222, 95 % interval 0.5000 to 1.0000, too narrow with so few (over",
-        "majority baseline        42.86 %, always answering 'anger'",
-        "random baseline          34.69 %, at random in the classes' own shares",
-        "This accuracy is not distinguishable from always answering 'anger' (42.86 %): an interval",
+        "accuracy, mean of folds  70.83 %, sd 5.89 (as in the paper's tables)",
+        "accuracy, pooled         71.43 %, 95 % interval 35.89 to 91.78 (Wilson, assumes independent",
+        "... over subjects        95 % interval 50.00 to 100.00 (bootstrap over 3 subjects; too narrow with",
+        "UF1                      0.7222, 95 % interval 0.5000 to 1.0000 (over subjects; too narrow with so",
+        "UAR                      0.7222, 95 % interval 0.5000 to 1.0000 (over subjects; too narrow with so",
+        "majority baseline        42.86 %, always predicting 'anger'",
+        "random baseline          34.69 %, predicting at random with the frequencies of the classes",
+        "This accuracy is not distinguishable from always predicting 'anger' (42.86 %): an interval",
         "Subject-dependent: 1 of 3 subjects has clips in both training and test parts; accuracy on new",
         "Epoch rule: last epoch; the test fold is never looked at during training.",
         "Oracle key frames: where an expression begins and ends is annotated or cut by hand, not found by",
@@ -213,9 +150,9 @@ def test_one_test_fold_a_subject_is_said_to_be_subject_independent(tmp_path: Pat
 @pytest.mark.parametrize(
     ("n_right", "sentence"),
     [
-        (40, "Better than always answering 'anger' (50.00 %): both intervals lie above it."),
-        (22, "This accuracy is not distinguishable from always answering 'anger' (50.00 %): an interval includes it."),
-        (4, "Worse than always answering 'anger' (50.00 %): both intervals lie below it."),
+        (40, "Better than always predicting 'anger' (50.00 %): both intervals lie above it."),
+        (22, "This accuracy is not distinguishable from always predicting 'anger' (50.00 %): an interval includes it."),
+        (4, "Worse than always predicting 'anger' (50.00 %): both intervals lie below it."),
     ],
 )
 def test_the_baseline_is_compared_honestly(tmp_path: Path, n_right: int, sentence: str) -> None:
@@ -223,21 +160,22 @@ def test_the_baseline_is_compared_honestly(tmp_path: Path, n_right: int, sentenc
     truths = ["anger", "joy"] * 20
     clips = [(f"d/{k}/x", truth, truth if k < n_right else wrong[truth]) for k, truth in enumerate(truths)]
     run = load_run(make_run(tmp_path / "a", [clips[:20], clips[20:]]))
-    assert sentence in " ".join(render_text([run]).split())
+    assert sentence in flat(render_text([run]))
 
 
 def test_what_differs_from_the_recipe_is_told(tmp_path: Path) -> None:
-    folder = make_run(tmp_path / "a", recipe="paper", epochs=3, width=8, arcface=True, frames=1)
-    edit(folder / "config.json", '"command"', '"init": {"path": "runs/ck/final.pt", "sha256": ""}, "command"')
+    init = {"path": "runs/ck/final.pt", "sha256": "", "loaded": [], "not_loaded": [], "subjects": []}
+    settings: dict[str, Any] = {"recipe": "paper", "epochs": 3, "width": 8, "arcface": True, "frames": 1}
+    folder = make_run(tmp_path / "a", config={"init": init}, **settings)
     text = render_text([load_run(folder)])
     assert re.search(r"^settings +face, 1 frame, arcface, paper, init ck$", text, re.MULTILINE)
-    assert re.search(r"^beyond the recipe +width 8, epochs 3$", text, re.MULTILINE)
+    assert re.search(r"^changes to the recipe +width 8, epochs 3$", text, re.MULTILINE)
 
 
 def test_absent_classes_and_data_sets_are_told(tmp_path: Path) -> None:
     parts = [[("a/1/x", "anger", "anger"), ("b/1/x", "joy", "anger")], [("a/2/x", "joy", "joy")]]
     text = render_text([load_run(make_run(tmp_path / "a", parts))])
-    assert "Without a clip, so left out of UF1 and UAR: fear." in text
+    assert "Classes without a clip, left out of UF1 and UAR: fear." in text
     assert "fear           -       -       -        0" in text
     assert "a           1.0000  1.0000  1.0000      2                    fear" in text
     assert "b           0.0000  0.0000  0.0000      1             anger, fear" in text
@@ -276,18 +214,18 @@ def test_runs_are_compared_clip_by_clip_with_the_first(run_folder: Path) -> None
         make_run(Path(f"runs/{name}"), answering(right))
     runs = [load_run(Path(f"runs/{name}")) for name in ("first", "better", "alike", "same")]
     text = render_text(runs)
-    assert "Against runs/first, clip by clip: exact McNemar test; differences in points" in text
+    assert "Compared with runs/first clip by clip: exact McNemar test; differences in percentage points" in text
     rows = {
         line.split()[0]: line.split()[1:]
-        for line in text.partition("Against")[2].splitlines()[1:7]
+        for line in text.partition("Compared with")[2].splitlines()[1:7]
         if line.startswith("runs/")
     }
     # 12 and 0 differ: p = 2 / 2^12, times three for three comparisons.
     assert rows["runs/better"][:5] == ["12", "0", "+30.00", "0.0005", "0.0015"]
     assert rows["runs/alike"] == ["1", "0", "+2.50", "1.0000", "1.0000", "-"]
     assert rows["runs/same"] == ["0", "0", "+0.00", "1.0000", "1.0000", "-"]
-    assert "Told apart from runs/first at 5 %: runs/better." in text
-    assert "Fewer than 7 clips (here 17.5 points) it never finds." in " ".join(text.split())
+    assert "Significantly different from runs/first at the 5 % level: runs/better." in text
+    assert "It can never detect a difference of fewer than 7 clips (here 17.5 points)." in flat(text)
     found = json.loads(render_json(runs))["comparisons"]
     assert [(c["run"], c["with_run"], c["paired"]["discordant_second"]) for c in found] == [
         ("runs/better", "runs/first", 12),
@@ -295,7 +233,9 @@ def test_runs_are_compared_clip_by_clip_with_the_first(run_folder: Path) -> None
         ("runs/same", "runs/first", 0),
     ]
     assert found[0]["p_holm"] == pytest.approx(3 * 2 / 2**12)
-    assert "None of these runs can be told apart from runs/first at 5 %." in render_text([runs[0], *runs[2:]])
+    assert "None of these runs differs significantly from runs/first at the 5 % level." in render_text(
+        [runs[0], *runs[2:]]
+    )
 
 
 def test_only_runs_over_the_same_clips_are_compared(run_folder: Path) -> None:
@@ -307,7 +247,7 @@ def test_only_runs_over_the_same_clips_are_compared(run_folder: Path) -> None:
 def test_intervals_over_people_are_the_same_every_time(run_folder: Path) -> None:
     one, two = (json.loads(render_json([load_run(run_folder)]))["runs"][0] for _ in range(2))
     assert one == two
-    low, high = one["intervals_by_people"]["accuracy"]
+    low, high = one["intervals_over_subjects"]["accuracy"]
     assert low <= one["accuracy"] <= high
 
 
@@ -316,7 +256,7 @@ def test_runs_that_do_not_compare_are_told(run_folder: Path) -> None:
     make_run(Path("runs/b"), [FOLD_0, FOLD_1[1:]])
     make_run(Path("runs/c"), [FOLD_0[1:], [*FOLD_1, FOLD_0[0]]])
     other_clips, other_folds = load_run(Path("runs/b")), load_run(Path("runs/c"))
-    assert "These runs test different clips or classes: their scores do not compare." in render_text(
+    assert "These runs test different clips or classes, so their scores are not comparable." in render_text(
         [first, other_clips]
     )
     assert "These runs split the clips into different folds." in render_text([first, other_folds])
@@ -368,44 +308,48 @@ def test_a_run_folder_may_be_the_working_folder(run_folder: Path, monkeypatch: p
 
 
 def test_no_run(run_folder: Path) -> None:
-    assert message_of(Path("runs/b")) == 'report: runs/b: no config.json; expected a folder made by "mertool cv"'
-    assert message_of(run_folder.parent) == 'report: runs: no config.json; expected a folder made by "mertool cv"'
+    assert (
+        message_of(Path("runs/b"))
+        == 'runs/b: not a run folder (no config.json); make one with "mertool cv" or "mertool train"'
+    )
+    assert (
+        message_of(run_folder.parent)
+        == 'runs: not a run folder (no config.json); make one with "mertool cv" or "mertool train"'
+    )
 
 
 def test_an_unfinished_run(run_folder: Path) -> None:
     (run_folder / "fold_1" / "predictions.csv").unlink()
-    assert message_of(run_folder) == (
-        'report: runs/a: fold 1 has no predictions.csv; run "mertool cv -o runs/a --resume"'
-    )
+    assert message_of(run_folder) == ('runs/a: fold 1 has no predictions.csv; run "mertool cv -o runs/a --resume"')
     (run_folder / "fold_0" / "predictions.csv").unlink()
-    assert message_of(run_folder) == (
-        'report: runs/a: folds 0, 1 have no predictions.csv; run "mertool cv -o runs/a --resume"'
-    )
+    assert message_of(run_folder) == ('runs/a: folds 0, 1 have no predictions.csv; run "mertool cv -o runs/a --resume"')
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 2}, "config.json: expected format 1, got 2; was it made by a newer mertool?"),
+        ({"format": 2}, "expected format 1, got 2; was it written by a newer mertool?"),
         ({"command": "train"}, 'made by "mertool train", which tests nothing; give a run of "mertool cv"'),
-        ({"settings": []}, "config.json: expected settings, a list of classes and one of packs; was it edited?"),
-        ({"classes": "anger"}, "config.json: expected settings, a list of classes and one of packs; was it edited?"),
-        ({"packs": None}, "config.json: expected settings, a list of classes and one of packs; was it edited?"),
-        ({"settings": {"epoch": 3}}, "config.json: settings: unknown name 'epoch'; did you mean 'epochs'?"),
-        ({"settings": {"epochs": 0}}, "config.json: --epochs: expected 1 to 100000, got 0"),
+        ({"settings": []}, "damaged configuration ("),
+        ({"classes": "anger"}, "classes: expected a list of str, got 'anger'"),
+        ({"packs": None}, "packs: expected a list of dict, got None"),
+        ({"settings": {"epoch": 3}}, "settings: unknown name 'epoch'; did you mean 'epochs'?"),
+        ({"settings": {"epochs": 0}}, "--epochs: expected 1 to 100000, got 0"),
     ],
 )
 def test_a_config_that_cannot_be(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     folder = make_run(tmp_path / "a", config=change)
-    assert message_of(folder) == f"report: {folder}: {message}"
-    with pytest.raises(DataError):
+    found = message_of(folder)
+    assert found.startswith(str(folder))
+    assert message in found
+    with pytest.raises(RunError):
         load_run(folder)
 
 
 def test_a_config_that_is_no_object(run_folder: Path) -> None:
     (run_folder / "config.json").write_text("[]")
     assert message_of(run_folder) == (
-        "report: runs/a: config.json: expected format 1, got 'list'; was it made by a newer mertool?"
+        "runs/a/config.json: damaged configuration (expected an object); start the run again with another -o"
     )
 
 
@@ -433,7 +377,7 @@ def test_a_clip_predicted_twice_in_one_fold(run_folder: Path) -> None:
     path = run_folder / "fold_1" / "predictions.csv"
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join([*lines, lines[1]]))
-    assert message_of(run_folder) == f"{path}: line 5: clip samm/001/c a second time; expected each clip once"
+    assert message_of(run_folder) == f"{path}: line 5: clip samm/001/c is there a second time; expected each clip once"
 
 
 def test_a_row_that_names_another_fold(run_folder: Path) -> None:
@@ -460,7 +404,7 @@ def test_an_edited_prediction(run_folder: Path) -> None:
 
 def test_a_truth_taken_away(run_folder: Path) -> None:
     edit(run_folder / "fold_0" / "predictions.csv", "0,anger,fear", "0,,fear")
-    assert message_of(run_folder) == "report: runs/a: metrics: 1 of 7 rows have no truth, first samm/001/b"
+    assert message_of(run_folder) == "runs/a: metrics: 1 of 7 rows have no truth, first samm/001/b"
 
 
 def test_other_classes_than_the_run(run_folder: Path) -> None:
@@ -472,7 +416,7 @@ def test_other_classes_than_the_run(run_folder: Path) -> None:
 def test_a_fold_too_many(run_folder: Path) -> None:
     (run_folder / "fold_2").mkdir()
     (run_folder / "fold_2" / "predictions.csv").write_bytes((run_folder / "fold_1" / "predictions.csv").read_bytes())
-    assert message_of(run_folder) == "report: runs/a: fold_2 is not a fold of folds.json, which has 2; move it away"
+    assert message_of(run_folder) == "runs/a: fold_2 is not a fold of folds.json, which has 2; move it away"
 
 
 # The newest run
@@ -517,7 +461,7 @@ def test_csv_has_a_line_a_run_with_scores_intervals_and_settings(run_folder: Pat
     first = rows[0]
     assert (first["hits"], first["n"], first["accuracy"]) == ("5", "7", str(5 / 7))
     assert float(first["accuracy_low"]) < 5 / 7 < float(first["accuracy_high"])
-    assert float(first["uf1_people_low"]) <= float(first["uf1"]) <= float(first["uf1_people_high"])
+    assert float(first["uf1_subjects_low"]) <= float(first["uf1"]) <= float(first["uf1_subjects_high"])
     assert (first["region"], first["arcface"], rows[1]["arcface"]) == ("roi", "False", "True")
     assert set(Settings().as_dict()) <= set(first)
     assert "" not in {name for row in rows for name in row}
@@ -541,7 +485,9 @@ def test_the_log_of_megc2019_is_as_its_organisers_ask(tmp_path: Path, monkeypatc
 
 
 def test_the_log_of_megc2019_needs_its_classes(run_folder: Path) -> None:
-    with pytest.raises(DataError, match=r"has the classes negative, positive, surprise, this run has anger, fear, joy"):
+    with pytest.raises(
+        DataError, match=r"needs the classes negative, positive, surprise, but this run has anger, fear, joy"
+    ):
         render_megc(load_run(run_folder))
 
 
@@ -562,10 +508,10 @@ def test_key_frames_are_what_they_are(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     parts = [[(clip.replace("samm", dataset), *rest) for clip, *rest in part] for part in (FOLD_0, FOLD_1)]
-    packs = [{"name": f"{n}", "path": f"{n}.npz", "sha256": "0" * 64, "apex": apex} for n, apex in enumerate(apexes)]
+    packs = [{**PACK, "path": f"{n}.npz", "apex": apex} for n, apex in enumerate(apexes)]
     found = load_run(make_run(Path("runs/a"), parts, config={"packs": packs}))  # type: ignore[arg-type]
     assert found.key_frames.endswith(ending)
-    assert " ".join(render_text([found]).split()).count(ending) == 1
+    assert flat(render_text([found])).count(ending) == 1
 
 
 # What would mislead a reader
@@ -583,14 +529,14 @@ def test_a_verdict_needs_both_intervals(tmp_path: Path) -> None:
     truths = {f"d/{k // 10:02d}/{k % 10}": "anger" if k % 2 else "joy" for k in range(120)}
     clips = [(name, truth, truth if int(name[2:4]) < 8 else wrong[truth]) for name, truth in truths.items()]
     run = load_run(make_run(tmp_path / "a", [clips[:60], clips[60:]]))
-    assert run.interval[0] > 0.5 > run.by_people["accuracy"][0]
-    assert "not distinguishable from always answering" in render_text([run])
+    assert run.wilson_ci[0] > 0.5 > run.bootstrap_ci["accuracy"][0]
+    assert "not distinguishable from always predicting" in render_text([run])
 
 
 def test_one_person_has_no_interval_over_people(tmp_path: Path) -> None:
     parts = [[("d/1/a", "anger", "anger"), ("d/1/b", "joy", "joy")], [("d/1/c", "fear", "joy")]]
-    text = " ".join(render_text([load_run(make_run(tmp_path / "a", parts))]).split())
-    assert "over people no interval from one subject" in text
+    text = flat(render_text([load_run(make_run(tmp_path / "a", parts))]))
+    assert "over subjects no interval from one subject" in text
     assert "UF1 0.5556, no interval from one subject" in text
 
 
@@ -600,17 +546,17 @@ def test_a_summary_says_protocols_and_names_what_does_not_compare(
     monkeypatch.chdir(tmp_path)
     whole = [FOLD_0[:2] + FOLD_1[:1], FOLD_0[2:] + FOLD_1[1:]]
     make_run(Path("a"))
-    make_run(Path("grouped"), whole, select="inner", protocol="group")
+    make_run(Path("grouped"), whole, epoch_selection="inner", protocol="group")
     make_run(Path("fewer"), [FOLD_0, FOLD_1[:2]])
     folds = json.loads(Path("grouped/folds.json").read_text())
     Path("grouped/folds.json").write_text(json.dumps({**folds, "protocol": "group"}))
     text = render_text([load_run(Path(name)) for name in ("a", "grouped", "fewer")])
-    words = " ".join(text.split())
+    words = flat(text)
     assert "a stratified, face, 3 frames, modern 5/7" in words
     assert "grouped group, face, 3 frames, modern, inner 5/7" in words
-    assert "their scores do not compare. Other ones than a: fewer." in words
-    assert "different folds. Other ones than a: grouped." in words
-    assert "Subject-dependent, so easier than the others: a, fewer." in words
+    assert "so their scores are not comparable. Different from a: fewer." in words
+    assert "different folds. Different from a: grouped." in words
+    assert "Subject-dependent and therefore easier than the others: a, fewer." in words
 
 
 @pytest.mark.parametrize(
@@ -620,22 +566,19 @@ def test_a_summary_says_protocols_and_names_what_does_not_compare(
         ("clip", "one similarity per clip, from the onset's landmarks; the head's motion is left in", ", align clip"),
         ("frame", "each frame by its own landmarks", ", align frame"),
         ("none", "pictures taken as they are", ""),
-        (None, "one similarity per clip", ", align clip"),  # written before there was a choice to be recorded
     ],
 )
-def test_reports_say_how_frames_were_aligned(run_folder: Path, alignment: str | None, said: str, short: str) -> None:
+def test_reports_say_how_frames_were_aligned(run_folder: Path, alignment: str, said: str, short: str) -> None:
     config = json.loads((run_folder / "config.json").read_text())
-    config["packs"][0].pop("alignment")
-    if alignment is not None:
-        config["packs"][0]["alignment"] = alignment
+    config["packs"][0]["alignment"] = alignment
     (run_folder / "config.json").write_text(json.dumps(config))
     run = load_run(run_folder)
-    words = " ".join(render_text([run]).split())
+    words = flat(render_text([run]))
     assert said in words
     make_run(Path("runs/other"))
-    summary = " ".join(render_text([run, load_run(Path("runs/other"))]).split())
+    summary = flat(render_text([run, load_run(Path("runs/other"))]))
     assert f"roi, 3 frames, abn, modern{short} 5/7" in summary
-    assert json.loads(render_json([run]))["runs"][0]["alignments"] == [alignment or "clip"]
+    assert json.loads(render_json([run]))["runs"][0]["alignments"] == [alignment]
 
 
 def test_edited_predictions_are_said_in_every_report(run_folder: Path) -> None:
@@ -647,7 +590,7 @@ def test_edited_predictions_are_said_in_every_report(run_folder: Path) -> None:
     assert run.changed == ("fold_1/predictions.csv",)
     make_run(Path("runs/b"))
     for text in (render_text([run]), render_text([load_run(Path("runs/b")), run]), render_markdown([run])):
-        assert "changed since it was made: fold" in " ".join(text.replace("\\", "").split())
+        assert "changed since it was made: fold" in flat(text.replace("\\", ""))
 
 
 def test_what_can_be_detected_takes_the_correction_into_account(run_folder: Path) -> None:
@@ -655,8 +598,8 @@ def test_what_can_be_detected_takes_the_correction_into_account(run_folder: Path
     for name, right in (("first", 20), ("second", 26), ("third", 26)):
         make_run(Path(f"runs/{name}"), answering(right))
     runs = [load_run(Path(f"runs/{name}")) for name in ("first", "second", "third")]
-    assert "Fewer than 6 clips (here 15.0 points) it never finds." in " ".join(render_text(runs[:2]).split())
-    words = " ".join(render_text(runs).split())
+    assert "It can never detect a difference of fewer than 6 clips (here 15.0 points)." in flat(render_text(runs[:2]))
+    words = flat(render_text(runs))
     assert "at the strictest level of Holm's correction (0.05/2). Fewer than 7 clips (here 17.5 points)" in words
 
 
@@ -677,14 +620,13 @@ def test_control_characters_links_and_brackets_in_names_stay_text(tmp_path: Path
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ('"init": null', '"init": {"path": "x", "people": 5}', "init: expected a list of texts in 'people'"),
-        ('"init": null', '"init": {"path": "x", "loaded": [1]}', "init: expected a list of texts in 'loaded'"),
-        ('"jitter": 0', '"jitter": "much"', "expected settings, a list of classes and one of packs"),
+        ('"init": null', '"init": {"path": "x", "subjects": 5}', "damaged configuration (no 'loaded')"),
+        ('"init": null', '"init": {"path": "x", "loaded": [1]}', "loaded: expected a list of str, got [1]"),
+        ('"jitter": 0', '"jitter": "much"', "jitter: expected a whole number, got 'much'"),
         ('"lr": 0.002', f'"lr": 1{"0" * 400}', "--lr: expected a number"),
     ],
 )
 def test_a_damaged_configuration_is_one_line(tmp_path: Path, old: str, new: str, message: str) -> None:
-    packs = [{"name": "SAMM", "path": "x.npz", "sha256": "", "apex": "table", "jitter": 0}]
-    folder = make_run(tmp_path / "a", config={"init": None, "packs": packs})
+    folder = make_run(tmp_path / "a")
     edit(folder / "config.json", old, new)
     assert message in message_of(folder)

@@ -10,11 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from mertool.files import write_json
-from mertool.pack import file_sha256
 from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
-from mertool.runs.config import RunConfig, fingerprint
-from mertool.runs.layout import RunFolder
+from tests.support.audits import findings, sign_again, verdicts
 from tests.support.command import TINY, run
 
 
@@ -26,24 +23,6 @@ def copy(finished_run, tmp_path):
     config = json.loads((folder / "config.json").read_text())
     shutil.copy(finished_run.parent / config["packs"][0]["path"].split("/")[-1], tmp_path)
     return folder
-
-
-def verdicts(folder):
-    return {check.name: check.verdict for check in audit_run(folder)}
-
-
-def details(folder):
-    return {check.name: check.detail for check in audit_run(folder)}
-
-
-def sign_again(folder):
-    """What somebody would do who knows how the hashes are made."""
-    config = RunConfig.read(folder)
-    for fold in range(config.settings.folds):
-        part = folder / f"fold_{fold}"
-        names = RunFolder(folder).fold(fold).read_record().files
-        digests = {name: file_sha256(part / name) for name in names}
-        write_json(part / "done.json", {"sha256": digests, "run": fingerprint(folder)})
 
 
 def test_an_honest_run_passes_with_two_notes(copy):
@@ -63,7 +42,7 @@ def test_an_honest_run_passes_with_two_notes(copy):
     assert len(lines) == 10
     assert lines[1].split()[:2] == ["pass", "files"]
     assert "note  subjects" in done.stdout
-    assert "4 of 4 people have clips in both training and test parts" in done.stdout
+    assert "4 of 4 subjects have clips in both training and test parts" in done.stdout
     plain = json.loads(run("report", "--audit", copy, "--format", "json", cwd=copy.parent).stdout)
     assert [check["verdict"] for checks in plain.values() for check in checks].count("pass") == 7
 
@@ -83,13 +62,13 @@ def test_an_edited_prediction_is_found_by_its_hash_and_by_the_weights(copy):
     clip = edit_predictions(copy)
     found = verdicts(copy)
     assert (found["files"], found["epoch"]) == (FAIL, FAIL)
-    assert "fold_0/predictions.csv" in details(copy)["files"]
+    assert "fold_0/predictions.csv" in findings(copy)["files"][1]
     done = run("report", "--audit", copy, cwd=copy.parent, check=False)
     assert (done.returncode, done.stderr) == (1, "")
     sign_again(copy)
     found = verdicts(copy)
     assert (found["files"], found["epoch"]) == (PASS, FAIL)
-    assert details(copy)["epoch"] == f"not what the final weights predict: 1 clips, {clip}"
+    assert findings(copy)["epoch"][1] == f"not what the final weights predict: 1 clips, {clip}"
 
 
 def test_other_weights_are_found_even_with_their_hashes(copy):
@@ -103,7 +82,7 @@ def test_an_earlier_epoch_is_found_by_the_log(copy):
     log = copy / "fold_1" / "log.csv"
     log.write_text("".join(log.read_text().splitlines(keepends=True)[:-1]))
     assert verdicts(copy)["epoch"] == FAIL
-    assert details(copy)["epoch"] == "logs of 1, 2 epochs, expected 2"
+    assert findings(copy)["epoch"][1] == "logs of 1, 2 epochs, expected 2"
 
 
 def test_changed_folds_are_found(copy):
@@ -113,7 +92,7 @@ def test_changed_folds_are_found(copy):
     path.write_text(json.dumps(folds))
     found = verdicts(copy)
     assert (found["files"], found["predictions"]) == (FAIL, FAIL)
-    assert "folds.json or config.json, since folds 0, 1 were done" in details(copy)["files"]
+    assert "folds.json or config.json, since folds 0, 1 were done" in findings(copy)["files"][1]
 
 
 def test_shared_subjects_fail_where_the_protocol_forbids_them(copy):
@@ -128,7 +107,7 @@ def test_shared_subjects_fail_where_the_protocol_forbids_them(copy):
     sign_again(copy)
     found = verdicts(copy)
     assert (found["files"], found["subjects"], found["clips"]) == (PASS, FAIL, PASS)
-    assert details(copy)["subjects"].endswith("; the protocol says group")
+    assert findings(copy)["subjects"][1].endswith("; the protocol says group")
 
 
 def test_without_its_pack_the_rest_is_still_checked(copy):
@@ -151,7 +130,7 @@ def test_an_older_run_has_no_hash_of_its_folds(copy):
         path.write_text(json.dumps({"sha256": json.loads(path.read_text())["sha256"]}))
     assert verdicts(copy)["files"] == NOTE
     (copy / "fold_0" / "final.pt").unlink()
-    assert "fold_0/final.pt (gone)" in details(copy)["files"]
+    assert "fold_0/final.pt (gone)" in findings(copy)["files"][1]
 
 
 @pytest.mark.parametrize(("quality", "expected"), [(None, FAIL), (90, NOTE)])

@@ -1,4 +1,4 @@
-"""What a careless or cheating author may do to a finished run: the audit names each, however well its hashes are redone.
+"""What a careless or cheating author may do to a finished run: the audit names each, even if all hashes are redone.
 
 `resign` is an author who knows how done.json is made. What only training again can show is said in the audit's own text
 (`docs/evaluation.md`) and not tried here.
@@ -13,11 +13,11 @@ import shutil
 import numpy as np
 import pytest
 
-from mertool.files import write_json
-from mertool.pack import file_sha256
+from mertool.files import file_sha256, write_json
 from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
 from mertool.runs.config import fingerprint
-from tests.support.noise import SMALL, call, in_this_process, make_pack
+from tests.support.in_process import call, in_this_process
+from tests.support.noise import SMALL, make_pack
 
 PEOPLE = {f"p{n}": ["fear", "joy", "fear", "joy"] for n in range(4)}
 NETWORK = ("--classes", "all", "--folds", 2, *SMALL, "--abn")
@@ -31,7 +31,7 @@ def made(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         in_this_process(patch)
         call("cv", "a.npz", *NETWORK, "-o", "net", cwd=home)
-        call("cv", "a.npz", *NETWORK, "--select", "inner", "--protocol", "group", "-o", "inner", cwd=home)
+        call("cv", "a.npz", *NETWORK, "--epoch-selection", "inner", "--protocol", "group", "-o", "inner", cwd=home)
         call("cv", "a.npz", *TEXTURE, "-o", "texture", cwd=home)
         call("cv", "a.npz", *NETWORK, "--seed", 1, "-o", "seed", cwd=home)
         call("cv", "a.npz", *NETWORK, "--epochs", 4, "-o", "longer", cwd=home)
@@ -193,7 +193,9 @@ def test_a_clip_that_is_tested_twice(home):
 def test_better_probabilities(home):
     def sure(header, rows):
         first = header.index("prediction") + 1
-        return [[*row[:first], *(str(float(cell == max(row[first:], key=float))) for cell in row[first:])] for row in rows]
+        return [
+            [*row[:first], *(str(float(cell == max(row[first:], key=float))) for cell in row[first:])] for row in rows
+        ]
 
     for name, check in (("net", "epoch"), ("texture", "classifiers")):
         rewrite(home / name / "fold_0" / "predictions.csv", sure)

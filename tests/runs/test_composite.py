@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 import pytest
 
-from mertool.evaluation.folds import Folds, subject_key_of_id, subject_overlap
-from tests.datasets.test_samm import HEADER, PREAMBLE, write_table
-from tests.datasets.test_verify import full_table
+from mertool.clips import subject_key_of_id
+from mertool.evaluation.folds import Folds, subject_overlap
 from tests.support.command import TINY, run
+from tests.support.samm import HEADER, PREAMBLE, full_table, write_table
 
 CASME2_HEADER = ["Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None, "AU", "Estimated Emotion"]
 RELABELLED = ("EP07_01", "EP07_04f", "EP10_03")
@@ -116,7 +116,7 @@ def test_classes_are_those_of_the_composite(folder):
     counts = Counter()
     for name in PACKS:
         pack = load_pack(folder / name)
-        counts.update(map(CLASS_SETS["megc3"].class_of, pack.dataset, pack.emotion, pack.subject, pack.clip))
+        counts.update(map(CLASS_SETS["megc3"].class_of, pack.dataset, pack.emotion, pack.subject, pack.clip_name))
     assert (counts["negative"], counts["positive"], counts["surprise"]) == (250, 109, 83)
 
 
@@ -140,7 +140,7 @@ def test_loso_refuses_folds_and_an_unknown_fold(folder):
     done = run("cv", *PACKS, *COMPOSITE, "--folds", 5, "-o", "refused", cwd=folder, check=False)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (
         2,
-        "Error: --folds: with --protocol loso every subject is a fold; leave it out",
+        "Error: --folds: with --protocol loso every subject is one fold; leave it out",
     )
     done = run("cv", *PACKS, *COMPOSITE, "--fold", 68, "-o", "refused", cwd=folder, check=False)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "Error: --fold: expected 0 to 67, got 68")
@@ -178,5 +178,5 @@ def test_cameras_that_filmed_the_same_moments_do_not_meet_unseen(folder, frame):
     run("train", "VIS.npz", *network, "-o", "taught", cwd=folder)
     done = run("cv", "SMIC.npz", *network, "--init", "taught", "-o", "leak", cwd=folder, check=False)
     assert done.returncode == 1
-    assert "taught: has seen smic-vis/s11/s11_ne_01, and smic-hs filmed the same moments" in done.stderr
+    assert "taught: was trained on smic-vis/s11/s11_ne_01, and smic-hs filmed the same moments" in done.stderr
     assert not (folder / "leak").exists()

@@ -10,25 +10,24 @@ import shlex
 import shutil
 import subprocess
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from mertool.errors import DataError
 from mertool.evaluation.predictions import Predictions
+from mertool.runs.attention import read_run_maps
 from mertool.runs.audit import FAIL, PASS, audit_run
-from mertool.runs.execute import attention_of
-from tests.support.command import COMMAND, ROOT, run
-from tests.support.noise import SMALL, call, in_this_process, make_pack, refusal, whole_run
+from tests.support.command import COMMAND, run, script
+from tests.support.in_process import call, in_this_process, refusal
+from tests.support.noise import SMALL, make_pack
+from tests.support.run_folders import whole_run
 
 PEOPLE = {f"p{n}": ["fear", "joy", "fear", "joy"][: 3 + n % 2] for n in range(5)}
 NETWORK = (*SMALL, "--epochs", "1", "--classes", "all")
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    in_this_process(monkeypatch)
+pytestmark = pytest.mark.usefixtures("one_process")
 
 
 @pytest.fixture(scope="module")
@@ -130,12 +129,12 @@ def test_the_folds_of_the_maps_are_those_of_folds_json(home):
     config = json.loads(path.read_text())
     config["settings"]["folds"] = 2
     path.write_text(json.dumps(config))
-    ids, maps = attention_of(home / "run é")
+    ids, maps = read_run_maps(home / "run é")
     assert sorted(ids) == sorted(config["clips"])
     assert (len(maps), maps.dtype) == (len(ids), np.float32)
     (home / "run é/fold_2/done.json").unlink()
     with pytest.raises(DataError, match=r"fold 2 is not done; run \"mertool cv -o '.*run é' --resume\""):
-        attention_of(home / "run é")
+        read_run_maps(home / "run é")
 
 
 def files_check(folder):
@@ -152,7 +151,7 @@ def test_the_audit_finds_changed_logs_and_maps(home, name):
     assert files_check(folder) == ("files", FAIL, f"changed since they were written: fold_1/{name}")
     path.unlink()
     assert files_check(folder) == ("files", FAIL, f"changed since they were written: fold_1/{name} (gone)")
-    done = folder / "fold_1/done.json"  # an older mertool left no such hash
+    done = folder / "fold_1/done.json"  # without the hash of an attention map or a log, it is not checked
     values = json.loads(done.read_text())
     del values["sha256"][name]
     done.write_text(json.dumps(values))
@@ -168,7 +167,12 @@ def test_changed_settings_are_said_once_and_read_once(home, monkeypatch):
     config["settings"]["lr"] = 0.5
     (folder / "config.json").write_text(json.dumps(config))
     calls = []
-    monkeypatch.setattr(audit, "fingerprint", lambda run: calls.append(run) or "another")
+
+    def another(run):
+        calls.append(run)
+        return "another"
+
+    monkeypatch.setattr(audit, "fingerprint", another)
     said = "changed since they were written: folds.json or config.json, since folds 0, 1, 2 were done"
     assert files_check(folder).detail == said
     assert len(calls) == 1
@@ -223,10 +227,10 @@ def set_at(values, place, value):
         (("init",), "weights.pt"),
         (("init",), [1]),
         (("init",), {}),
-        (("init",), {"path": "w.pt", "sha256": "0", "loaded": [], "not_loaded": [], "people": 5}),
-        (("init",), {"path": "w.pt", "sha256": "0", "loaded": [], "not_loaded": [], "people": [5]}),
-        (("init",), {"path": "w.pt", "sha256": "0", "loaded": "stem", "not_loaded": [], "people": []}),
-        (("init",), {"path": None, "sha256": "0", "loaded": [], "not_loaded": [], "people": []}),
+        (("init",), {"path": "w.pt", "sha256": "0", "loaded": [], "not_loaded": [], "subjects": 5}),
+        (("init",), {"path": "w.pt", "sha256": "0", "loaded": [], "not_loaded": [], "subjects": [5]}),
+        (("init",), {"path": "w.pt", "sha256": "0", "loaded": "stem", "not_loaded": [], "subjects": []}),
+        (("init",), {"path": None, "sha256": "0", "loaded": [], "not_loaded": [], "subjects": []}),
     ],
 )
 def test_damaged_configurations_are_one_line(home, place, value):
@@ -307,7 +311,7 @@ def test_names_that_the_terminal_cannot_print_are_escaped(home, encoding):
         assert done.returncode == 0, done.stderr
         assert done.stderr == b""
         assert b"runs" in done.stdout
-    done = shell_run("report", name, "--layout", "paper", "-o", name + b".d", cwd=home, env=env)
+    done = shell_run("report", name, "--tables", "paper", "-o", name + b".d", cwd=home, env=env)
     assert done.returncode == 0, done.stderr
     assert b"mertool: report: runs" in done.stderr
     done = shell_run("cv", "-o", name + b"x", "--resume", "nothing.npz", cwd=home, env=env)
@@ -326,8 +330,8 @@ def test_an_audit_of_several_passes_over_what_is_no_run_and_goes_on_after_errors
     heads = [line for line in done.stdout.splitlines() if not line.startswith(" ")]
     assert heads == ["run é", "twice", "twice/repeat_1"]
     lines = done.stderr.splitlines()
-    assert "mertool: notes.txt: left out, a file is no run" in lines
-    assert "mertool: taught: left out, 'mertool train' tests nothing" in lines
+    assert "mertool: notes.txt: left out, a file is not a run" in lines
+    assert "mertool: taught: left out, made by 'mertool train', which tests nothing" in lines
     errors = [line for line in lines if line.startswith("Error: ")]
     assert [line.split(":")[1] for line in errors] == [" broken/config.json", " nothing"]
     done = call("report", "--audit", *words, "--format", "json", cwd=home, code=1)
@@ -335,7 +339,7 @@ def test_an_audit_of_several_passes_over_what_is_no_run_and_goes_on_after_errors
     done = call("report", "--audit", "run é", "taught", "notes.txt", cwd=home)
     assert [line for line in done.stdout.splitlines() if not line.startswith(" ")] == ["run é"]
     line = refusal("report", "--audit", "taught", "notes.txt", cwd=home, code=1)
-    assert line.startswith("Error: report: no run of 'mertool cv' among these")
+    assert line.startswith("Error: report: none of these is a run of 'mertool cv'")
 
 
 def test_commands_of_several_pass_over_what_is_no_run_and_go_on_after_errors(home):
@@ -343,8 +347,8 @@ def test_commands_of_several_pass_over_what_is_no_run_and_go_on_after_errors(hom
     done = call("report", "--command", "nothing", "notes.txt", "run é", "taught", "twice", cwd=home, code=1)
     assert [shlex.split(line)[-1] for line in done.stdout.splitlines()] == ["run é-again", "twice-again"]
     assert done.stderr.splitlines() == [
-        "mertool: notes.txt: left out, a file is no run",
-        "mertool: taught: left out, 'mertool train' tests nothing",
+        "mertool: notes.txt: left out, a file is not a run",
+        "mertool: taught: left out, made by 'mertool train', which tests nothing",
         'Error: nothing: not a run folder (no config.json); make one with "mertool cv" or "mertool train"',
     ]
     (line,) = call("report", "--command", "taught", cwd=home).stdout.splitlines()  # alone it is wanted
@@ -376,9 +380,9 @@ def test_folders_of_reports_are_passed_over(home):
     done = call("report", "run é", "out", cwd=home)
     assert done.stderr == "mertool: out: left out, holds a written report\n"
     line = refusal("report", "run é", "more", cwd=home, code=1)
-    assert line.startswith("Error: report: more: no config.json")
+    assert line.startswith("Error: more: not a run folder")
     line = refusal("report", "out", cwd=home, code=1)
-    assert line.startswith("Error: report: out: no config.json")
+    assert line.startswith("Error: out: not a run folder")
 
 
 # Where reports go
@@ -395,7 +399,7 @@ def test_folders_of_reports_are_passed_over(home):
     ],
 )
 def test_the_name_of_a_report_says_what_it_is(home, style, layout, name):
-    words = ("--layout", "paper") if layout else ()
+    words = ("--tables", "paper") if layout else ()
     done = call("report", "run é", "--format", style, *words, "-o", "a/b", cwd=home)
     assert done.stderr == f"mertool: report: a/b/{name}\n"
     assert [path.name for path in (home / "a/b").iterdir()] == [name]
@@ -418,10 +422,10 @@ def test_places_that_cannot_be_written_are_found_before_the_work(home, monkeypat
 @pytest.mark.parametrize("style", ["csv", "json"])
 def test_runs_that_fit_no_cell_are_said_where_the_format_has_no_notes(home, style):
     call("cv", "a.npz", "--arcface", "--face", "--folds", 2, *NETWORK, "-o", "arc", cwd=home)
-    done = call("report", "run é", "arc", "--layout", "paper", "--format", style, cwd=home)
+    done = call("report", "run é", "arc", "--tables", "paper", "--format", style, cwd=home)
     assert done.stderr == "mertool: arc: left out, Table 6, full face, has no row w/ ArcFace\n"
-    assert call("report", "run é", "arc", "--layout", "paper", cwd=home).stderr == ""
-    assert call("report", "run é", "arc", "--layout", "paper", "--format", style, "-q", cwd=home).stderr == ""
+    assert call("report", "run é", "arc", "--tables", "paper", cwd=home).stderr == ""
+    assert call("report", "run é", "arc", "--tables", "paper", "--format", style, "-q", cwd=home).stderr == ""
 
 
 # Seeds and epochs
@@ -441,11 +445,11 @@ def test_seeds_without_room_for_the_repeats_are_refused_before_anything_is_writt
 
 
 def test_train_says_how_its_epoch_was_chosen(home):
-    done = call("train", "a.npz", *NETWORK, "--epochs", 3, "--select", "inner", "-o", "net", cwd=home)
+    done = call("train", "a.npz", *NETWORK, "--epochs", 3, "--epoch-selection", "inner", "-o", "net", cwd=home)
     n = sum(map(len, PEOPLE.values()))
     n_inner = len(Predictions.read(home / "net/inner.csv").clip)
     epoch = json.loads((home / "net/done.json").read_text())["epoch"]
-    said = f"mertool: net: trained on {n - n_inner} clips; {n_inner} more of other people chose epoch {epoch} of 3\n"
+    said = f"mertool: net: trained on {n - n_inner} clips; {n_inner} more of other subjects chose epoch {epoch} of 3\n"
     assert done.stderr.endswith(said)
     assert call("train", "-o", "net", "--resume", cwd=home).stderr == said
     assert call("train", "-o", "taught", "--resume", cwd=home).stderr == f"mertool: taught: trained on {n} clips\n"
@@ -477,15 +481,7 @@ def test_suggested_commands_can_be_pasted(home):
 
 
 def paper_tables(*words, cwd):
-    path = f"{Path(COMMAND[0]).parent}{os.pathsep}{os.environ['PATH']}"
-    return subprocess.run(
-        [str(ROOT / "examples/paper_tables.sh"), *map(str, words)],
-        cwd=cwd,
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    return script("paper_tables.sh", *words, cwd=cwd)
 
 
 def filled(tables):

@@ -6,9 +6,7 @@ import json
 import random
 import re
 import shutil
-import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -17,8 +15,9 @@ import torch
 from mertool.evaluation.folds import Folds
 from mertool.evaluation.predictions import Predictions
 from mertool.network.checkpoint import load_weights
-from mertool.report import load_run
+from mertool.runs.finished import load_run
 from tests.support.command import COMMAND, TINY, run
+from tests.support.processes import killed
 
 FOLDS = range(2)
 
@@ -82,34 +81,6 @@ def test_two_array_jobs_that_start_together_share_a_run(pack_path, finished_run,
     # Each saw the other's fold unfinished or finished; resuming closes the run without training anything again.
     run("cv", "--resume", "-o", tmp_path / "run", cwd=tmp_path)
     assert fingerprint(tmp_path / "run") == fingerprint(finished_run)
-
-
-def killed(command, cwd, after_s):
-    """Start a command, kill it and nothing else with SIGKILL; gives the processes that it left behind."""
-    process = subprocess.Popen(command, cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    time.sleep(after_s)
-    children = descendants(process.pid)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    end = time.monotonic() + 30
-    while any(Path(f"/proc/{pid}").exists() and not zombie(pid) for pid in children) and time.monotonic() < end:
-        time.sleep(0.1)
-    return [pid for pid in children if Path(f"/proc/{pid}").exists() and not zombie(pid)]
-
-
-def descendants(pid):
-    found = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            found += [int(child), *descendants(int(child))]
-    return found
-
-
-def zombie(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
 
 
 def kill_and_resume(pack_path, finished_run, tmp_path, moments):
@@ -200,7 +171,7 @@ def test_a_changed_pack_is_noticed(pack_path, tmp_path):
     (tmp_path / "a.npz").write_bytes(data)
     done = run("cv", "-o", "run", "--resume", cwd=tmp_path, check=False)
     assert done.returncode == 1
-    assert "changed since run was begun" in done.stderr
+    assert "changed since run was started" in done.stderr
 
 
 def test_an_edited_fold_makes_no_results(finished_run, tmp_path):
@@ -241,9 +212,10 @@ def test_train_predict_and_fine_tune(pack_path, finished_run, tmp_path):
     people = sorted(set(pack.subject))
     for name, chosen in (("a", people[:2]), ("b", people[2:])):
         rows = [k for k, subject in enumerate(pack.subject) if subject in chosen]
-        arrays = {"frames": pack.frames[rows], "landmarks": pack.landmarks[rows]}
-        for field in ("clip", "dataset", "subject", "emotion"):
-            arrays[field] = np.array([getattr(pack, field)[k] for k in rows])
+        arrays: dict[str, np.ndarray] = {"frames": pack.frames[rows], "landmarks": pack.landmarks[rows]}
+        labels = {"clip": pack.clip_name, "dataset": pack.dataset, "subject": pack.subject, "emotion": pack.emotion}
+        for field, values in labels.items():
+            arrays[field] = np.array([values[k] for k in rows])
         for field in ("onset", "middle", "apex", "offset"):
             arrays[field] = np.zeros(len(rows), np.int64)
         save_pack(tmp_path / f"{name}.npz", arrays, {})
@@ -275,13 +247,13 @@ def test_train_predict_and_fine_tune(pack_path, finished_run, tmp_path):
 
     leak = run("cv", "a.npz", "--folds", "2", *small, "--init", "taught", "--frames", "1", cwd=tmp_path, check=False)
     assert leak.returncode == 1
-    assert re.search(r"has seen \d+ clips of this run \(first: samm/", leak.stderr)
+    assert re.search(r"was trained on \d+ clips of this run \(first: samm/", leak.stderr)
     wrong = run("cv", "b.npz", "--folds", "2", *small, "--init", finished_run, cwd=tmp_path, check=False)
     assert 'no weights for --init; expected a finished folder of "mertool train"' in wrong.stderr
     # Weights remember what the weights that they began with have seen.
     run("train", "b.npz", "--frames", "1", *small, "--init", "taught", "-o", "further", cwd=tmp_path)
     leak = run("cv", "a.npz", "--folds", "2", *small, "--init", "further/final.pt", cwd=tmp_path, check=False)
-    assert re.search(r"has seen \d+ clips of this run", leak.stderr)
+    assert re.search(r"was trained on \d+ clips of this run", leak.stderr)
 
 
 def test_pictures_of_input_and_attention(pack_path, finished_run, tmp_path):

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 
 import pytest
 
-from tests.support.command import ROOT, TINY, run
+from tests.support.command import TINY, make_recordings, run
+from tests.support.reports import flat
 
 NETWORK = TINY[:-4]  # train makes no folds
 SMALL = ("--face-size", "48")
 
 
 def make(layout, out, *options):
-    command = [sys.executable, ROOT / "examples" / "make_recordings.py", "--layout", layout, "--length", "8", "9"]
-    subprocess.run([*command, *map(str, options), out], check=True, timeout=300, capture_output=True)
+    make_recordings("--layout", layout, "--length", 8, 9, *options, out)
 
 
 @pytest.fixture(scope="module")
@@ -52,16 +50,17 @@ def test_ckplus_to_samm_says_what_was_loaded_and_both_runs_stand_in_one_report(f
 def test_of_seven_classes_the_head_is_not_loaded(folder, pack_path):
     done = run("cv", pack_path, "--init", "seven", *TINY, "-o", "from seven", cwd=folder)
     assert "--init seven: not loaded: head (other classes: anger, contempt, disgust, " in done.stderr
-    text = " ".join(run("report", "from seven", cwd=folder).stdout.split())
+    text = flat(run("report", "from seven", cwd=folder).stdout)
     assert "loaded stem; stage1; stage2; stage3; stage4; not loaded: head (other classes: anger, contempt" in text
 
 
 def test_macro_to_micro_of_the_same_people_is_said_to_be_subject_dependent(folder):
     done = run("cv", "MMEW.npz", "--init", "macro", "--protocol", "loso", *NETWORK, *SMALL, "-o", "mmew", cwd=folder)
-    assert "its weights have seen 3 of the 3 people of this run, in other clips: results are subject-dependent" in (
-        done.stderr
+    assert (
+        "its weights were trained on 3 of the 3 subjects of this run, in other clips: results are subject-dependent"
+        in (done.stderr)
     )
-    text = " ".join(run("report", "mmew", cwd=folder).stdout.split())
+    text = flat(run("report", "mmew", cwd=folder).stdout)
     assert "Subject-dependent by way of --init: its weights have seen 3 of 3 subjects, in other clips" in text
     assert "Subject-independent" not in text
     values = json.loads(run("report", "mmew", "--format", "json", cwd=folder).stdout)["runs"][0]

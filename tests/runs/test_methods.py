@@ -7,11 +7,13 @@ import pytest
 
 from mertool.cli.main import main
 from mertool.errors import UsageError
-from mertool.report import load_run
-from mertool.runs.audit import FAIL, audit_run
+from mertool.runs.finished import load_run
 from mertool.runs.methods import METHODS, method_named
 from mertool.runs.methods.base import Method
-from tests.support.noise import call, in_this_process, make_pack, refusal, whole_run
+from tests.support.audits import faults
+from tests.support.in_process import call, in_this_process, refusal
+from tests.support.noise import make_pack
+from tests.support.run_folders import whole_run
 
 PEOPLE = {f"s{k}": ["anger", "fear", "joy"] for k in range(4)}
 
@@ -20,7 +22,7 @@ PEOPLE = {f"s{k}": ["anger", "fear", "joy"] for k in range(4)}
 def fourth(monkeypatch):
     """The one line, also where the command line has its list of names."""
     in_this_process(monkeypatch)
-    monkeypatch.setitem(METHODS, "nearest-mean", "tests.nearest_mean:NearestMean")
+    monkeypatch.setitem(METHODS, "nearest-mean", "tests.support.nearest_mean:NearestMean")
     option = next(option for option in main.commands["cv"].params if option.name == "method")
     monkeypatch.setattr(option, "type", click.Choice([name for name in METHODS if name != "fusion"]))
 
@@ -60,7 +62,7 @@ def test_a_fourth_method_works_everywhere(fourth, tmp_path):
     call("report", "run", "--format", "html", "-o", "page", cwd=tmp_path)
     assert "nearest mean" in (tmp_path / "page" / "report.html").read_text(encoding="utf-8")
 
-    assert FAIL not in {check.verdict for check in audit_run(tmp_path / "run")}
+    assert faults(tmp_path / "run") == []
     rows = call("predict", "run", "new.npz", cwd=tmp_path).stdout.splitlines()
     assert len(rows) == 4
     fused = call("cv", "--fuse", "run", "whole", "-o", "both", cwd=tmp_path).stdout
@@ -75,7 +77,7 @@ def test_the_audit_asks_the_fourth_method_too(fourth, tmp_path):
     rows = path.read_text().splitlines()
     rows[1] = rows[1].replace("0.3", "0.2", 1)
     path.write_text("\n".join(rows) + "\n")
-    assert FAIL in {check.verdict for check in audit_run(tmp_path / "run")}
+    assert faults(tmp_path / "run")
 
 
 def test_settings_of_other_methods_are_refused(fourth, tmp_path):

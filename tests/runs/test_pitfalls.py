@@ -12,30 +12,37 @@ import random
 import re
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from click.testing import CliRunner
 
-from mertool.cli.main import main
+from mertool.clips import subject_key_of_id
 from mertool.datasets.labels import resolve_classes
 from mertool.errors import DataError
-from mertool.evaluation.folds import Folds, group_folds, stratified_folds, subject_key_of_id
+from mertool.evaluation.folds import Folds
 from mertool.evaluation.metrics import evaluate
 from mertool.evaluation.predictions import Predictions
+from mertool.evaluation.protocols import group_folds, stratified_folds
+from mertool.inputs.rendering import render
+from mertool.inputs.samples import load_samples
 from mertool.network import training as engine
+from mertool.network.batches import sample_augmentation
 from mertool.network.checkpoint import load_weights
-from mertool.network.inputs import load_samples, render, sample_augmentation
 from mertool.pack import load_pack, save_pack
-from mertool.report import load_run, render_csv, render_json, render_text
+from mertool.report.formats import render_csv, render_json, render_text
 from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
 from mertool.runs.config import RunConfig, open_samples
+from mertool.runs.finished import load_run
 from mertool.runs.methods.network import inference_batches
 from mertool.settings import Settings
-from tests.report.test_report import make_run, render_latex, render_markdown
+from tests.support import in_process
+from tests.support.audits import verdicts
 from tests.support.command import ROOT, TINY
+from tests.support.reports import flat, render_latex, render_markdown
+from tests.support.run_folders import make_run, timeless_log, weights_of
 
 REFERENCE = ROOT / "docs" / "evaluation.md"
 
@@ -92,22 +99,17 @@ def test_every_test_named_is_there_and_every_one_there_is_named():
 # Material: packs of small pictures, and mertool in this process
 
 SIDE = 32
-NETWORK = (*TINY[:4], "--copies", "1", "--face-size", SIDE)  # no landmarks: the picture is shown as it is
+NETWORK = (*TINY[:4], "--augmentations", "1", "--face-size", SIDE)  # no landmarks: the picture is shown as it is
 EMOTIONS = ("anger", "fear", "happiness", "surprise")
 
 
 @pytest.fixture
-def call(tmp_path, monkeypatch):
+def call(tmp_path, monkeypatch, one_process):
     """The command in this process, its folds too, so that a test may watch them at work; gives what it prints."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(
-        "mertool.runs.execute.run_each", lambda work, arguments, *_: [work(*each) for each in arguments]
-    )
 
     def command(*words, exit_code=0):
-        done = CliRunner().invoke(main, [str(word) for word in words])
-        assert done.exit_code == exit_code, done.output
-        return done.output
+        return in_process.call(*words, cwd=Path(), code=exit_code).output
 
     return command
 
@@ -154,13 +156,7 @@ def write_folds(path, ids, is_test):
 
 
 def weights(fold):
-    return {name: tensor.numpy().tobytes() for name, tensor in load_weights(fold / "final.pt").weights.items()}
-
-
-def logged(fold):
-    """log.csv without what the clock decides."""
-    rows = csv.DictReader((fold / "log.csv").read_text().splitlines())
-    return [{name: cell for name, cell in row.items() if name not in ("seconds", "images_per_s")} for row in rows]
+    return weights_of(fold / "final.pt")
 
 
 def answers(fold):
@@ -172,10 +168,6 @@ def share(truth, answer):
     return sum(truth[name] == answer[name] for name in truth) / len(truth)
 
 
-def in_words(text):
-    return " ".join(text.split())
-
-
 # The epoch is chosen on the test fold
 
 
@@ -184,8 +176,8 @@ def test_planted_test_labels_change_no_weight(call, select):
     """The test clips are given the labels that the network of epoch 1 answers: choosing on them, it would win."""
     clips = barred_clips()
     write_folds(Path("folds.csv"), [name for name, _, _ in clips], lambda name: name.split("/")[1] in ("p0", "p1"))
-    training = ("--folds-file", "folds.csv", "--fold", 0, *NETWORK, "--schedule", "constant", "--warmup", 0)
-    training += ("--lr", 0.01, "--batch-size", 4)
+    training: tuple[object, ...] = ("--folds-file", "folds.csv", "--fold", 0, *NETWORK)
+    training += ("--schedule", "constant", "--warmup", 0, "--lr", 0.01, "--batch-size", 4)
     write_pack(Path("true.npz"), clips)
     call("cv", "true.npz", *training, "--epochs", 1, "-o", "first")
     first = answers(Path("first/fold_0"))
@@ -193,19 +185,19 @@ def test_planted_test_labels_change_no_weight(call, select):
     assert any(planted[name] != emotion for name, emotion, _ in clips)
     write_pack(Path("planted.npz"), [(name, planted[name], picture) for name, _, picture in clips])
     for name in ("true", "planted"):
-        call("cv", f"{name}.npz", *training, "--epochs", 5, "--select", select, "-o", f"of {name}")
+        call("cv", f"{name}.npz", *training, "--epochs", 5, "--epoch-selection", select, "-o", f"of {name}")
     ours = answers(Path("of planted/fold_0"))
     chosen_on_test, honest = (share({name: planted[name] for name in first}, answer) for answer in (first, ours))
     assert chosen_on_test == 1.0 > honest
     assert weights(Path("of true/fold_0")) == weights(Path("of planted/fold_0"))
-    assert logged(Path("of true/fold_0")) == logged(Path("of planted/fold_0"))
+    assert timeless_log(Path("of true/fold_0")) == timeless_log(Path("of planted/fold_0"))
     assert answers(Path("of true/fold_0")) == ours
     # Labels of the training part do change them: the comparison is no empty one.
     taught = next(name for name, _, _ in clips if name not in first)
     changed = next(emotion for emotion in EMOTIONS if (taught, emotion) not in [clip[:2] for clip in clips])
     other = [(name, changed if name == taught else emotion, picture) for name, emotion, picture in clips]
     write_pack(Path("other.npz"), other)
-    call("cv", "other.npz", *training, "--epochs", 5, "--select", select, "-o", "of other")
+    call("cv", "other.npz", *training, "--epochs", 5, "--epoch-selection", select, "-o", "of other")
     assert weights(Path("of other/fold_0")) != weights(Path("of true/fold_0"))
 
 
@@ -233,7 +225,8 @@ def test_training_is_given_the_training_part_and_nothing_else(call, monkeypatch,
     monkeypatch.setattr("mertool.runs.methods.network.render", watched_render)
     monkeypatch.setattr("mertool.runs.methods.network.sample_augmentation", watched_copies)
     write_pack(Path("a.npz"), barred_clips(people=9))
-    call("cv", "a.npz", *NETWORK, "--copies", 10, "--epochs", 2, "--folds", 3, "--select", select, "-o", "run")
+    words = ("--augmentations", 10, "--epochs", 2, "--folds", 3, "--epoch-selection", select)
+    call("cv", "a.npz", *NETWORK, *words, "-o", "run")
     folds = Folds.load(Path("run/folds.json"))
     assert sorted(shown) == [-1, 0, 1, 2]
     assert sorted(copied) == [0, 1, 2]  # copies are made for training alone
@@ -277,7 +270,7 @@ def test_who_knows_people_gains_only_where_they_are_on_both_sides(tmp_path):
         assert [set(part["subjects"]) for part in values["overlap"]] == on_both
         people = len(set.union(*on_both))
         assert values["n_subjects_shared"] == people == {"mixed": 20, "apart": 0}[name]
-        text = in_words(render_text([found]))
+        text = flat(render_text([found]))
         if name == "mixed":
             assert "Subject-dependent: 20 of 20 subjects have clips in both training and test parts" in text
             assert all(f" {len(both)}\n" in render_text([found]) for both in on_both)
@@ -291,9 +284,9 @@ def test_a_person_smuggled_into_the_training_part_fails_the_audit(call):
     call("cv", "a.npz", *NETWORK, "--epochs", 1, "--folds", 3, "-o", "mixed")
     call("cv", "a.npz", *NETWORK, "--epochs", 1, "--folds", 3, "--protocol", "group", "-o", "run")
     run = Path("run")
-    verdicts = {check.name: check.verdict for check in audit_run(run)}
-    assert (verdicts["subjects"], verdicts["clips"]) == (PASS, PASS)
-    assert {check.name: check.verdict for check in audit_run(Path("mixed"))}["subjects"] == NOTE
+    found = verdicts(run)
+    assert (found["subjects"], found["clips"]) == (PASS, PASS)
+    assert verdicts(Path("mixed"))["subjects"] == NOTE
     before = load_run(run)
     assert not before.shared_subjects
 
@@ -312,16 +305,14 @@ def test_a_person_smuggled_into_the_training_part_fails_the_audit(call):
     after = load_run(run)
     assert after.metrics["confusion"] == before.metrics["confusion"]
     assert after.shared_subjects == (subject_key_of_id(moved),)
-    assert "Subject-dependent: 1 of 6 subjects has clips in both training and test parts" in in_words(
-        render_text([after])
-    )
+    assert "Subject-dependent: 1 of 6 subjects has clips in both training and test parts" in flat(render_text([after]))
     checks = {check.name: check for check in audit_run(run)}
     assert [checks[name].verdict for name in ("files", "subjects", "clips")] == [FAIL, FAIL, FAIL]
     assert checks["subjects"].detail.endswith(f"parts: {subject_key_of_id(moved)}; the protocol says group")
     assert moved in checks["clips"].detail  # the network of fold 1 was trained on it
 
 
-# Copies or several frames of a clip on both sides
+# Augmentations or several frames of a clip on both sides
 
 
 def nearest_share(pictures, labels, test):
@@ -341,7 +332,8 @@ def test_copies_made_before_splitting_would_score_full_marks_on_noise(tmp_path):
     """Ten copies of pictures that say nothing about their class, and a method that only recognises pictures."""
     clips = [(f"made/p{k}/c", EMOTIONS[k % 2], noise(f"copies {k}")) for k in range(24)]
     write_pack(tmp_path / "a.npz", clips)
-    settings = Settings(classes="all", face_size=SIDE, copies=10, rotation_deg=2.0, mirror=False, gain=0.05, bias=3.0)
+    geometry: dict[str, Any] = {"face_size": SIDE, "rotation_deg": 2.0, "hflip": False}
+    settings = Settings(classes="all", augmentations=10, contrast=0.05, brightness=3.0, **geometry)
     pack = load_pack(tmp_path / "a.npz")
     samples = load_samples([pack], resolve_classes("all", pack.emotion), settings)
     rows, number = np.repeat(np.arange(24), 10), np.tile(np.arange(10), 24)
@@ -378,7 +370,7 @@ def test_frames_passed_off_as_clips_are_found(call, change, verdict):
     # With the frames of a recording in one fold, there is nothing to find.
     write_folds(Path("folds.csv"), [name for name, _, _ in clips], lambda name: int(name[6]) < 4)
     call("cv", "a.npz", *NETWORK, "--epochs", 1, "--folds-file", "folds.csv", "-o", "apart")
-    assert {check.name: check.verdict for check in audit_run(Path("apart"))}["pictures"] == PASS
+    assert verdicts(Path("apart"))["pictures"] == PASS
 
 
 # F1 averaged over folds; a class absent from a fold silently skipped
@@ -445,7 +437,7 @@ def test_a_class_absent_from_a_fold_still_counts(by_hand):
     text = render_text([found])
     assert "truth  anger  fear  joy  rage  all" in text
     assert re.search(r"\nrage +- +- +- +0\n", text)
-    assert "Without a clip, so left out of UF1 and UAR: rage." in text
+    assert "Classes without a clip, left out of UF1 and UAR: rage." in text
     # Of each fold as well: the list is the run's, not the fold's.
     for fold, part in enumerate(PEOPLE):
         of_fold = evaluate(Predictions.read(by_hand / f"fold_{fold}" / "predictions.csv"))
@@ -479,7 +471,7 @@ def test_oracle_key_frames_are_said_and_can_be_doubted(call, monkeypatch):
             cv2.imwrite(str(folder / f"{number}.png"), grey)
         rows.append(f"c{k},p{k % 8},{EMOTIONS[k % 4]},{folder},5,17,25")
     Path("made.csv").write_text("\n".join(rows) + "\n")
-    monkeypatch.setattr("mertool.network.training.predict", see_bars)
+    monkeypatch.setattr("mertool.network.prediction.predict", see_bars)
     packs = {"plain": (), "middle": ("--apex", "middle"), "moved": ("--jitter", 2)}
     for name, options in packs.items():
         call("extract", "made.csv", "--aligned", "--size", 64, "-j", 1, "-o", f"{name}.npz", *options)
@@ -499,13 +491,13 @@ def test_oracle_key_frames_are_said_and_can_be_doubted(call, monkeypatch):
     }
     for run, ending in zip(runs, endings.values(), strict=True):
         for render_report in (render_text, render_markdown, render_latex, render_json):
-            assert in_words(render_report([run])).count(oracle + ending) == 1, render_report
+            assert flat(render_report([run])).count(oracle + ending) == 1, render_report
         assert (
             next(check for check in audit_run(Path(run.name)) if check.name == "key frames").detail == oracle + ending
         )
-    text = in_words(render_text(runs))
-    assert "Against plain, clip by clip: exact McNemar test" in text
-    assert "Told apart from plain at 5 %: middle, moved." in text
+    text = flat(render_text(runs))
+    assert "Compared with plain clip by clip: exact McNemar test" in text
+    assert "Significantly different from plain at the 5 % level: middle, moved." in text
 
 
 # Class set not stated
@@ -520,7 +512,7 @@ def test_class_list_and_counts_stand_in_every_result(call):
     listed = ", ".join(f"{name} {counts[name]}" for name in ("anger", "surprise", "fear"))
     assert len(set(counts.values())) > 1
     for render_report in (render_text, render_markdown, render_latex):
-        assert in_words(render_report([three])).count(listed) == 1, render_report
+        assert flat(render_report([three])).count(listed) == 1, render_report
     (row,) = csv.DictReader(io.StringIO(render_csv([three])))
     assert row["class_counts"] == listed
     for values in (json.loads(render_json([three]))["runs"][0], json.loads(Path("three/results.json").read_text())):
@@ -529,8 +521,8 @@ def test_class_list_and_counts_stand_in_every_result(call):
             name: counts[name] for name in ("anger", "surprise", "fear")
         }
     # Runs of other class sets stand in one report, but never in one comparison.
-    text = in_words(render_text([four, three]))
-    assert "These runs test different clips or classes: their scores do not compare." in text
+    text = flat(render_text([four, three]))
+    assert "These runs test different clips or classes, so their scores are not comparable." in text
     assert "McNemar" not in text
 
 
@@ -551,9 +543,9 @@ def test_the_majority_stands_beside_every_accuracy(call, tmp_path):
     perfect = load_run(make_run(tmp_path / "perfect", one_sided(lambda _, truth: truth), CLASSES[:3]))
     assert constant.metrics["accuracy"] == constant.metrics["majority"] == 0.7
     for render_report in (render_text, render_markdown, render_latex):
-        text = in_words(render_report([constant])).replace("\\", "")
+        text = flat(render_report([constant])).replace("\\", "")
         assert "majority baseline" in text
-        assert "70.00 %, always answering 'anger'" in text
+        assert "70.00 %, always predicting 'anger'" in text
         summary = render_report([constant, perfect]).splitlines()
         header = next(line for line in summary if "hits/N" in line)
         assert "pooled [95" in header
@@ -573,17 +565,17 @@ def test_the_majority_stands_beside_every_accuracy(call, tmp_path):
 @pytest.mark.parametrize(
     ("answer", "hits", "sentence"),
     [
-        (lambda _, truth: "anger", 14, "This accuracy is not distinguishable from always answering 'anger' (70.00 %)"),
+        (lambda _, truth: "anger", 14, "This accuracy is not distinguishable from always predicting 'anger' (70.00 %)"),
         (lambda k, truth: truth if k < 17 else "anger", 17, "This accuracy is not distinguishable from always"),
-        (lambda _, truth: truth, 20, "Better than always answering 'anger' (70.00 %): both intervals lie above"),
-        (lambda k, truth: "fear", 4, "Worse than always answering 'anger' (70.00 %): both intervals lie below"),
+        (lambda _, truth: truth, 20, "Better than always predicting 'anger' (70.00 %): both intervals lie above"),
+        (lambda k, truth: "fear", 4, "Worse than always predicting 'anger' (70.00 %): both intervals lie below"),
     ],
     ids=["constant", "a little better", "perfect", "of a rare class"],
 )
 def test_an_imbalanced_accuracy_is_not_taken_for_skill(tmp_path, answer, hits, sentence):
     found = load_run(make_run(tmp_path / "run", one_sided(answer), CLASSES[:3]))
     assert found.metrics["hits"] == hits
-    assert sentence in in_words(render_text([found]))
+    assert sentence in flat(render_text([found]))
     if hits == 14:  # 70 % sound well; over the classes it is what it is
         assert found.metrics["uar"] == pytest.approx(1 / 3)
         assert found.metrics["per_class"]["fear"]["f1"] == 0.0
@@ -618,7 +610,7 @@ def rendered(run, rows_of):
     return {name: picture.numpy().tobytes() for name, picture in zip(ids, pictures, strict=True)}
 
 
-@pytest.mark.parametrize("option", [(), ("--abn", "--arcface"), ("--balance",)])
+@pytest.mark.parametrize("option", [(), ("--abn", "--arcface"), ("--balanced-sampling",)])
 def test_a_test_clip_teaches_nothing(call, option):
     """One test clip is another picture: every weight, log and answer but its own stays, byte for byte."""
     changed = packs_with_one_clip_changed(in_test)
@@ -626,7 +618,7 @@ def test_a_test_clip_teaches_nothing(call, option):
         arguments = ("--folds-file", "folds.csv", "--fold", 0, *NETWORK, *option, "--epochs", 2, "-o", f"run {name}")
         call("cv", f"{name}.npz", *arguments)
     assert weights(Path("run a/fold_0")) == weights(Path("run b/fold_0"))
-    assert logged(Path("run a/fold_0")) == logged(Path("run b/fold_0"))
+    assert timeless_log(Path("run a/fold_0")) == timeless_log(Path("run b/fold_0"))
     one, other = ((Path(f"run {name}") / "fold_0/predictions.csv").read_text().splitlines() for name in "ab")
     assert [line.split(",")[0] for line, twin in zip(one, other, strict=True) if line != twin] == [changed]
 
@@ -654,18 +646,20 @@ def test_few_clips_are_told_as_few(tmp_path):
 
     runs = [made("first", 76), made("better", 80)]
     assert runs[1].metrics["accuracy"] - runs[0].metrics["accuracy"] == pytest.approx(0.0331, abs=1e-4)
-    text = in_words(render_text(runs))
+    text = flat(render_text(runs))
     assert "76/121" in text
     assert "80/121" in text
     assert "62.81 %, 95 % interval 53.93 to 70.90 (Wilson" in text
-    low, high = runs[0].interval
+    low, high = runs[0].wilson_ci
     assert low < runs[1].metrics["accuracy"] < high
     assert re.search(r"better 4 0 \+3\.31 0\.1250 0\.1250 -", text)
-    assert "None of these runs can be told apart from" in text
-    assert "Fewer than 6 clips (here 5.0 points) it never finds." in text  # so one clip is 0.83 points
+    assert "None of these runs differs significantly from" in text
+    assert (
+        "It can never detect a difference of fewer than 6 clips (here 5.0 points)." in text
+    )  # so one clip is 0.83 points
     # Two clips more, and all one way, would do.
     runs.append(made("best", 84))
-    assert "at 5 %: " in in_words(render_text(runs)).partition("Told apart from")[2]
+    assert "at 5 %: " in flat(render_text(runs)).partition("Told apart from")[2]
 
 
 def test_repeated_seeds_show_what_chance_makes(call):
@@ -689,7 +683,7 @@ def test_repeated_seeds_show_what_chance_makes(call):
 @pytest.fixture
 def perfect_run(call, monkeypatch):
     """A run of a network that answers by the bars that its pictures show."""
-    monkeypatch.setattr("mertool.network.training.predict", see_bars)
+    monkeypatch.setattr("mertool.network.prediction.predict", see_bars)
     write_pack(Path("a.npz"), barred_clips())
     call("cv", "a.npz", *NETWORK, "--epochs", 1, "--folds", 3, "-o", "run")
     return Path("run")
@@ -737,7 +731,7 @@ def test_a_missing_or_doubled_row_stops(perfect_run, call, fault):
     with pytest.raises(DataError, match=message):
         load_run(perfect_run)
     assert message in call("report", perfect_run, exit_code=1)
-    assert {check.name: check.verdict for check in audit_run(perfect_run)}["predictions"] == FAIL
+    assert verdicts(perfect_run)["predictions"] == FAIL
 
 
 PROTOCOLS = {
@@ -761,7 +755,7 @@ def test_a_perfect_and_a_constant_predictor_under_every_protocol(call, monkeypat
         return np.tile([0.4, 0.2, 0.2, 0.2], (sum(map(len, batches)), 1)), None
 
     for name, predictor, expected in (("perfect", see_bars, 1.0), ("constant", always_anger, majority)):
-        monkeypatch.setattr("mertool.network.training.predict", predictor)
+        monkeypatch.setattr("mertool.network.prediction.predict", predictor)
         call("cv", "one.npz", "two.npz", *NETWORK, "--epochs", 1, *PROTOCOLS[protocol], "-o", name)
         before = (Path(name) / "results.json").read_bytes()
         shuffle_rows(Path(name), 1)
@@ -776,7 +770,5 @@ def test_a_perfect_and_a_constant_predictor_under_every_protocol(call, monkeypat
         else:
             assert scores["uar"] == pytest.approx(1 / 4)
             assert scores["uf1"] == pytest.approx(2 * majority / (1 + majority) / 4)
-            assert "This accuracy is not distinguishable from always answering 'anger'" in in_words(
-                render_text([found])
-            )
+            assert "This accuracy is not distinguishable from always predicting 'anger'" in flat(render_text([found]))
         assert bool(found.shared_subjects) == (protocol == "stratified")

@@ -6,14 +6,13 @@ import json
 import os
 import shlex
 import subprocess
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
 from mertool.evaluation.folds import Folds, subject_overlap
-from tests.support.command import COMMAND, TINY, run
+from tests.support.command import PATH, TINY, run
 
 NETWORK = (*TINY[:-4], "--face-size", "32", "--epochs", "1")
 
@@ -89,8 +88,7 @@ def test_a_plan_is_a_command_a_fold_that_together_are_the_run(folder):
     assert commands[2] == "mertool cv -o 'planned runs/a b' --resume --fold 2"
     assert Folds.load(folder / "planned runs/a b/folds.json").protocol == "loso"
     script = "set -e\n" + "".join(f"{command} &\n" for command in commands) + "wait\n"
-    path = f"{Path(COMMAND[0]).parent}{os.pathsep}{os.environ['PATH']}"
-    subprocess.run(["sh", "-c", script], cwd=folder, check=True, env={**os.environ, "PATH": path}, timeout=600)
+    subprocess.run(["sh", "-c", script], cwd=folder, check=True, env={**os.environ, "PATH": PATH}, timeout=600)
     cv(folder, "one.npz", "--protocol", "loso", "-o", "at once")
     for fold in range(6):
         name = f"fold_{fold}/predictions.csv"
@@ -106,7 +104,7 @@ def test_a_plan_is_a_command_a_fold_that_together_are_the_run(folder):
 @pytest.mark.parametrize(
     "options",
     [
-        ("--protocol", "group", "--folds", 2, "--seed", 3, "--split-seed", 4, "--no-mirror", "--arcface"),
+        ("--protocol", "group", "--folds", 2, "--seed", 3, "--split-seed", 4, "--no-hflip", "--arcface"),
         ("--recipe", "paper", "--epochs", 1, "--folds", 2, "--classes", "joy,fear", "--frames", 1),
     ],
 )
@@ -171,9 +169,9 @@ def test_a_class_that_one_fold_keeps_to_itself_is_named(folder):
     [
         (
             ("--protocol", "leave-dataset-out", "--folds", 3),
-            "with --protocol leave-dataset-out every data set is a fold",
+            "with --protocol leave-dataset-out every data set is one fold",
         ),
-        (("--folds-file", "mine.csv", "--folds", 3), "--folds: with --folds-file the file says them; leave it out"),
+        (("--folds-file", "mine.csv", "--folds", 3), "--folds: with --folds-file the file decides; leave it out"),
         (("--folds-file", "mine.csv", "--protocol", "group"), "--folds-file: is a protocol of its own; leave out"),
         (("--protocol", "group", "--folds", 7), "6 subjects cannot fill 7 disjoint folds; try --folds 6"),
         (("--protocol", "best"), "'best' is not one of 'stratified', 'group', 'loso', 'leave-dataset-out'"),

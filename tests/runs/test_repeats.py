@@ -15,34 +15,31 @@ import pytest
 import torch
 
 from mertool.errors import DataError, FileError
-from mertool.evaluation.folds import Folds, group_folds
+from mertool.evaluation.folds import Folds
+from mertool.evaluation.protocols import group_folds
 from mertool.evaluation.statistics import spread
-from mertool.files import write_json
+from mertool.files import file_sha256, write_json
 from mertool.network import training as engine
 from mertool.network.checkpoint import save_checkpoint
-from mertool.pack import file_sha256
-from mertool.report import (
-    find_newest_run,
-    load_run,
-    render_csv,
-    render_json,
-    render_text,
-)
+from mertool.report.formats import render_csv, render_json, render_text
 from mertool.runs import config as runs
 from mertool.runs import create as new_run
 from mertool.runs import start as begin
-from mertool.runs.audit import PASS, audit_run
+from mertool.runs.audit import PASS
+from mertool.runs.finished import find_newest_run, load_run
 from mertool.settings import Settings
-from tests.network.test_training import KilledError
-from tests.report.test_report import render_latex, render_markdown
-from tests.runs.test_execute import killed
+from tests.support.audits import faults, verdicts
 from tests.support.command import COMMAND
-from tests.support.noise import SMALL, call, in_this_process, make_pack, refusal, weights_of, whole_run
+from tests.support.in_process import call, in_this_process, refusal
+from tests.support.noise import SMALL, make_pack
+from tests.support.processes import KilledError, killed
+from tests.support.reports import render_latex, render_markdown
+from tests.support.run_folders import whole_run
 
 PEOPLE = {f"p{n}": ["fear", "joy", "fear", "joy", "joy"][: 4 + n % 2] for n in range(6)}
 NETWORK = (*SMALL, "--epochs", "2", "--folds", "2")
 NAMES = ("", "repeat_1", "repeat_2")
-NEW = ("select", "split_seed", "repeats", "new_splits")
+NEW = ("epoch_selection", "split_seed", "repeats", "new_splits")
 
 
 pytestmark = pytest.mark.usefixtures("one_process")
@@ -118,7 +115,7 @@ def test_new_splits_are_those_of_the_split_seeds(home, protocol):
     assert (first.seed, second.seed) == (9, 10)
     assert first.tests != second.tests
     assert settings_of(run / "repeat_1")["new_splits"] is False
-    assert "Over 2 seeds, each with folds of its own" in call("report", run, cwd=home).stdout
+    assert "Over 2 seeds, each with its own folds" in call("report", run, cwd=home).stdout
 
 
 def test_remarks_on_folds_are_made_of_the_repeats_that_have_others(place):
@@ -161,8 +158,8 @@ def test_everything_else_is_as_in_the_run(home, place, how):
         "own folds": ("--folds-file", "own.csv"),
         "loso": ("--protocol", "loso"),
         "initial weights": ("--init", "net"),
-        "select inner": ("--select", "inner"),
-        "select inner, new splits": ("--select", "inner", "--new-splits"),
+        "select inner": ("--epoch-selection", "inner"),
+        "select inner, new splits": ("--epoch-selection", "inner", "--new-splits"),
     }[how]
     network = NETWORK[:-2] if how in ("own folds", "loso") else NETWORK
     if how == "own folds":
@@ -187,7 +184,7 @@ def test_everything_else_is_as_in_the_run(home, place, how):
             for name in ("two", "two/repeat_1")
         ]
         assert (clips[0] == clips[1]) is not new
-    assert all(check.verdict != "fail" for check in audit_run(place / "two" / "repeat_1"))
+    assert faults(place / "two" / "repeat_1") == []
 
 
 # Divided, killed, continued
@@ -224,7 +221,7 @@ def test_killed_while_a_run_or_repeat_is_begun(home, place, monkeypatch, number,
                 raise KilledError
             write_json(path, value)
 
-        patch.setattr(new_run, "write_json", write)
+        patch.setattr("mertool.runs.config.write_json", write)
         patch.setattr("mertool.runs.layout.write_json", write)
         patch.setattr("mertool.evaluation.folds.write_json", write)
         with pytest.raises(KilledError):
@@ -294,7 +291,7 @@ def test_divided_in_any_way_the_result_is_the_same(home, place, steps):
             for number, name in enumerate(NAMES):  # a repeat that is complete has its results, whoever is not
                 complete = {(number, 0), (number, 1)} <= done
                 assert (place / "three" / name / "results.json").exists() is complete
-    assert "Over 3 seeds, over the same folds" in found.stdout
+    assert "Over 3 seeds, with the same folds" in found.stdout
     assert whole_run(place / "three") == whole_run(home / "three")
 
 
@@ -350,7 +347,7 @@ def test_a_pack_that_has_moved_is_named_once_for_all_repeats(home, place):
     for name in NAMES:
         (pack,) = json.loads((place / "three" / name / "config.json").read_text())["packs"]
         assert (pack["name"], (place / "three" / name / pack["path"]).resolve()) == ("b", place / "deep" / "b.npz")
-        assert {check.name: check.verdict for check in audit_run(place / "three" / name)}["files"] == PASS
+        assert verdicts(place / "three" / name)["files"] == PASS
     (place / "whole").mkdir()
     for name in ("three", "deep"):  # and all together
         shutil.move(place / name, place / "whole" / name)
@@ -368,7 +365,7 @@ def test_what_changed_before_a_repeat_was_begun_is_refused_and_leaves_nothing_be
         before = (place / name).read_bytes()
         (place / name).write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
         line = refusal("cv", "-o", "three", "--resume", "--fold", 0, cwd=place, code=1)
-        assert "changed since three was begun" in line
+        assert "changed since three was started" in line
         assert not (place / "three" / "repeat_2").exists()
         (place / name).write_bytes(before)
         call("cv", "-o", "three", "--resume", "--plan", cwd=place)
@@ -381,20 +378,20 @@ def test_what_changed_before_a_repeat_was_begun_is_refused_and_leaves_nothing_be
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--new-splits",), "--new-splits: of repeats; add --repeats 5"),
-        (("--new-splits", "--resume"), "--new-splits: of repeats; add --repeats 5"),
-        (("--new-splits", "--repeats", 1), "--new-splits: of repeats; add --repeats 5"),
+        (("--new-splits",), "--new-splits: has an effect on repeats only; add --repeats 5"),
+        (("--new-splits", "--resume"), "--new-splits: has an effect on repeats only; add --repeats 5"),
+        (("--new-splits", "--repeats", 1), "--new-splits: has an effect on repeats only; add --repeats 5"),
         (
             ("--new-splits", "--repeats", 2, "--protocol", "loso"),
-            "--new-splits: --protocol loso leaves nothing to split anew",
+            "--new-splits: --protocol loso leaves nothing to split again; leave it out",
         ),
         (
             ("--new-splits", "--repeats", 2, "--protocol", "leave-dataset-out"),
-            "--new-splits: --protocol leave-dataset-out leaves nothing to split anew",
+            "--new-splits: --protocol leave-dataset-out leaves nothing to split again; leave it out",
         ),
         (
             ("--new-splits", "--repeats", 2, "--folds-file", "own.csv"),
-            "--new-splits: --folds-file leaves nothing to split anew",
+            "--new-splits: --folds-file leaves nothing to split again; leave it out",
         ),
         (("--repeats", 0), "--repeats: expected 1 to 1000, got 0"),
         (("--repeats", 3, "--repeat", 3), "--repeat: expected 0 to 2, got 3"),
@@ -427,7 +424,7 @@ def test_resuming_with_other_repeats_is_refused(home):
     line = refusal("cv", "a.npz", *NETWORK, "--repeats", 2, "-o", "three", "--repeat", 1, cwd=home, code=2)
     assert "its settings differ (repeats: 2 here, 3 there)" in line
     line = refusal("cv", "a.npz", *NETWORK, "--repeats", 3, "-o", "three", cwd=home, code=1)
-    assert "holds a run already; --resume continues it" in line
+    assert "already holds a run; --resume continues it" in line
 
 
 def something_else(home, folder, what):
@@ -452,9 +449,9 @@ def something_else(home, folder, what):
     [
         ("a file", "three/repeat_1: cannot make this folder: file exists"),
         ("a stranger", "three/repeat_1: not empty and not a run (it holds notes.txt)"),
-        ("another seed", "three/repeat_1: is no repeat of three (seed: 1 here, 2 there); move it away"),
-        ("other folds", "three/repeat_1: is no repeat of three (split_seed: 0 here, 4 there); move it away"),
-        ("a training", "three/repeat_1: is no repeat of three ("),
+        ("another seed", "three/repeat_1: is not a repeat of three (seed: 1 here, 2 there); move it away"),
+        ("other folds", "three/repeat_1: is not a repeat of three (split_seed: 0 here, 4 there); move it away"),
+        ("a training", "three/repeat_1: is not a repeat of three ("),
     ],
 )
 def test_something_else_in_the_place_of_a_repeat_is_refused_in_one_line(home, place, what, message):
@@ -487,7 +484,7 @@ def test_mean_deviation_and_ends_are_those_of_the_runs(home):
     run = load_run(home / "three")
     assert [one.settings.seed for one in run.repeats] == [1, 2]
     text = render_text([run])
-    lines = text[text.index("Over 3 seeds, over the same folds") :].splitlines()
+    lines = text[text.index("Over 3 seeds, with the same folds") :].splitlines()
     rule = next(number for number, line in enumerate(lines) if set(line) == {"-"})
     assert lines[rule - 1].split() == ["score", "mean", "sd", "lowest", "highest"]
     rows = [line.rsplit(None, 4) for line in lines[rule + 1 : rule + 5]]
@@ -501,7 +498,7 @@ def test_mean_deviation_and_ends_are_those_of_the_runs(home):
         ("uf1", "UF1", 1),
         ("uar", "UAR", 1),
     ):
-        values = np.array([one.metrics[name] for one in singles])
+        values = np.array([dict(one.metrics)[name] for one in singles])
         mean = values.sum() / 3
         expected = [mean, (((values - mean) ** 2).sum() / 2) ** 0.5, values.min(), values.max()]
         assert expected[1] == pytest.approx(np.std(values, ddof=1))
@@ -515,11 +512,11 @@ def test_mean_deviation_and_ends_are_those_of_the_runs(home):
     assert [one["seed"] for one in plain["repeats"]] == [1, 2]
     assert [one["hits"] for one in plain["repeats"]] == [one.metrics["hits"] for one in singles[1:]]
     assert plain["hits"] == singles[0].metrics["hits"]
-    assert "All else here is of the first of them, seed 0." in text
-    assert "beyond the recipe        " in text
+    assert "Everything else here is for the first of them, seed 0." in text
+    assert "changes to the recipe        " in text
     assert "repeats" not in next(line for line in text.splitlines() if line.startswith("beyond"))
     for render in (render_markdown, render_latex):
-        assert "Over 3 seeds, over the same folds" in render([run])
+        assert "Over 3 seeds, with the same folds" in render([run])
 
 
 def test_a_run_without_repeats_beside_one_with_them(home):
@@ -551,7 +548,7 @@ def test_the_newest_run_is_the_run_and_not_its_last_repeat(copy):
     assert done.stdout.startswith("runs/three\n==========\n")
     repeat = call("report", "runs/three/repeat_1", cwd=copy.parents[1])
     assert "Over " not in repeat.stdout
-    assert "beyond the recipe" in repeat.stdout
+    assert "changes to the recipe" in repeat.stdout
 
 
 def test_a_repeat_that_is_missing_unfinished_or_foreign_is_named_with_the_way_on(copy):
@@ -561,15 +558,14 @@ def test_a_repeat_that_is_missing_unfinished_or_foreign_is_named_with_the_way_on
     predictions.unlink()
     line = refusal("report", "runs/three", cwd=home, code=1)
     assert line == (
-        "Error: report: runs/three/repeat_2: fold 1 has no predictions.csv; "
-        'run "mertool cv -o runs/three/repeat_2 --resume"'
+        'Error: runs/three/repeat_2: fold 1 has no predictions.csv; run "mertool cv -o runs/three/repeat_2 --resume"'
     )
     (copy / "repeat_2" / "fold_1" / "done.json").unlink()
     call(*shlex.split(line.split('"')[1])[1:], cwd=home)
     assert predictions.read_bytes() == kept
     shutil.rmtree(copy / "repeat_2")
     line = refusal("report", "runs/three", cwd=home, code=1)
-    assert line == 'Error: report: runs/three: no repeat_2 yet; run "mertool cv -o runs/three --resume"'
+    assert line == 'Error: runs/three: no repeat_2 yet; run "mertool cv -o runs/three --resume"'
     assert "Error: " in refusal("report", "--audit", "runs/three", cwd=home, code=1)
     call(*shlex.split(line.split('"')[1])[1:], cwd=home)
     assert predictions.read_bytes() == kept
@@ -577,17 +573,19 @@ def test_a_repeat_that_is_missing_unfinished_or_foreign_is_named_with_the_way_on
     shutil.copytree(copy / "repeat_1", copy / "repeat_2")
     with pytest.raises(DataError) as caught:
         load_run(copy)
-    assert str(caught.value).endswith("runs/three: repeat_2 is no repeat of it (seed: 2 here, 1 there); move it away")
+    assert str(caught.value).endswith(
+        "runs/three: repeat_2 is not a repeat of it (seed: 2 here, 1 there); move it away"
+    )
 
 
 def test_a_repeat_over_other_clips_is_refused(copy):
     make_pack(copy.parent / "b.npz", {"p9" if who == "p0" else who: emotions for who, emotions in PEOPLE.items()})
     shutil.rmtree(copy / "repeat_1")
     call("cv", "b.npz", *NETWORK, "--seed", 1, "-o", copy / "repeat_1", cwd=copy.parent)
-    with pytest.raises(DataError, match=r"repeat_1 is no repeat of it \(other clips\); move it away"):
+    with pytest.raises(DataError, match=r"repeat_1 is not a repeat of it \(other clips\); move it away"):
         load_run(copy)
     line = refusal("cv", "-o", copy, "--resume", cwd=copy.parent, code=1)
-    assert line.endswith("repeat_1: is no repeat of " + f"{copy} (other packs); move it away")
+    assert line.endswith("repeat_1: is not a repeat of " + f"{copy} (other packs); move it away")
 
 
 def test_the_audit_checks_every_repeat(copy):
@@ -646,35 +644,6 @@ def as_an_older_mertool(folder):
         write_json(part / "done.json", {"sha256": digests, "run": mark})
 
 
-def test_an_old_run_reports_audits_resumes_and_is_made_again(place):
-    call("cv", "a.npz", *NETWORK, "--seed", 7, "--split-seed", 7, "-o", "old", cwd=place)
-    wanted = results(place / "old")
-    before = call("report", "old", cwd=place).stdout
-    as_an_older_mertool(place / "old")
-    assert call("report", "old", cwd=place).stdout == before
-    assert load_run(place / "old").epochs == ()
-    found = {check.name: check for check in audit_run(place / "old")}
-    assert all(check.verdict != "fail" for check in found.values()), found
-    assert found["files"].verdict == PASS
-    assert found["epoch"].detail == "last of 2; the final weights predict the same once more"
-    command = call("report", "--command", "old", cwd=place).stdout
-    assert "--seed 7 --split-seed 7" in command or "--split-seed 7 --seed 7" in command
-    call(*shlex.split(command)[1:], cwd=place)
-    assert results(place / "old-again") == wanted
-    call("predict", "old", "a.npz", cwd=place)
-    call("cv", "-o", "old", "--resume", "--seed", 7, "--split-seed", 7, cwd=place)
-    for name in ("predictions.csv", "final.pt", "done.json"):
-        (place / "old" / "fold_1" / name).unlink()
-    (place / "old" / "results.json").unlink()
-    call("cv", "-o", "old", "--resume", cwd=place)  # its last.pt is complete, and of before
-    assert (place / "old/fold_1/predictions.csv").read_bytes() == wanted["fold_1/predictions.csv"]
-    assert weights_of(place / "old/fold_1/final.pt") == wanted["fold_1/final.pt"]
-    assert all(check.verdict != "fail" for check in audit_run(place / "old"))
-    line = refusal("cv", "a.npz", *NETWORK, "--seed", 7, "-o", "old", "--fold", 0, cwd=place, code=2)
-    assert "its settings differ (split_seed: 0 here, 7 there)" in line  # other folds
-    call("cv", "a.npz", *NETWORK, "--seed", 7, "--split-seed", 7, "-o", "old", "--fold", 0, cwd=place)
-
-
 def test_an_old_run_whose_pack_moved_keeps_its_fingerprint(place):
     call("cv", "a.npz", *NETWORK, "-o", "old", cwd=place)
     as_an_older_mertool(place / "old")
@@ -687,7 +656,7 @@ def test_an_old_run_whose_pack_moved_keeps_its_fingerprint(place):
     for key in ("path", "name"):
         del before["packs"][0][key]
     assert after == before
-    assert {check.name: check.verdict for check in audit_run(place / "old")}["files"] == PASS
+    assert verdicts(place / "old")["files"] == PASS
 
 
 @pytest.mark.parametrize("what", ["gone", "no clips", "a list", "packs without hash"])
@@ -710,9 +679,6 @@ def test_a_damaged_configuration_has_no_fingerprint(home, tmp_path, what):
 def test_settings_of_files_and_of_repeats():
     values = Settings(seed=7).as_dict()
     del values["split_seed"]
-    assert (Settings.from_file(values).seed, Settings.from_file(values).split_seed) == (7, 7)
-    assert Settings.from_file({**values, "split_seed": 0}).split_seed == 0
-    assert Settings.from_file({}).split_seed == 0
     assert Settings.from_dict(values).split_seed == 0
     settings = Settings(seed=3, split_seed=5, repeats=4, new_splits=True)
     assert settings.for_repeat(2) == Settings(seed=5, split_seed=7)

@@ -1,4 +1,4 @@
-"""`--select inner`: the epoch is chosen on people kept out of the training part, and by nothing else."""
+"""`--epoch-selection inner`: the epoch is chosen on people kept out of the training part, and by nothing else."""
 
 from __future__ import annotations
 
@@ -13,27 +13,35 @@ import numpy as np
 import pytest
 import torch
 
+from mertool.clips import subject_key_of_id
 from mertool.errors import DataError, UsageError
-from mertool.evaluation.folds import Folds, inner_split, subject_key_of_id
+from mertool.evaluation.folds import Folds
 from mertool.evaluation.predictions import Predictions
-from mertool.files import write_json
+from mertool.evaluation.protocols import inner_split
 from mertool.network import training as engine
+from mertool.network.batches import sample_augmentation
 from mertool.network.checkpoint import load_weights, save_checkpoint
-from mertool.network.training import Validation, predict
-from mertool.pack import file_sha256, load_pack
-from mertool.report import load_run, render_csv, render_json
+from mertool.network.prediction import predict
+from mertool.network.training import ValidationScores
+from mertool.network.training_files import TrainingFiles
+from mertool.pack import load_pack
+from mertool.report.formats import render_csv, render_json
 from mertool.runs.audit import FAIL, PASS, audit_run
-from mertool.runs.config import RunConfig, fingerprint, open_samples
+from mertool.runs.config import RunConfig, open_samples
+from mertool.runs.finished import load_run
 from mertool.runs.methods import network as crossval
 from mertool.settings import Settings
-from tests.network.test_training import CLASSES, STEPS, KilledError, log, made_up, same, stopping, tiny
-from tests.runs.test_execute import killed
+from tests.support.audits import findings, sign_again
 from tests.support.command import COMMAND
-from tests.support.folders import fit
-from tests.support.noise import SMALL, call, in_this_process, make_pack, refusal, timeless_log, weights_of, whole_run
+from tests.support.in_process import call, in_this_process, refusal
+from tests.support.noise import SMALL, make_pack
+from tests.support.processes import KilledError, killed
+from tests.support.reports import flat
+from tests.support.run_folders import timeless_log, weights_of, whole_run
+from tests.support.trainings import CLASSES, STEPS, fit, log, made_up, same, stopping, tiny
 
 PEOPLE = {f"p{n}": ["fear", "joy", "rage", "fear"][: 3 + n % 2] for n in range(6)}
-INNER = ("--select", "inner", *SMALL)
+INNER = ("--epoch-selection", "inner", *SMALL)
 
 
 pytestmark = pytest.mark.usefixtures("one_process")
@@ -101,7 +109,7 @@ def test_the_inner_part_is_about_a_fifth_with_every_class_and_others_for_other_s
 
 
 def test_one_person_cannot_be_divided():
-    with pytest.raises(DataError, match="inner validation: a training part holds the clips of 1 person; it needs two"):
+    with pytest.raises(DataError, match="inner validation: a training part has clips of 1 subject; expected two"):
         inner_split(["samm/1/a", "samm/1/b"], ["x", "y"], 0)
 
 
@@ -128,7 +136,6 @@ def test_networks_train_on_the_inner_training_part_and_nothing_else(home, tmp_pa
         trained.extend(ids)
         return sample_augmentation(ids, copy, epoch, settings)
 
-    sample_augmentation = crossval.sample_augmentation
     monkeypatch.setattr(crossval, "sample_augmentation", draw)
     call("cv", *packs, *options, *INNER, "--epochs", 1, "-o", "run", "--fold", 0, cwd=tmp_path)
     folds = Folds.load(tmp_path / "run" / "folds.json")
@@ -167,8 +174,8 @@ def test_the_split_seed_and_not_the_seed_draws_the_inner_part(home, finished, tm
     assert Folds.load(tmp_path / "seed" / "folds.json") == folds
     assert Predictions.read(tmp_path / "seed" / "fold_0" / "inner.csv").clip == parts[0]
     (tmp_path / "own.csv").write_text("clip,fold\n" + "".join(f"{name},{k}\n" for name, k in folds.fold_of().items()))
-    words = ("cv", "a.npz", *INNER, "--epochs", 1, "--folds-file", "own.csv", "--fold", 0)
-    call(*words, "--split-seed", other, "-o", "split", cwd=tmp_path)
+    others = ("cv", "a.npz", *INNER, "--epochs", 1, "--folds-file", "own.csv", "--fold", 0)
+    call(*others, "--split-seed", other, "-o", "split", cwd=tmp_path)
     assert Predictions.read(tmp_path / "split" / "fold_0" / "inner.csv").clip == parts[other]
 
 
@@ -192,7 +199,8 @@ def test_nothing_of_the_test_part_matters(home, tmp_path):
     other = load_pack(tmp_path / "turned.npz")
     frames = np.array(other.frames)
     frames[np.isin(ids, tests[0])] = 255 - frames[np.isin(ids, tests[0])] // 2
-    arrays = {name: np.array(getattr(other, name)) for name in ("clip", "dataset", "subject", "emotion", "landmarks")}
+    arrays = {name: np.array(getattr(other, name)) for name in ("dataset", "subject", "emotion", "landmarks")}
+    arrays["clip"] = np.array(other.clip_name)
     arrays |= {name: np.arange(len(ids)) for name in ("onset", "middle", "apex", "offset")}
     save_pack(tmp_path / "turned.npz", {"frames": frames, **arrays}, {"settings": {}})
     for name, source in (("one", home / "a.npz"), ("two", tmp_path / "turned.npz")):
@@ -223,7 +231,7 @@ def planned(scores, recorded):
         assert not [name for name, value in model.state_dict().items() if not value.isfinite().all()]
         recorded.append({name: value.clone() for name, value in model.state_dict().items()})
         loss, uf1 = scores[len(recorded) - 1]
-        return Validation(loss, uf1)
+        return ValidationScores(loss, uf1)
 
     return validate
 
@@ -268,7 +276,7 @@ def scored(settings):
     def validate(model):
         probabilities, _ = predict(model, [x], settings)
         torch.rand(3)  # and somebody uses the global random state
-        return Validation(
+        return ValidationScores(
             float(-np.log(probabilities[range(8), y]).mean()), float((probabilities.argmax(1) == y).mean())
         )
 
@@ -338,7 +346,7 @@ def test_killed_again_and_again_the_best_is_not_forgotten(tmp_path):
 def test_a_last_pt_without_best_weights_or_scores_is_refused_in_one_line(tmp_path, done, lost):
     settings = tiny(epochs=2)
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KilledError):
-        patch.setattr(engine, "_write_log", lambda folder, rows: dead() if len(rows) == done else None)
+        patch.setattr(TrainingFiles, "write_log", lambda files, rows: dead() if len(rows) == done else None)
         fit(settings, CLASSES, made_up, STEPS, tmp_path, validate=scored(settings))
     content = torch.load(tmp_path / "last.pt", weights_only=True)
     if lost == "best":
@@ -363,10 +371,11 @@ def test_a_last_pt_of_the_other_rule_is_refused_and_an_old_final_pt_has_the_last
     with pytest.raises(KilledError):
         fit(tiny(), CLASSES, stopping(2, 0), STEPS, tmp_path)
     content = torch.load(tmp_path / "last.pt", weights_only=True)
-    del content["settings"]["select"], content["settings"]["split_seed"]  # as the mertool before had it
+    del content["settings"]["epoch_selection"], content["settings"]["split_seed"]  # as the mertool before had it
     torch.save(content, tmp_path / "last.pt")
-    chosen = tiny(select="inner")
-    with pytest.raises(DataError, match=r"last.pt: belongs to another training \(select: 'inner' here, 'last' there\)"):
+    chosen = tiny(epoch_selection="inner")
+    differing = r"last.pt: belongs to another training \(epoch_selection: 'inner' here, 'last' there\)"
+    with pytest.raises(DataError, match=differing):
         fit(chosen, CLASSES, made_up, STEPS, tmp_path, validate=scored(chosen))
     fit(tiny(), CLASSES, made_up, STEPS, tmp_path)
     content = torch.load(tmp_path / "final.pt", weights_only=True)
@@ -386,15 +395,15 @@ def test_weights_that_are_no_numbers_are_not_validated(tmp_path, monkeypatch):
     train_epoch = engine._train_epoch
     monkeypatch.setattr(engine, "_train_epoch", train)
     recorded = []
-    with pytest.raises(DataError, match=r"weights that are no numbers; lower --lr \(now 0.001\)"):
+    with pytest.raises(DataError, match=r"produced NaN or infinite weights; lower --lr \(now 0.001\)"):
         fit(tiny(), CLASSES, made_up, STEPS, tmp_path, validate=planned([(1.0, 1.0)] * 6, recorded))
     assert len(recorded) == len(load_weights(tmp_path / "last.pt").state["log"]) == 1
     assert not (tmp_path / "final.pt").exists()
 
 
 def test_rules_have_names():
-    with pytest.raises(UsageError, match="--select: expected one of last, inner, got 'best'"):
-        Settings(select="best")
+    with pytest.raises(UsageError, match="--epoch-selection: expected one of last, inner, got 'best'"):
+        Settings(epoch_selection="best")  # type: ignore[arg-type]
 
 
 # Whole runs
@@ -489,7 +498,7 @@ def test_train_keeps_people_out_as_well_and_says_that_it_has_seen_them(home, tmp
     done = call("predict", "net", "held.npz", cwd=tmp_path)
     assert f"{len(inner.clip)} of {len(inner.clip)} clips were used to train net" in done.stderr
     line = refusal("cv", "held.npz", "--folds", 2, *SMALL, "--init", "net", "-o", "tuned", cwd=tmp_path, code=1)
-    assert f"net: has seen {len(inner.clip)} clips of this run" in line
+    assert f"net: was trained on {len(inner.clip)} clips of this run" in line
     whole = whole_run(tmp_path / "net")
     (tmp_path / "net" / "final.pt").unlink()
     (tmp_path / "net" / "done.json").unlink()
@@ -509,7 +518,9 @@ def test_train_keeps_people_out_as_well_and_says_that_it_has_seen_them(home, tmp
 def test_a_training_part_of_one_person_is_refused_before_anything_is_written(tmp_path, people, words):
     make_pack(tmp_path / "a.npz", people)
     line = refusal(words[0], "a.npz", *words[1:], *INNER, "-o", "run", cwd=tmp_path, code=1)
-    assert line.startswith("Error: inner validation: a training part holds the clips of 1 person; it needs two or more")
+    assert line.startswith(
+        "Error: inner validation: a training part has clips of 1 subject; expected two or more subjects"
+    )
     assert [path.name for path in tmp_path.iterdir()] == ["a.npz"]
 
 
@@ -525,13 +536,14 @@ def test_a_class_that_is_lost_to_the_inner_part_is_remarked(tmp_path):
     ]
     assert lost
     place = f"in fold {', '.join(map(str, lost))}"
-    expected = f"mertool: --select inner: class rage cannot be learned {place}: all its clips there validate"
+    lost_to = "all its clips fall into the validation part"
+    expected = f"mertool: --epoch-selection inner: class rage cannot be learned {place}: {lost_to}"
     assert expected in done.stderr.splitlines()
     assert "class rage cannot be learned in fold 2, which tests all its clips" in done.stderr
     make_pack(tmp_path / "b.npz", {who: people[who] for who in ("p0", "p2")})
     done = call("train", "b.npz", *words[1:], "-o", "net", cwd=tmp_path)
     said = (
-        "mertool: --select inner: class rage cannot be learned: all its clips there validate"
+        "mertool: --epoch-selection inner: class rage cannot be learned: all its clips fall into the validation part"
         in done.stderr.splitlines()
     )
     assert said is ("rage" in Predictions.read(tmp_path / "net" / "inner.csv").truth)
@@ -539,23 +551,25 @@ def test_a_class_that_is_lost_to_the_inner_part_is_remarked(tmp_path):
 
 def test_the_rule_joins_and_resumes_as_every_setting_does(home, finished):
     words = ("cv", "a.npz", "--abn", *SMALL, "--protocol", "group", "--folds", 2, "-o", "finished")
-    assert "its settings differ (select: 'last' here, 'inner' there)" in refusal(*words, "--fold", 0, cwd=home, code=2)
-    line = refusal("cv", "-o", "finished", "--resume", "--select", "last", cwd=home, code=2)
-    assert "select: 'last' here, 'inner' there; leave these options out" in line
-    assert "--select inner" in call("report", "--command", "finished", cwd=home).stdout
-    assert "'best' is not one of 'last', 'inner'" in refusal("cv", "a.npz", "--select", "best", cwd=home, code=2)
+    line = refusal(*words, "--fold", 0, cwd=home, code=2)
+    assert "its settings differ (epoch_selection: 'last' here, 'inner' there)" in line
+    line = refusal("cv", "-o", "finished", "--resume", "--epoch-selection", "last", cwd=home, code=2)
+    assert "epoch_selection: 'last' here, 'inner' there; leave these options out" in line
+    assert "--epoch-selection inner" in call("report", "--command", "finished", cwd=home).stdout
+    line = refusal("cv", "a.npz", "--epoch-selection", "best", cwd=home, code=2)
+    assert "'best' is not one of 'last', 'inner'" in line
 
 
 def test_the_report_says_rule_and_epochs(finished):
     epochs = [load_weights(finished / f"fold_{fold}" / "final.pt").epoch for fold in range(2)]
-    text = " ".join(call("report", "finished", cwd=finished.parent).stdout.split())
-    rule = "Epoch rule: in each fold the best on people kept out of its training part (about a fifth)"
+    text = flat(call("report", "finished", cwd=finished.parent).stdout)
+    rule = "Epoch rule: in each fold the best on subjects kept out of its training part (about a fifth)"
     assert f"{rule}: {epochs[0]}, {epochs[1]} of 3; the test fold is never looked at during training." in text
     assert "last epoch" not in text
     run = load_run(finished)
     assert json.loads(render_json([run]))["runs"][0]["epochs"] == epochs
     (row,) = csv.DictReader(render_csv([run]).splitlines())
-    assert row["select"] == "inner"
+    assert row["epoch_selection"] == "inner"
 
 
 # The audit
@@ -568,26 +582,12 @@ def copy(finished, tmp_path):
     return tmp_path / "run"
 
 
-def sign_again(folder, epoch=None):
-    for part in sorted(folder.glob("fold_*")):
-        done = json.loads((part / "done.json").read_text())
-        done["sha256"] = {name: file_sha256(part / name) for name in done["sha256"]}
-        done["run"] = fingerprint(folder)
-        if epoch is not None and part.name == "fold_0":
-            done["epoch"] = epoch
-        write_json(part / "done.json", done)
-
-
-def found_by(folder):
-    return {check.name: (check.verdict, check.detail) for check in audit_run(folder)}
-
-
 def test_the_audit_passes_and_says_the_epochs(copy):
-    found = found_by(copy)
+    found = findings(copy)
     assert [name for name, (verdict, _) in found.items() if verdict == FAIL] == []
     epochs = ", ".join(str(load_weights(copy / f"fold_{fold}" / "final.pt").epoch) for fold in range(2))
     assert found["epoch"][1] == (
-        f"best of 3 on people kept out of the training part: {epochs}; the final weights predict the same once more"
+        f"best of 3 on subjects kept out of the training part: {epochs}; the final weights predict the same again"
     )
 
 
@@ -605,18 +605,18 @@ def edited(path):
 
 def test_an_edited_inner_csv_is_found_by_its_hash_and_by_the_weights(copy):
     clip = edited(copy / "fold_0" / "inner.csv")
-    found = found_by(copy)
+    found = findings(copy)
     assert (found["files"][0], found["epoch"][0]) == (FAIL, FAIL)
     assert "fold_0/inner.csv" in found["files"][1]
     sign_again(copy)
-    found = found_by(copy)
+    found = findings(copy)
     assert found["files"][0] == PASS
     assert found["epoch"] == (FAIL, f"not what the final weights predict: 1 clips, {clip}")
 
 
 def test_an_inner_csv_that_is_gone_is_found(copy):
     (copy / "fold_1" / "inner.csv").unlink()
-    found = found_by(copy)
+    found = findings(copy)
     assert "fold_1/inner.csv (gone)" in found["files"][1]
     assert found["networks"][0] == FAIL
     assert "inner.csv: cannot be read" in found["networks"][1]
@@ -635,7 +635,7 @@ def test_other_clips_in_inner_csv_are_found(copy, how):
     model = restore(load_weights(copy / "fold_0" / "final.pt"))
     crossval._predict(model, samples, rows, config, copy / "fold_0" / "inner.csv", 0)
     sign_again(copy)
-    found = found_by(copy)
+    found = findings(copy)
     assert found["files"][0] == PASS
     assert found["epoch"][0] == FAIL
     assert "fold 0 chose its epoch on other clips than the inner part of its training part" in found["epoch"][1]
@@ -645,11 +645,11 @@ def test_inner_predictions_of_unknown_clips_or_classes_are_no_traceback(copy):
     path = copy / "fold_0" / "inner.csv"
     before = path.read_text()
     path.write_text(before.replace("noise/", "foreign/").replace(",noise,", ",foreign,"))
-    assert found_by(copy)["networks"][0] == FAIL
+    assert findings(copy)["networks"][0] == FAIL
     path.write_text(before.replace("p_rage", "p_calm").replace(",rage,", ",calm,").replace(",rage,", ",calm,"))
-    assert found_by(copy)["networks"][0] == FAIL
+    assert findings(copy)["networks"][0] == FAIL
     path.write_text(before.splitlines()[0] + "\n")
-    assert found_by(copy)["networks"][0] == FAIL
+    assert findings(copy)["networks"][0] == FAIL
 
 
 @pytest.fixture
@@ -694,12 +694,12 @@ def test_the_weights_of_another_epoch_are_found(copy, epochs_of_fold_0, honest):
     save_checkpoint(
         part / "final.pt", final.settings, final.classes, epochs_of_fold_0[other], {"epoch": said}, final.seen
     )
-    found = found_by(copy)
+    found = findings(copy)
     assert (found["files"][0], found["epoch"][0]) == (FAIL, FAIL)
     for name in ("predictions.csv", "inner.csv", "done.json"):
         (part / name).unlink()
     call("cv", "-o", copy, "--resume", cwd=copy.parent)  # final.pt is there: it predicts with it
-    found = found_by(copy)
+    found = findings(copy)
     assert found["files"][0] == PASS
     assert found["epoch"][0] == FAIL
     if honest:
@@ -711,9 +711,9 @@ def test_the_weights_of_another_epoch_are_found(copy, epochs_of_fold_0, honest):
 
 def test_another_epoch_in_done_json_is_found(copy):
     epoch = load_weights(copy / "fold_0" / "final.pt").epoch
-    sign_again(copy, epoch=epoch % 3 + 1)
+    sign_again(copy, fold=0, epoch=epoch % 3 + 1)
     assert (
-        f"fold 0: done.json says epoch {epoch % 3 + 1}, its weights are those of {epoch}" in found_by(copy)["epoch"][1]
+        f"fold 0: done.json says epoch {epoch % 3 + 1}, its weights are those of {epoch}" in findings(copy)["epoch"][1]
     )
 
 
@@ -735,19 +735,19 @@ def test_an_edited_log_is_found(copy, what):
         log_file.unlink()
     else:
         log_file.write_text("".join(",".join(row) + "\n" for row in rows))
-    assert found_by(copy)["epoch"][0] == FAIL
+    assert findings(copy)["epoch"][0] == FAIL
 
 
 def test_a_run_of_the_last_epoch_with_the_weights_of_another_is_found(home, tmp_path):
     shutil.copy(home / "a.npz", tmp_path)
     call("cv", "a.npz", *SMALL, "--folds", 2, "-o", "run", cwd=tmp_path)
     assert not list((tmp_path / "run").rglob("inner.csv"))
-    assert found_by(tmp_path / "run")["epoch"] == (PASS, "last of 3; the final weights predict the same once more")
+    assert findings(tmp_path / "run")["epoch"] == (PASS, "last of 3; the final weights predict the same once more")
     part = tmp_path / "run" / "fold_0"
     final = load_weights(part / "final.pt")
     save_checkpoint(part / "final.pt", final.settings, final.classes, final.weights, {"epoch": 2}, final.seen)
-    sign_again(tmp_path / "run", epoch=2)
-    found = found_by(tmp_path / "run")
+    sign_again(tmp_path / "run", fold=0, epoch=2)
+    found = findings(tmp_path / "run")
     assert (found["files"][0], found["epoch"]) == (
         PASS,
         (FAIL, "fold 0 has the weights of epoch 2, expected the last, 3"),

@@ -30,13 +30,13 @@ def build_core(folder, *options):
     import pybind11
 
     tools = Path(sys.executable).parent
-    options = [
+    settings = [
         *options,
         f"-DCMAKE_MAKE_PROGRAM={tools / 'ninja'}",
         f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
         f"-DPython_EXECUTABLE={sys.executable}",
     ]
-    run_tool(tools / "cmake", "-S", ROOT, "-B", folder, "-G", "Ninja", *options)
+    run_tool(tools / "cmake", "-S", ROOT, "-B", folder, "-G", "Ninja", *settings)
     run_tool(tools / "cmake", "--build", folder, "--parallel", "2")
     (built,) = Path(folder).glob("_core.*.so")
     return built
@@ -92,8 +92,8 @@ def build_driver(folder, compiler="g++", *options):
     kernels = ROOT / "csrc" / "kernels"
     sources = [ROOT / "tests" / "core" / "kernels.cpp", *sorted(kernels.glob("*.cpp"))]
     warnings = ["-Wall", "-Wextra", "-Wconversion", "-Werror"]
-    options = ["-std=c++17", "-O1", "-g1", "-ffp-contract=off", *warnings, *options]
-    run_tool(compiler, *options, f"-I{kernels}", *sources, "-pthread", "-o", driver)
+    plain = ["-std=c++17", "-O1", "-g1", "-ffp-contract=off"]
+    run_tool(compiler, *plain, *warnings, *options, f"-I{kernels}", *sources, "-pthread", "-o", driver)
     return driver
 
 

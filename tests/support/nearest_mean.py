@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mertool.evaluation.predictions import Predictions
-from mertool.network.inputs import Copies, render
+from mertool.inputs.rendering import Augmentation, render
 from mertool.runs.checks import FAIL, PASS, Check
 from mertool.runs.config import open_samples, read_folds
 from mertool.runs.layout import RunFolder
@@ -71,4 +71,4 @@ class NearestMean(Method):
 
     @staticmethod
     def _pictures(samples, rows, settings):
-        return render(samples, rows, Copies.plain(len(rows)), settings, "float32").reshape(len(rows), -1)
+        return render(samples, rows, Augmentation.identity(len(rows)), settings, "float32").reshape(len(rows), -1)

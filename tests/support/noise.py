@@ -1,23 +1,13 @@
-"""Packs of made-up noise, and the commands called in this process: for whatever is not about accuracy, in tenths of a
-second a fold where the installed command takes seconds.
-"""
+"""Packs of made-up noise and a network of no time at all, for whatever is not about accuracy."""
 
 from __future__ import annotations
 
-import os
-import shlex
-from pathlib import Path
-
 import numpy as np
-from click.testing import CliRunner
 
-from mertool.cli.main import main
-from mertool.network.checkpoint import load_weights
 from mertool.pack import save_pack
-from mertool.runs import execute as crossval
 
 # A network and a training of no time at all; on 32 pixels of noise.
-SMALL = ("--width", "4", "--blocks", "1", "--epochs", "3", "--copies", "1", "--face-size", "32", "--lr", "0.02")
+SMALL = ("--width", "4", "--blocks", "1", "--epochs", "3", "--augmentations", "1", "--face-size", "32", "--lr", "0.02")
 
 
 def make_pack(path, people, dataset="noise", seed=0, size=40, sequence=0, signal=False, faces=False):
@@ -79,72 +69,3 @@ def _upright_face(size):
     points += [ring(6, 0.33, 0.4, 0.07, 0.03), ring(6, 0.67, 0.4, 0.07, 0.03)]
     points += [ring(12, 0.5, 0.75, 0.13, 0.05), ring(8, 0.5, 0.75, 0.1, 0.02)]
     return (size * np.concatenate(points)).astype(np.float32)
-
-
-def in_this_process(monkeypatch):
-    """Let `cv` and `train` work on their folds in this process, one after the other."""
-
-    def run_each(function, arguments, jobs, tick):
-        for words in arguments:
-            function(*words)
-            tick()
-
-    monkeypatch.setattr(crossval, "run_each", run_each)
-
-
-def call(*words, cwd, code=0):
-    """Call a command in this process; gives its result."""
-    before = Path.cwd()
-    os.chdir(cwd)
-    try:
-        done = CliRunner().invoke(main, [str(word) for word in words])
-    finally:
-        os.chdir(before)
-    failure = done.exception
-    if failure is not None and not isinstance(failure, SystemExit):
-        raise failure
-    assert done.exit_code == code, f"{shlex.join(map(str, words))}: {done.exit_code}: {done.output}"
-    return done
-
-
-def refusal(*words, cwd, code):
-    """The one line with which a command refuses."""
-    done = call(*words, cwd=cwd, code=code)
-    lines = [line for line in done.stderr.splitlines() if not line.startswith(("mertool: ", "Usage: ", "Try ", "\n"))]
-    (line,) = filter(None, lines)
-    return line
-
-
-def weights_of(path):
-    """The weights of a checkpoint as bytes, by name."""
-    return {name: tensor.numpy().tobytes() for name, tensor in load_weights(path).weights.items()}
-
-
-def timeless_log(folder):
-    """log.csv without the columns that tell how long it took."""
-    rows = [line.split(",") for line in (folder / "log.csv").read_text().splitlines()]
-    kept = [place for place, name in enumerate(rows[0]) if name not in ("seconds", "images_per_s")]
-    return [[row[place] for place in kept] for row in rows]
-
-
-def whole_run(folder):
-    """All of a run that must be equal after any kills and in whatever way it was run, its repeats included."""
-    found = {}
-    for path in sorted(folder.rglob("*")):
-        name = path.relative_to(folder).as_posix()
-        if path.name in ("config.json", "folds.json", "results.json", "predictions.csv", "inner.csv", "attention.npy"):
-            found[name] = path.read_bytes()
-        elif path.name in ("final.pt", "last.pt"):
-            found[name] = weights_of(path)
-        elif path.name == "log.csv":
-            found[name] = timeless_log(path.parent)
-    return found
-
-
-def files_of(folder):
-    """Every file of a run of texture features or of a fusion, and its bytes; of the machine and of locks nothing."""
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in ("env.json", ".lock", ".repeats")
-    }

@@ -341,3 +341,10 @@ def rigid_step(onset: Array, crop: Array, weight: Array, rigid_fields: Any, land
     turn = np.array([[motion[0], -motion[1]], [motion[1], motion[0]]]) / (len(onset) / 2)
     similarity = np.concatenate([np.eye(2) + turn, (motion[2:4] - turn @ [middle, middle])[:, None]], 1)
     return RigidStep(similarity, motion[4:], follows / float(np.sum(count)))
+
+
+def uniform_labels(points):
+    """Label of each code: uniform ones (at most two changes round the circle) in their order, all others the last."""
+    bits = np.arange(2**points)[:, None] >> np.arange(points) & 1
+    uniform = (bits != np.roll(bits, 1, 1)).sum(1) <= 2
+    return np.where(uniform, np.cumsum(uniform) - 1, uniform.sum())

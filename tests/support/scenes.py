@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 # Below examples/, which pytest puts on the path.
 from recordings import Conditions, Move, Recording
 from recordings.movement import Scene
-from recordings.people import Subject
+from recordings.subjects import Subject
 
 from mertool.regions import region_centres
 

@@ -14,7 +14,6 @@ import zipfile
 
 import numpy as np
 import pytest
-import torch
 from sklearn.feature_selection import f_classif
 from sklearn.linear_model import LogisticRegression
 from sklearn.multiclass import OneVsRestClassifier
@@ -23,23 +22,18 @@ from mertool.errors import DataError, FileError
 from mertool.texture.classifier import (
     COSTS,
     Classifier,
-    Design,
-    Problem,
+    Hyperparameters,
+    TrainingSet,
     feature_counts,
     fisher_ratio,
     fit_one_vs_rest,
     train_classifier,
 )
+from tests.support.damage import Payload
 
 CLASSES = ("fear", "joy", "räge")
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def made_up(n, size, n_classes=3, seed=0, signal=0.5):
@@ -108,7 +102,7 @@ def test_a_feature_that_is_constant_in_each_class_says_everything(counts):
     expected = np.full(200, np.inf)
     expected[[50, 150]] = 0, slow_ratio(features[:, 150], labels)
     np.testing.assert_allclose(fisher_ratio(features, labels), expected)
-    order = Problem(features, labels, len(counts), balance=False).order
+    order = TrainingSet(features, labels, len(counts), balance=False).order
     assert order.tolist() == [k for k in range(200) if k not in (50, 150)] + [150, 50]
 
 
@@ -270,7 +264,7 @@ def test_extreme_costs_on_separable_clips_stay_finite(n, q, cost):
     else:
         assert np.abs(weights).max() < 1e-4
     features = x.astype(np.float32)
-    classifier = train_classifier(features, labels, Design(q, cost), ("a", "b"), balance=False)
+    classifier = train_classifier(features, labels, Hyperparameters(q, cost), ("a", "b"), balance=False)
     shares = classifier.predict(np.vstack([features, 1e6 * features]).astype(np.float32))
     assert ((shares >= 0) & (shares <= 1)).all()
     np.testing.assert_allclose(shares.sum(1), 1, rtol=1e-12)
@@ -298,8 +292,8 @@ def test_the_largest_cost_comes_near_the_minimum_even_of_separable_clips():
 @pytest.mark.parametrize(("n", "size"), [(60, 10), (40, 200)])
 def test_probabilities_are_those_of_scikit_learn(n, size, cost):
     features, labels = made_up(n, size, seed=8)
-    classifier = train_classifier(features, labels, Design(size, cost), CLASSES, balance=False)
-    assert classifier.kept.tolist() == list(range(size))
+    classifier = train_classifier(features, labels, Hyperparameters(size, cost), CLASSES, balance=False)
+    assert classifier.selected.tolist() == list(range(size))
 
     def shown(values):
         values, known = values.astype(np.float64), features.astype(np.float64)
@@ -317,22 +311,22 @@ def test_probabilities_are_those_of_scikit_learn(n, size, cost):
 def test_balance_weighs_every_class_the_same():
     rng = np.random.default_rng(10)
     labels = np.array([0] * 40 + [1] * 12 + [2] * 5)
-    features = rng.standard_normal((57, 8)).astype(np.float32) + labels[:, None].astype(np.float32) / 3
-    balanced = Problem(features, labels, 4, balance=True)
+    features = rng.standard_normal((57, 8)).astype(np.float32) + labels[:, None].astype(np.float32) / np.float32(3)
+    balanced = TrainingSet(features, labels, 4, balance=True)
     for label, count in enumerate((40, 12, 5)):
         np.testing.assert_allclose(balanced.importance[labels == label].sum(), 57 / 3)
         assert len(set(balanced.importance[labels == label])) == 1
         assert balanced.importance[labels == label][0] == pytest.approx(57 / 3 / count)
-    assert (Problem(features, labels, 4, balance=False).importance == 1).all()
-    found = train_classifier(features, labels, Design(8, 10.0), (*CLASSES, "none"), balance=True)
+    assert (TrainingSet(features, labels, 4, balance=False).importance == 1).all()
+    found = train_classifier(features, labels, Hyperparameters(8, 10.0), (*CLASSES, "none"), balance=True)
     x = (features.astype(np.float64) - found.mean) / found.scale
     for label in range(3):
         theirs = LogisticRegression(C=10, solver="newton-cholesky", tol=1e-12)
         theirs.fit(x, labels == label, sample_weight=balanced.importance)
         np.testing.assert_allclose(found.weights[:, label], theirs.coef_[0], atol=1e-6)
         np.testing.assert_allclose(found.intercept[label], theirs.intercept_[0], atol=1e-6)
-    plain = train_classifier(features, labels, Design(8, 10.0), (*CLASSES, "none"), balance=False)
-    assert (plain.kept == found.kept).all()  # which features are best does not depend on it
+    plain = train_classifier(features, labels, Hyperparameters(8, 10.0), (*CLASSES, "none"), balance=False)
+    assert (plain.selected == found.selected).all()  # which features are best does not depend on it
     assert found.predict(features)[:, 2].mean() > 1.2 * plain.predict(features)[:, 2].mean()
 
 
@@ -340,19 +334,21 @@ def test_balance_weighs_every_class_the_same():
 def test_a_class_without_a_clip_is_never_predicted(size):
     features, labels = made_up(30, size, 2)
     labels = np.array([1, 3])[labels]
-    classifier = train_classifier(features, labels, Design(size, 10.0), tuple("abcde"), balance=True)
+    classifier = train_classifier(features, labels, Hyperparameters(size, 10.0), tuple("abcde"), balance=True)
     found = classifier.predict(features)
     assert (found[:, [0, 2, 4]] == 0).all()
     np.testing.assert_allclose(found.sum(1), 1)
     assert (classifier.weights[:, [0, 2, 4]] == 0).all()
-    without = train_classifier(features, labels // 2, Design(size, 10.0), ("b", "d"), balance=True).predict(features)
+    without = train_classifier(features, labels // 2, Hyperparameters(size, 10.0), ("b", "d"), balance=True).predict(
+        features
+    )
     np.testing.assert_allclose(found[:, [1, 3]], without, atol=1e-9)
 
 
 def test_of_clips_of_one_class_this_class_is_all_that_is_known():
     features, _ = made_up(10, 4)
     for balance in (False, True):
-        problem = Problem(features, np.full(10, 1), 3, balance=balance)
+        problem = TrainingSet(features, np.full(10, 1), 3, balance=balance)
         (classifier,) = problem.train(4, [1000.0], ("anger", "fear", "joy"))
         assert classifier.predict(features).tolist() == [[0, 1, 0]] * 10
 
@@ -360,35 +356,37 @@ def test_of_clips_of_one_class_this_class_is_all_that_is_known():
 def test_the_best_features_are_kept_in_their_order_and_of_equal_ones_the_first():
     features, labels = made_up(30, 40, seed=11, signal=2)
     features[:, 20:] = features[:, 19::-1]  # each a second time, backwards
-    problem = Problem(features, labels, 3, balance=False)
+    problem = TrainingSet(features, labels, 3, balance=False)
     ratio = fisher_ratio(features, labels)
     best = sorted(range(40), key=lambda k: (-ratio[k], k))
     assert problem.order.tolist() == best
     for count in (1, 7, 40):
         (classifier,) = problem.train(count, [1.0], CLASSES)
-        assert classifier.kept.dtype == np.int64
-        assert classifier.kept.tolist() == sorted(best[:count])
-        known = features[:, classifier.kept].astype(np.float64)
+        assert classifier.selected.dtype == np.int64
+        assert classifier.selected.tolist() == sorted(best[:count])
+        known = features[:, classifier.selected].astype(np.float64)
         np.testing.assert_allclose(classifier.mean, known.mean(0))
         np.testing.assert_allclose(classifier.scale, known.std(0) * np.sqrt(count))
 
 
 def test_costs_come_in_ascending_order_whatever_was_asked_for():
     features, labels = made_up(30, 20)
-    problem = Problem(features, labels, 3, balance=False)
+    problem = TrainingSet(features, labels, 3, balance=False)
     found = list(problem.train(20, (100.0, 1.0, 10.0), CLASSES, ("a/b/c",)))
-    assert [classifier.design for classifier in found] == [Design(20, cost) for cost in (1.0, 10.0, 100.0)]
+    assert [classifier.hyperparameters for classifier in found] == [
+        Hyperparameters(20, cost) for cost in (1.0, 10.0, 100.0)
+    ]
     for classifier in found:
-        alone = train_classifier(features, labels, classifier.design, CLASSES, balance=False, seen=("a/b/c",))
+        alone = train_classifier(features, labels, classifier.hyperparameters, CLASSES, balance=False, seen=("a/b/c",))
         np.testing.assert_allclose(classifier.weights, alone.weights, atol=1e-7)
         assert (classifier.classes, classifier.seen) == (alone.classes, alone.seen) == (CLASSES, ("a/b/c",))
 
 
 def test_features_that_are_not_kept_do_not_matter():
     features, labels = made_up(30, 50, signal=2)
-    classifier = train_classifier(features, labels, Design(5, 10.0), CLASSES, balance=False)
+    classifier = train_classifier(features, labels, Hyperparameters(5, 10.0), CLASSES, balance=False)
     other = np.full_like(features, np.nan)
-    other[:, classifier.kept] = features[:, classifier.kept]
+    other[:, classifier.selected] = features[:, classifier.selected]
     assert classifier.predict(other).tobytes() == classifier.predict(features).tobytes()
 
 
@@ -398,7 +396,7 @@ def test_a_feature_that_was_constant_in_training_says_nothing_later(value):
     for n in (20, 21, 33, 50):
         features, labels = made_up(n, 6, seed=12)
         features[:, 3] = value
-        classifier = train_classifier(features, labels, Design(6, 1000.0), CLASSES, balance=False)
+        classifier = train_classifier(features, labels, Hyperparameters(6, 1000.0), CLASSES, balance=False)
         other = features.copy()
         other[:, 3] = value + 0.5
         np.testing.assert_allclose(classifier.predict(other), classifier.predict(features), atol=1e-9)
@@ -408,10 +406,10 @@ def test_a_feature_that_was_constant_in_training_says_nothing_later(value):
 @pytest.mark.parametrize("factor", [2.0**-8, 2.0**5])
 def test_scaling_by_powers_of_two_changes_no_bit(size, factor):
     features, labels = made_up(40, size, seed=13)
-    design = Design(size // 2, 100.0)
+    design = Hyperparameters(size // 2, 100.0)
     one = train_classifier(features, labels, design, CLASSES, balance=False)
     other = train_classifier(features * np.float32(factor), labels, design, CLASSES, balance=False)
-    assert (one.kept.tobytes(), one.weights.tobytes()) == (other.kept.tobytes(), other.weights.tobytes())
+    assert (one.selected.tobytes(), one.weights.tobytes()) == (other.selected.tobytes(), other.weights.tobytes())
     assert (one.scale * factor).tobytes() == other.scale.tobytes()
     assert one.predict(features).tobytes() == other.predict(features * np.float32(factor)).tobytes()
 
@@ -419,7 +417,7 @@ def test_scaling_by_powers_of_two_changes_no_bit(size, factor):
 @pytest.mark.parametrize("size", [12, 90])
 def test_the_order_of_clips_and_classes_does_not_matter(size):
     features, labels = made_up(40, size, seed=14)
-    design = Design(size // 2, 100.0)
+    design = Hyperparameters(size // 2, 100.0)
     expected = train_classifier(features, labels, design, CLASSES, balance=True).predict(features)
     order = np.random.default_rng(15).permutation(40)
     shuffled = train_classifier(features[order], labels[order], design, CLASSES, balance=True)
@@ -430,7 +428,8 @@ def test_the_order_of_clips_and_classes_does_not_matter(size):
 
 def test_shares_are_right_where_every_class_is_all_but_impossible():
     """Logistic values of 1e-400 and less are no floats; their shares are."""
-    classifier = train_classifier(*made_up(20, 2), Design(2, 1.0), CLASSES, balance=False)
+    features, labels = made_up(20, 2)
+    classifier = train_classifier(features, labels, Hyperparameters(2, 1.0), CLASSES, balance=False)
     far = dataclasses.replace(classifier, weights=np.zeros((2, 3)), intercept=np.array([-1000.0, -1001.0, -np.inf]))
     found = far.predict(np.zeros((1, 2), np.float32))
     np.testing.assert_allclose(found, [[np.e / (1 + np.e), 1 / (1 + np.e), 0]])
@@ -444,11 +443,11 @@ def test_another_process_trains_the_same_bytes(tmp_path):
         from pathlib import Path
         import numpy as np
         import torch
-        from mertool.texture.classifier import Design, train_classifier
+        from mertool.texture.classifier import Hyperparameters, train_classifier
         torch.set_num_threads(1)
         for size in (20, 700):
             with np.load(f"{sys.argv[1]}/{size}.npz") as clips:
-                words = clips["features"], clips["labels"], Design(size, 100.0), ("fear", "joy", "räge")
+                words = clips["features"], clips["labels"], Hyperparameters(size, 100.0), ("fear", "joy", "räge")
             path = Path(sys.argv[2])
             train_classifier(*words, balance=True).save(path)
             print(hashlib.sha256(path.read_bytes()).hexdigest())
@@ -462,7 +461,10 @@ def test_another_process_trains_the_same_bytes(tmp_path):
     said = subprocess.run(words, capture_output=True, text=True, env=env, timeout=120).stdout.split()
     expected = []
     for size in (20, 700):
-        train_classifier(*made_up(60, size), Design(size, 100.0), CLASSES, balance=True).save(tmp_path / "here.npz")
+        features, labels = made_up(60, size)
+        train_classifier(features, labels, Hyperparameters(size, 100.0), CLASSES, balance=True).save(
+            tmp_path / "here.npz"
+        )
         expected.append(hashlib.sha256((tmp_path / "here.npz").read_bytes()).hexdigest())
     assert said == expected
 
@@ -475,7 +477,7 @@ SEEN = ("samm/006/006_1_2", "casme2/sub é/EP 01")
 
 def trained(seed=0, **values):
     features, labels = made_up(24, 9, 2, seed=seed)
-    classifier = train_classifier(features, labels, Design(6, 10.0), CLASSES, balance=False, seen=SEEN)
+    classifier = train_classifier(features, labels, Hyperparameters(6, 10.0), CLASSES, balance=False, seen=SEEN)
     return dataclasses.replace(classifier, **values)
 
 
@@ -524,7 +526,7 @@ def test_equal_classifiers_give_equal_bytes_and_others_do_not(tmp_path):
         trained(seed=1),
         trained(seen=SEEN[:1]),
         trained(classes=("a", "b", "c")),
-        trained(design=Design(6, 10.5)),
+        trained(hyperparameters=Hyperparameters(6, 10.5)),
         trained(weights=trained().weights * (1 + 1e-15)),
     )
     assert len({written(other) for other in others} | {expected}) == 6
@@ -556,7 +558,7 @@ def refused(path, error=DataError):
     return message.removeprefix(f"{path}: ")
 
 
-DAMAGED = "damaged, not a classifier that mertool writes"
+DAMAGED = "damaged; expected a texture classifier of mertool"
 
 
 def test_the_members_written_by_these_tests_are_read(saved):
@@ -631,16 +633,6 @@ def test_members_that_do_not_fit_are_damage(saved, fault):
     members[name] = FAULTS[fault](members[name])
     write_members(path, members)
     assert refused(path) == DAMAGED
-
-
-class Payload:
-    """What an unpickled file could do."""
-
-    def __init__(self, place):
-        self.place = place
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.place),)
 
 
 @pytest.mark.parametrize("name", ["format", "kept", "weights", "classes", "seen"])

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-import os
 
 import numpy as np
 import pytest
-import torch
 
+from mertool.clips import subject_key_of_id
 from mertool.errors import DataError, FileError
-from mertool.evaluation.folds import inner_folds, loso_folds, subject_key_of_id
 from mertool.evaluation.metrics import evaluate
 from mertool.evaluation.predictions import Predictions
-from mertool.network.inputs import Samples
+from mertool.evaluation.protocols import inner_folds, loso_folds
+from mertool.inputs.samples import Samples
 from mertool.settings import Settings
 from mertool.texture import model_selection as handcrafted
-from mertool.texture.classifier import COSTS, Classifier, Design, Problem, fisher_ratio, train_classifier
+from mertool.texture.classifier import COSTS, Classifier, Hyperparameters, TrainingSet, fisher_ratio, train_classifier
 from mertool.texture.model_selection import (
     best_candidate,
     candidates_of,
@@ -26,25 +25,13 @@ from mertool.texture.model_selection import (
     recheck_classifier,
     train_fold,
 )
-from tests.support.folders import texture_files
+from tests.support.texture_runs import texture_files
 
 CLASSES = ("fear", "joy", "rage")
 AUTO = Settings(method="lbp-top")
 FIXED = Settings(method="lbp-top", n_features="20", cost="10")
 
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(autouse=True)
-def no_waiting_for_the_disk(monkeypatch):
-    """Each fold writes four files; that they are synced is for tests/test_files.py."""
-    monkeypatch.setattr(os, "fsync", lambda _: None)
+pytestmark = pytest.mark.usefixtures("one_thread", "no_waiting_for_the_disk")
 
 
 def made_up(people=8, clips=6, size=40, seed=0, signal=1.0, classes=CLASSES):
@@ -76,7 +63,7 @@ def parts(trained):
 # Nothing outside of the training part matters.
 
 
-@pytest.mark.parametrize("settings", [AUTO, FIXED, Settings(method="lbp-top", balance=True, cost="100")])
+@pytest.mark.parametrize("settings", [AUTO, FIXED, Settings(method="lbp-top", balanced_sampling=True, cost="100")])
 def test_nothing_of_the_test_clips_matters(settings):
     samples, features = made_up()
     ids = part_of(samples, range(6))
@@ -146,7 +133,7 @@ def inner_parts(samples, ids, settings):
 def test_inner_predictions_are_those_of_classifiers_that_never_met_the_person(balance):
     """Made again by hand: for each inner fold a classifier on the clips of all other people."""
     samples, features = made_up(people=7, seed=3)
-    settings = dataclasses.replace(FIXED, balance=balance)
+    settings = dataclasses.replace(FIXED, balanced_sampling=balance)
     ids = part_of(samples, range(6))
     trained = train_fold(samples, features, ids, settings)
     rows = samples.rows_of(ids)
@@ -156,7 +143,7 @@ def test_inner_predictions_are_those_of_classifiers_that_never_met_the_person(ba
     for tested in inner_parts(samples, ids, settings):
         rest = np.setdiff1d(np.arange(len(ids)), tested)
         assert not {subject_key_of_id(ids[k]) for k in tested} & {subject_key_of_id(ids[k]) for k in rest}
-        by_hand = train_classifier(x[rest], labels[rest], Design(20, 10.0), CLASSES, balance=balance)
+        by_hand = train_classifier(x[rest], labels[rest], Hyperparameters(20, 10.0), CLASSES, balance=balance)
         assert trained.inner[tested].tobytes() == by_hand.predict(x[tested]).tobytes()
         met[tested] += 1
     assert (met == 1).all()
@@ -164,17 +151,17 @@ def test_inner_predictions_are_those_of_classifiers_that_never_met_the_person(ba
 
 
 def test_each_inner_classifier_is_trained_on_the_clips_of_other_people_only(monkeypatch):
-    """Which clips a `Problem` is given is read from a column that holds their number."""
+    """Which clips a `TrainingSet` is given is read from a column that holds their number."""
     samples, features = made_up(people=7, seed=4)
     features[:, 39] = np.arange(len(features))
     given = []
 
-    class Watched(Problem):
+    class Watched(TrainingSet):
         def __init__(self, x, labels, n_classes, *, balance):
             given.append(x[:, 39].astype(int))
             super().__init__(x, labels, n_classes, balance=balance)
 
-    monkeypatch.setattr(handcrafted, "Problem", Watched)
+    monkeypatch.setattr(handcrafted, "TrainingSet", Watched)
     ids = part_of(samples, (0, 1, 3, 4, 5, 6))
     train_fold(samples, features, ids, AUTO)
     rows = samples.rows_of(ids)
@@ -190,16 +177,16 @@ def test_the_chosen_design_is_the_best_of_all_and_its_scores_are_those_of_its_in
     ids = part_of(samples, range(7))
     trained = train_fold(samples, features, ids, AUTO)
     assert list(trained.scores) == candidates_of(AUTO, 70)
-    best = trained.classifier.design
+    best = trained.classifier.hyperparameters
     assert trained.scores[best][0] == max(uf1 for uf1, _ in trained.scores.values())
     rows = samples.rows_of(ids)
     alone = train_fold(
         samples,
         features,
         ids,
-        dataclasses.replace(AUTO, n_features=str(best.count), cost=str(best.cost)),
+        dataclasses.replace(AUTO, n_features=str(best.n_features), cost=str(best.cost)),
     )
-    assert alone.classifier.design == best
+    assert alone.classifier.hyperparameters == best
     np.testing.assert_allclose(alone.inner, trained.inner, atol=1e-6)
     np.testing.assert_allclose(alone.scores[best], trained.scores[best], atol=2e-6)
     truth = samples.labels[rows]
@@ -237,10 +224,10 @@ def test_random_labels_are_not_predicted_by_the_best_of_many_noise_features():
         samples = samples_of(ids, rng.permutation(np.arange(60) % 3))
         noise = rng.standard_normal((60, 2000)).astype(np.float32)
         trained = train_fold(samples, noise, ids, FIXED)
-        honest.append(trained.scores[Design(20, 10.0)][0])
+        honest.append(trained.scores[Hyperparameters(20, 10.0)][0])
         selected = np.argsort(-fisher_ratio(noise, samples.labels))[:20]  # on all clips, before they are divided
         leaked = train_fold(samples, noise[:, selected], ids, dataclasses.replace(FIXED, n_features="all"))
-        leaking.append(leaked.scores[Design(20, 10.0)][0])
+        leaking.append(leaked.scores[Hyperparameters(20, 10.0)][0])
     best = max(uf1 for uf1, _ in train_fold(samples, noise, ids, AUTO).scores.values())
     print(f"inner UF1 of random labels: {np.mean(honest):.2f} selected inside, {np.mean(leaking):.2f} on all clips")
     assert 0.2 < np.mean(honest) < 0.45
@@ -273,22 +260,22 @@ def test_the_split_seed_and_nothing_of_the_network_changes_the_inner_folds():
 )
 def test_what_is_chosen_from_follows_the_options(select, cost, designs):
     settings = Settings(method="cbp-top", n_features=select, cost=cost)
-    designs = [Design(*design) for design in designs]
+    designs = [Hyperparameters(*design) for design in designs]
     assert candidates_of(settings, 70) == designs
     samples, features = made_up(people=4, size=70)
     trained = train_fold(samples, features, part_of(samples, range(4)), settings)
     assert list(trained.scores) == designs
-    assert trained.classifier.design in designs
-    assert len(trained.classifier.kept) == trained.classifier.design.count
+    assert trained.classifier.hyperparameters in designs
+    assert len(trained.classifier.selected) == trained.classifier.hyperparameters.n_features
 
 
 def test_the_best_has_the_highest_uf1_then_the_lowest_loss_then_fewest_features_then_the_lowest_cost():
-    best, scores = Design(16, 1.0), {}
+    best, scores = Hyperparameters(16, 1.0), {}
     for worse, values in (
-        (Design(8, 0.1), (0.4, 0.1)),  # lower UF1, all else better
-        (Design(8, 0.2), (0.5, 0.8)),  # higher loss
-        (Design(32, 0.1), (0.5, 0.7)),  # more features
-        (Design(16, 10.0), (0.5, 0.7)),  # higher cost
+        (Hyperparameters(8, 0.1), (0.4, 0.1)),  # lower UF1, all else better
+        (Hyperparameters(8, 0.2), (0.5, 0.8)),  # higher loss
+        (Hyperparameters(32, 0.1), (0.5, 0.7)),  # more features
+        (Hyperparameters(16, 10.0), (0.5, 0.7)),  # higher cost
     ):
         scores = {worse: values, best: (0.5, 0.7)}
         assert best_candidate(scores) == best
@@ -298,7 +285,7 @@ def test_the_best_has_the_highest_uf1_then_the_lowest_loss_then_fewest_features_
 def test_inner_folds_are_made_even_where_there_is_nothing_to_choose():
     samples, features = made_up()
     trained = train_fold(samples, features, part_of(samples, range(5)), FIXED)
-    assert list(trained.scores) == [Design(20, 10.0)]
+    assert list(trained.scores) == [Hyperparameters(20, 10.0)]
     assert trained.inner.shape == (30, 3)
 
 
@@ -309,13 +296,15 @@ def test_one_person_is_too_few_to_choose_on_but_not_to_train_on():
         with pytest.raises(DataError) as caught:
             train_fold(samples, features, ids, settings)
         assert str(caught.value) == (
-            "inner validation: a training part holds the clips of 1 person; it needs two or more, so that one can "
+            "inner validation: a training part has clips of 1 subject; expected two or more subjects, so that one can "
             "validate"
         )
     trained = train_fold(samples, features, ids, FIXED)
     assert (trained.scores, trained.inner) == ({}, None)
     rows = samples.rows_of(ids)
-    whole = train_classifier(features[rows], samples.labels[rows], Design(20, 10.0), CLASSES, balance=False, seen=ids)
+    whole = train_classifier(
+        features[rows], samples.labels[rows], Hyperparameters(20, 10.0), CLASSES, balance=False, seen=ids
+    )
     assert parts(trained)[0] == parts(trained._replace(classifier=whole))[0]
 
 
@@ -357,10 +346,11 @@ def test_balance_reaches_the_classifier_and_the_choice():
     ids = part_of(samples, range(6))
     rows = samples.rows_of(ids)
     plain, balanced = (
-        train_fold(samples, features, ids, dataclasses.replace(FIXED, balance=balance)) for balance in (False, True)
+        train_fold(samples, features, ids, dataclasses.replace(FIXED, balanced_sampling=balance))
+        for balance in (False, True)
     )
     for trained, balance in ((plain, False), (balanced, True)):
-        whole = train_classifier(features[rows], labels[rows], Design(20, 10.0), CLASSES, balance=balance)
+        whole = train_classifier(features[rows], labels[rows], Hyperparameters(20, 10.0), CLASSES, balance=balance)
         assert trained.classifier.weights.tobytes() == whole.weights.tobytes()
     assert balanced.inner[:, 2].mean() > plain.inner[:, 2].mean()
     assert balanced.scores != plain.scores
@@ -405,8 +395,8 @@ def test_a_fold_leaves_its_classifier_its_choice_and_its_predictions(fold):
     with (folder / "selection.csv").open() as stream:
         rows = list(csv.DictReader(stream))
     assert list(rows[0]) == ["features", "cost", "uf1_validation", "loss_validation", "chosen"]
-    chosen = [Design(int(row["features"]), float(row["cost"])) for row in rows if row["chosen"] == "1"]
-    assert chosen == [classifier.design]
+    chosen = [Hyperparameters(int(row["features"]), float(row["cost"])) for row in rows if row["chosen"] == "1"]
+    assert chosen == [classifier.hyperparameters]
     assert {row["chosen"] for row in rows} == {"0", "1"}
 
 
@@ -467,7 +457,7 @@ def test_a_classifier_that_saw_a_test_clip_is_found(fold):
     samples, features, training, tested, folder, _ = fold
     saved_with(folder, seen=tuple(sorted({*training, tested[2]})))
     assert faults_of(samples, features, training, tested, folder, AUTO) == [
-        f"its classifier has seen clips that it was tested on: {tested[2]}",
+        f"its classifier was trained or chosen on clips that it was tested on: {tested[2]}",
         "its classifier was trained on other clips than the training part",
     ]
 
@@ -485,12 +475,12 @@ def test_a_classifier_trained_on_the_test_clips_in_secret_is_found(fold):
     samples, features, training, tested, folder, classifier = fold
     everyone = samples.rows_of((*training, *tested))
     leaking = train_classifier(
-        features[everyone], samples.labels[everyone], classifier.design, CLASSES, balance=False, seen=training
+        features[everyone], samples.labels[everyone], classifier.hyperparameters, CLASSES, balance=False, seen=training
     )
     leaking.save(folder / "classifier.npz")
     rewritten(folder / "predictions.csv", lambda _: leaking.predict(features[samples.rows_of(tested)]))
     assert faults_of(samples, features, training, tested, folder, AUTO) == [
-        "a classifier trained once more on the training part predicts something else"
+        "a classifier trained again on the training part predicts something else"
     ]
 
 
@@ -499,7 +489,7 @@ def test_predictions_of_another_classifier_are_found(fold):
     rewritten(folder / "predictions.csv", lambda p: np.roll(p, 1, 1))
     assert faults_of(samples, features, training, tested, folder, AUTO) == [
         "its classifier predicts something else than predictions.csv has",
-        "a classifier trained once more on the training part predicts something else",
+        "a classifier trained again on the training part predicts something else",
     ]
 
 
@@ -510,13 +500,13 @@ def test_a_choice_that_is_not_the_best_is_found(fold):
     cells = chosen.split(",")
     edited(path, chosen, ",".join([*cells[:2], "0.000000", *cells[3:]]))
     assert faults_of(samples, features, training, tested, folder, AUTO) == [
-        "its design is not the best of its inner folds"
+        "its hyperparameters are not the best over its inner folds"
     ]
     path.write_text("features,cost,uf1_validation,loss_validation,chosen\n")
     assert faults_of(samples, features, training, tested, folder, AUTO) == [
-        "its selection.csv has other designs than its settings give"
+        "its selection.csv has other candidates than its settings give"
     ]
-    assert classifier.design.count in (40, 20)
+    assert classifier.hyperparameters.n_features in (40, 20)
 
 
 def test_inner_predictions_of_other_clips_or_scores_are_found(fold):
@@ -526,12 +516,12 @@ def test_inner_predictions_of_other_clips_or_scores_are_found(fold):
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:-1]))
     assert faults_of(samples, features, training, tested, folder, AUTO) == [
-        "its inner predictions are of other clips than the training part"
+        "its inner predictions are for other clips than the training part"
     ]
     path.write_bytes(before)
     rewritten(path, lambda p: np.roll(p, 1, 1))
     assert faults_of(samples, features, training, tested, folder, AUTO) == [
-        "its inner predictions do not score as its selection.csv says"
+        "its inner predictions do not give the scores in its selection.csv"
     ]
 
 
@@ -539,26 +529,25 @@ def test_a_choice_without_a_record_is_found(fold):
     samples, features, training, tested, folder, _ = fold
     (folder / "selection.csv").unlink()
     assert faults_of(samples, features, training, tested, folder, AUTO) == [
-        "it has no selection.csv, so nothing says how its design was chosen"
+        "it has no selection.csv, so nothing says how its hyperparameters were chosen"
     ]
-    for one in ("n_features", "cost"):
-        settings = dataclasses.replace(FIXED, **{one: "auto"})
+    for settings in (dataclasses.replace(FIXED, n_features="auto"), dataclasses.replace(FIXED, cost="auto")):
         assert len(faults_of(samples, features, training, tested, folder, settings)) == 1
     assert faults_of(samples, features, training, tested, folder, FIXED) == []
 
 
 def test_a_classifier_of_other_features_is_found(fold):
     samples, features, training, tested, folder, _ = fold
-    with pytest.raises(DataError, match=r"looks at feature \d+ of 5; it was made with other settings"):
+    with pytest.raises(DataError, match=r"uses feature \d+ of 5; it was made with other settings"):
         faults_of(samples, features[:, :5], training, tested, folder, AUTO)
 
 
 def test_a_classifier_of_a_column_that_is_not_there_is_found(fold):
     samples, features, training, tested, folder, classifier = fold
-    kept = classifier.kept.copy()
-    kept[-1] = 40
-    saved_with(folder, kept=kept)
-    with pytest.raises(DataError, match="looks at feature 40 of 40; it was made with other settings"):
+    selected = classifier.selected.copy()
+    selected[-1] = 40
+    saved_with(folder, selected=selected)
+    with pytest.raises(DataError, match="uses feature 40 of 40; it was made with other settings"):
         faults_of(samples, features, training, tested, folder, AUTO)
 
 
@@ -602,7 +591,7 @@ def test_a_damaged_selection_is_named(tmp_path, text):
     path.write_bytes(text.encode() if isinstance(text, str) else text)
     with pytest.raises(DataError) as caught:
         read_selection(path)
-    assert str(caught.value) == f"{path}: damaged; expected a row a design, as mertool writes it"
+    assert str(caught.value) == f"{path}: damaged; expected one row per candidate"
 
 
 def test_a_selection_that_is_not_there_is_named(tmp_path):

@@ -23,13 +23,13 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
     """`clips` recordings of the four usual emotions a subject, then those with oddities."""
     rng = np.random.default_rng([seed, 2])
     draft = Draft("casme", seed)
-    people = [f"sub{n + 1:02d}" for n in range(n_subjects)]
+    subjects = [f"sub{n + 1:02d}" for n in range(n_subjects)]
     rows: Rows = []
     for index, hand in enumerate(hands(n_subjects, clips, SHARES, rng)):
         extra = ["comtempt", "contempt", "happiness", "sadness", "fear", "disgust", "tense"]
         share = extra if n_subjects == 1 else [*extra[:2], *extra[2 + index :: n_subjects]]
         for k, emotion in enumerate([*hand, *share]):
-            subject, name = people[index], f"EP01_{k + 5}" if k < 8 else f"EP{k // 8 + 1:02d}_{k}"
+            subject, name = subjects[index], f"EP01_{k + 5}" if k < 8 else f"EP{k // 8 + 1:02d}_{k}"
             n_frames, at = draw_time(rng, length)
             onset = 96 if k == 0 else int(rng.integers(8, 90))  # 99, 100: names do not sort by number
             apex, offset = onset + at, onset + n_frames - 1
@@ -51,9 +51,11 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
     rows.append([1, "EP17_2", None, 31, 40, NOTHING, 52, None, 150, 367, 4, "tense"])
     draft.truths.append(Truth("casme", "sub01", "EP17_2", "tense", 31, 40, 52, False, "no folder"))
     rows += [[None] * 12, [None] * 7 + ["blank column"]]
-    stray = f"{ROOT}/{people[-1]}/EP19_3"
-    draft.record(n_subjects - 1, [f"{stray}/EP19_3-{n:03d}.jpg" for n in range(21, 33)], [Move("Tense", 0, 6, 11)])
-    draft.stray(stray)
+    unannotated = f"{ROOT}/{subjects[-1]}/EP19_3"
+    draft.record(
+        n_subjects - 1, [f"{unannotated}/EP19_3-{n:03d}.jpg" for n in range(21, 33)], [Move("Tense", 0, 6, 11)]
+    )
+    draft.leave_unannotated(unannotated)
     draft.books = [Book(TABLE, {"Sheet1": [list(COLUMNS), *rows], "Sheet2": [], "Sheet3": []})]
     draft.oddities += [
         "frame numbers stand behind the last hyphen: not padded for some subjects, three digits for others",
@@ -65,8 +67,8 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
     ]
     draft.litter(
         lock=[TABLE],
-        finder=["", ROOT, f"{ROOT}/{people[0]}", f"{ROOT}/{people[0]}/EP01_5"],
-        thumbs=f"{ROOT}/{people[-1]}/EP01_5",
-        shortcut=f"{ROOT}/{people[0]}",
+        finder=["", ROOT, f"{ROOT}/{subjects[0]}", f"{ROOT}/{subjects[0]}/EP01_5"],
+        thumbs=f"{ROOT}/{subjects[-1]}/EP01_5",
+        shortcut=f"{ROOT}/{subjects[0]}",
     )
-    return draft.done(people)
+    return draft.done(subjects)

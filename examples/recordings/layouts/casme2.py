@@ -26,7 +26,7 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
     rng = np.random.default_rng([seed, 2])
     draft = Draft("casme2", seed)
     numbers = first_numbers(n_subjects, SUBJECTS, 27)
-    people = [f"sub{n:02d}" for n in numbers]
+    subjects = [f"sub{n:02d}" for n in numbers]
     # Of each clip: subject, name, emotion, what is odd.
     wanted: list[tuple[int, str, str, str]] = []
     for index, hand in enumerate(hands(n_subjects, clips, SHARES, rng)):
@@ -53,21 +53,23 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
         apex, offset = onset + at, onset + n_frames - 1
         units: Any = 12
         if odd != "no folder":
-            files = [f"{ROOT}/{people[index]}/{name}/img{k}.jpg" for k in range(onset, offset + 1)]
+            files = [f"{ROOT}/{subjects[index]}/{name}/img{k}.jpg" for k in range(onset, offset + 1)]
             move = Move(prototype(emotion), 0, at, n_frames - 1)
             units = Units(draft.record(index, files, [move]))
         said: Any = {"apex /": "/", "apex = onset": onset, "apex = offset": offset}.get(odd, apex)
         found = {"apex /": None, "apex = onset": None, "apex = offset": offset}.get(odd, apex)
-        subject = people[index].removeprefix("sub")
+        subject = subjects[index].removeprefix("sub")
         rows.append([subject, name, None, onset, said, offset, None, units, emotion])
         classes.append([int(subject), name, OBJECTIVE.get(emotion, 7)])
         usable = odd != "no folder"
-        draft.truths.append(Truth("casme2", people[index], name, canonical(emotion), onset, found, offset, usable, odd))
+        draft.truths.append(
+            Truth("casme2", subjects[index], name, canonical(emotion), onset, found, offset, usable, odd)
+        )
     rows[0][3] = str(rows[0][3])  # a number stored as text
     rows.append([None, None, "blank column"])
-    stray = f"{ROOT}/{people[-1]}/EP02_02f"
-    draft.record(n_subjects - 1, [f"{stray}/img{k}.jpg" for k in range(51, 61)], [Move("Happiness", 0, 5, 9)])
-    draft.stray(stray)
+    unannotated = f"{ROOT}/{subjects[-1]}/EP02_02f"
+    draft.record(n_subjects - 1, [f"{unannotated}/img{k}.jpg" for k in range(51, 61)], [Move("Happiness", 0, 5, 9)])
+    draft.leave_unannotated(unannotated)
     draft.books = [
         Book(TABLE, {"Sheet1": [list(COLUMNS), *rows], "Sheet2": [], "Sheet3": []}),
         Book(CLASSES, {"Sheet1": classes}),
@@ -82,8 +84,8 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
     ]
     draft.litter(
         lock=[TABLE],
-        finder=["", ROOT, f"{ROOT}/{people[0]}", f"{ROOT}/{people[0]}/EP02_01f"],
-        thumbs=f"{ROOT}/{people[-1]}/EP02_01f",
-        shortcut=f"{ROOT}/{people[0]}",
+        finder=["", ROOT, f"{ROOT}/{subjects[0]}", f"{ROOT}/{subjects[0]}/EP02_01f"],
+        thumbs=f"{ROOT}/{subjects[-1]}/EP02_01f",
+        shortcut=f"{ROOT}/{subjects[0]}",
     )
-    return draft.done(people)
+    return draft.done(subjects)

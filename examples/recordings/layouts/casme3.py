@@ -30,10 +30,10 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
     """Recordings of `clips` micro-expressions a subject, two of them with oddities on top for the first one."""
     rng = np.random.default_rng([seed, 2])
     draft = Draft("casme3", seed)
-    people = [f"spNO.{n + 1}" for n in range(n_subjects)]
+    subjects = [f"spNO.{n + 1}" for n in range(n_subjects)]
     rows: Rows = []
     for index, hand in enumerate(hands(n_subjects, clips, SHARES, rng)):
-        subject = people[index]
+        subject = subjects[index]
         if index == 0:
             hand += ["Others", "sad", "happy", "disgust", "surprise"]
         for number in range(0, len(hand), A_RECORDING):
@@ -73,11 +73,11 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
                 draft.truths.append(
                     Truth("casme3", subject, clip, canonical(emotion), onset, found_apex, found_offset, True, odd)
                 )
-    rows.append([people[0], "m", "141", "149", "160", "4", "IV", "disgust"])
-    draft.truths.append(Truth("casme3", people[0], "m_141", "disgust", 141, 149, 160, False, "no folder"))
-    stray = f"{ROOT}/{people[-1]}/l"
-    draft.record(n_subjects - 1, [f"{stray}/color/{n}.jpg" for n in range(95, 107)])
-    draft.stray(stray)
+    rows.append([subjects[0], "m", "141", "149", "160", "4", "IV", "disgust"])
+    draft.truths.append(Truth("casme3", subjects[0], "m_141", "disgust", 141, 149, 160, False, "no folder"))
+    unannotated = f"{ROOT}/{subjects[-1]}/l"
+    draft.record(n_subjects - 1, [f"{unannotated}/color/{n}.jpg" for n in range(95, 107)])
+    draft.leave_unannotated(unannotated)
     sheets = {"label": [list(COLUMNS), *rows], "Sheet2": []}
     draft.books = [Book(TABLE, sheets)]
     draft.oddities += [
@@ -88,7 +88,7 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
     ]
     draft.litter(
         lock=[TABLE],
-        finder=["", ROOT, f"{ROOT}/{people[0]}", f"{ROOT}/{people[0]}/a/color"],
-        thumbs=f"{ROOT}/{people[0]}/a/color",
+        finder=["", ROOT, f"{ROOT}/{subjects[0]}", f"{ROOT}/{subjects[0]}/a/color"],
+        thumbs=f"{ROOT}/{subjects[0]}/a/color",
     )
-    return draft.done(people)
+    return draft.done(subjects)

@@ -34,10 +34,10 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
     rng = np.random.default_rng([seed, 2])
     draft = Draft("casme-squared", seed)
     numbers = [*FOLDERS, *range(41, 41 + n_subjects)][:n_subjects]
-    people = [f"s{n}" for n in numbers]
+    subjects = [f"s{n}" for n in numbers]
     rows: Rows = []
     for index, hand in enumerate(hands(n_subjects, clips, SHARES, rng)):
-        subject = people[index]
+        subject = subjects[index]
         videos = list(STIMULI)[: min(ON_DISK, max(2, -(-clips // 3)))]
         for number, stimulus in enumerate(videos):
             planned = [(emotion, MICRO) for emotion in hand[number :: len(videos)]]
@@ -82,14 +82,14 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
     lost, silent = list(STIMULI)[ON_DISK:]
     rows.append([1, f"{lost}_1", 41, 49, 56, 4, "negative", MICRO, "disgust"])
     draft.truths.append(
-        Truth("casme-squared", people[0], f"{lost}_1", "negative", 41, 49, 56, False, "no folder of this video")
+        Truth("casme-squared", subjects[0], f"{lost}_1", "negative", 41, 49, 56, False, "no folder of this video")
     )
-    stray = video(numbers[-1], silent)
-    draft.record(n_subjects - 1, [f"{stray}/img{k:03d}.jpg" for k in range(1, 13)])
-    draft.stray(stray)
+    unannotated = video(numbers[-1], silent)
+    draft.record(n_subjects - 1, [f"{unannotated}/img{k:03d}.jpg" for k in range(1, 13)])
+    draft.leave_unannotated(unannotated)
     sheets = {
         "CASFEcode_final": rows,
-        "naming rule1": [[n, subject, k + 1] for k, (n, subject) in enumerate(zip(numbers, people, strict=True))],
+        "naming rule1": [[n, subject, k + 1] for k, (n, subject) in enumerate(zip(numbers, subjects, strict=True))],
         "naming rule2": [[code, stimulus] for stimulus, (code, _) in STIMULI.items()],
     }
     draft.books = [Book(TABLE, sheets)]
@@ -101,8 +101,8 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
         "rows of micro- and of macro-expressions, told apart by a column",
     ]
     first = video(numbers[0], "disgust1")
-    draft.litter(lock=[TABLE], finder=["", TOP, ROOT, first], thumbs=first, shortcut=f"{ROOT}/{people[0]}")
-    return draft.done(people)
+    draft.litter(lock=[TABLE], finder=["", TOP, ROOT, first], thumbs=first, shortcut=f"{ROOT}/{subjects[0]}")
+    return draft.done(subjects)
 
 
 def video(number: int, stimulus: str) -> str:

@@ -30,12 +30,12 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
     """`clips` labelled sequences a subject, and two without a label: one with an empty label folder, one with none."""
     rng = np.random.default_rng([seed, 2])
     draft = Draft("ckplus", seed, (640, 490), colour=False)
-    people = [f"S{n:03d}" for n in first_numbers(n_subjects, SUBJECTS, 600)]
+    subjects = [f"S{n:03d}" for n in first_numbers(n_subjects, SUBJECTS, 600)]
     labels: dict[str, str] = {}  # path -> content
     facs: list[tuple[str, int]] = []  # path, recording
     empty = []
     for index, hand in enumerate(hands(n_subjects, clips, SHARES, rng)):
-        subject = people[index]
+        subject = subjects[index]
         for k, emotion in enumerate([*hand, "Happiness", "Surprise"]):
             sequence, labelled, coloured = f"{k + 1:03d}", k < clips, k == 0 and index % 2 == 0
             n_frames = int(rng.integers(length[0], length[1] + 1))
@@ -53,13 +53,13 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
                     Truth("ckplus", subject, sequence, emotion.lower(), 1, n_frames, n_frames, True, odd)
                 )
                 continue
-            draft.stray(folder)
+            draft.leave_unannotated(folder)
             if k == clips:
                 empty.append(f"{EMOTIONS}/{subject}/{sequence}")
     lost = f"{clips + 3:03d}"
-    labels[f"{EMOTIONS}/{people[0]}/{lost}/{people[0]}_{lost}_00000012_emotion.txt"] = "   3.0000000e+00\n"
+    labels[f"{EMOTIONS}/{subjects[0]}/{lost}/{subjects[0]}_{lost}_00000012_emotion.txt"] = "   3.0000000e+00\n"
     draft.truths.append(
-        Truth("ckplus", people[0], lost, "disgust", 1, 12, 12, False, "a label, but no folder of pictures")
+        Truth("ckplus", subjects[0], lost, "disgust", 1, 12, 12, False, "a label, but no folder of pictures")
     )
     draft.oddities += [
         "numbers in e-notation with leading blanks; label files carry the number of the last frame",
@@ -68,12 +68,16 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
     ]
     draft.litter(
         finder=[
-            *("CK+", f"{IMAGES}/{people[0]}", f"{IMAGES}/{people[0]}/001", EMOTIONS),
-            *(f"{EMOTIONS}/{people[0]}", f"{EMOTIONS}/{people[0]}/001", f"{EMOTIONS}/{people[0]}/{clips + 1:03d}"),
+            *("CK+", f"{IMAGES}/{subjects[0]}", f"{IMAGES}/{subjects[0]}/001", EMOTIONS),
+            *(
+                f"{EMOTIONS}/{subjects[0]}",
+                f"{EMOTIONS}/{subjects[0]}/001",
+                f"{EMOTIONS}/{subjects[0]}/{clips + 1:03d}",
+            ),
         ],
-        thumbs=f"{IMAGES}/{people[-1]}/001",
+        thumbs=f"{IMAGES}/{subjects[-1]}/001",
     )
-    made = draft.done(people)
+    made = draft.done(subjects)
 
     def write_labels(out: Path, units: Sequence[Sequence[str]]) -> None:
         for folder in empty:

@@ -22,10 +22,10 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
     """`clips` recordings a subject, and one with two labels."""
     rng = np.random.default_rng([seed, 2])
     draft = Draft("4dme", seed, colour=False)
-    people = [f"S{n + 1:03d}" for n in range(n_subjects)]
+    subjects = [f"S{n + 1:03d}" for n in range(n_subjects)]
     rows: Rows = []
     for index, hand in enumerate(hands(n_subjects, clips, SHARES, rng)):
-        subject = people[index]
+        subject = subjects[index]
         for k, emotion in enumerate([DOUBLE, *hand]):
             name = f"{subject}_T{k // 2 + 1:02d}_{k % 2 + 1}"
             n_frames, at = draw_time(rng, length)
@@ -44,13 +44,15 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
             label = "+".join(sorted(map(canonical, parts)))
             odd = "two labels" if len(parts) > 1 else ""
             draft.truths.append(Truth("4dme", subject, name, label, onset, apex, offset, True, odd))
-    lost = f"{people[0]}_T99_1"
-    rows.append([people[0], "positive", lost, 201, 213, 226, 12, "Positive", 0, 1, 0, 0, 0, 0, 1, 1])
-    draft.truths.append(Truth("4dme", people[0], lost, "positive", 201, 213, 226, False, "no folder"))
+    lost = f"{subjects[0]}_T99_1"
+    rows.append([subjects[0], "positive", lost, 201, 213, 226, 12, "Positive", 0, 1, 0, 0, 0, 0, 1, 1])
+    draft.truths.append(Truth("4dme", subjects[0], lost, "positive", 201, 213, 226, False, "no folder"))
     rows += [[None] * len(COLUMNS), [None] * 9 + [clips] * 5]
-    stray = f"{ROOT}/{people[-1]}/{people[-1]}_T98_1"
-    draft.record(n_subjects - 1, [f"{stray}/Frame_{n:09d}.jpg" for n in range(95, 107)], [Move("Negative", 0, 6, 11)])
-    draft.stray(stray)
+    unannotated = f"{ROOT}/{subjects[-1]}/{subjects[-1]}_T98_1"
+    draft.record(
+        n_subjects - 1, [f"{unannotated}/Frame_{n:09d}.jpg" for n in range(95, 107)], [Move("Negative", 0, 6, 11)]
+    )
+    draft.leave_unannotated(unannotated)
     draft.books = [Book(TABLE, {"Sheet1": [list(COLUMNS), *rows]})]
     draft.oddities += [
         "frame numbers of nine digits",
@@ -58,6 +60,6 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
         "(k) behind some action units, numbers stored as text in some rows",
         "behind the last row an empty one and one of sums",
     ]
-    first = f"{ROOT}/{people[0]}"
-    draft.litter(lock=[TABLE], finder=["", ROOT, first], thumbs=f"{first}/{people[0]}_T01_1")
-    return draft.done(people)
+    first = f"{ROOT}/{subjects[0]}"
+    draft.litter(lock=[TABLE], finder=["", ROOT, first], thumbs=f"{first}/{subjects[0]}_T01_1")
+    return draft.done(subjects)

@@ -33,13 +33,13 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
     rng = np.random.default_rng([seed, 2])
     draft = Draft("mmew", seed)
     numbers = first_numbers(n_subjects, SUBJECTS, 31)
-    people = [f"S{n:02d}" for n in numbers]
+    subjects = [f"S{n:02d}" for n in numbers]
     rows: Rows = []
     for index, hand in enumerate(hands(n_subjects, clips, SHARES, rng, fewest=2)):
         counts: dict[str, int] = {}
         for k, emotion in enumerate(["others", "anger", *hand]):
             counts[emotion] = counts.get(emotion, 0) + 1
-            name = f"{people[index]}-{CODES[emotion]:02d}-{counts[emotion]:03d}"
+            name = f"{subjects[index]}-{CODES[emotion]:02d}-{counts[emotion]:03d}"
             n_frames, at = draw_time(rng, length)
             before, behind = (0, 0) if k == 1 else (int(rng.integers(0, 4)), int(rng.integers(0, 4)))
             onset, apex, offset = before + 1, before + at + 1, before + n_frames
@@ -56,15 +56,17 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
                 said = [str(number) for number in said]
             remarks = "glasses" if k == 1 else None
             rows.append([numbers[index], name, *said, Units(recording), emotion, remarks])
-            draft.truths.append(Truth("mmew", people[index], name, canonical(emotion), onset, apex, offset, True, odd))
-    lost = f"{people[0]}-05-099"
+            draft.truths.append(
+                Truth("mmew", subjects[index], name, canonical(emotion), onset, apex, offset, True, odd)
+            )
+    lost = f"{subjects[0]}-05-099"
     rows.append([numbers[0], lost, 2, 14, 25, None, "sadness", None])
-    draft.truths.append(Truth("mmew", people[0], lost, "sadness", 2, 14, 25, False, "no folder"))
+    draft.truths.append(Truth("mmew", subjects[0], lost, "sadness", 2, 14, 25, False, "no folder"))
     rows += [[None] * 8, [None] * 7 + ["text behind the last row"]]
-    stray = f"{MICRO}/fear/{people[-1]}-04-099"
-    draft.record(n_subjects - 1, [f"{stray}/{n}.jpg" for n in range(1, 13)], [Move("Fear", 0, 6, 11)])
-    draft.stray(stray)
-    for index, subject in enumerate(people):
+    unannotated = f"{MICRO}/fear/{subjects[-1]}-04-099"
+    draft.record(n_subjects - 1, [f"{unannotated}/{n}.jpg" for n in range(1, 13)], [Move("Fear", 0, 6, 11)])
+    draft.leave_unannotated(unannotated)
+    for index, subject in enumerate(subjects):
         for emotion in ("anger", "disgust", "fear", "happiness", "sadness", "surprise"):
             name = f"{subject}-{CODES[emotion]:02d}-001"
             file = f"{STILLS}/{subject}/{emotion}/{name}.jpg"
@@ -77,5 +79,5 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
         "macro-expressions are single stills, some with names that micro-expressions have too",
         "some frame numbers are numbers stored as text; an empty row and one with text in `remarks` only at the end",
     ]
-    draft.litter(lock=[TABLE], finder=["", MICRO, f"{MICRO}/anger", f"{STILLS}/{people[0]}"], thumbs=f"{MICRO}/anger")
-    return draft.done(people)
+    draft.litter(lock=[TABLE], finder=["", MICRO, f"{MICRO}/anger", f"{STILLS}/{subjects[0]}"], thumbs=f"{MICRO}/anger")
+    return draft.done(subjects)

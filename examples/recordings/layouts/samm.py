@@ -61,10 +61,10 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
     further = max(2, n_subjects // 3)
     for k, hand in enumerate(rng.choice(n_subjects, further, replace=further > n_subjects)):
         dealt[hand].append(FURTHER[k % 2])
-    people = subject_names(n_subjects)
+    subjects = subject_names(n_subjects)
     rows = []
     impossible = [10, -1000]  # how far the apex slips: behind the offset, far before the onset
-    for index, (subject, hand) in enumerate(zip(people, dealt, strict=True)):
+    for index, (subject, hand) in enumerate(zip(subjects, dealt, strict=True)):
         serials: dict[int, int] = {}
         frames: dict[int, int] = {}
         digits = {video: 5 if rng.random() < 0.25 else 4 for video in range(1, 8)}  # fixed for a source video
@@ -110,8 +110,8 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
     draft.books = [Book(TABLE, {"MICRO_ONLY": cells})]
     draft.oddities.append("frame numbers of four and of five digits, fixed for a source video")
     draft.oddities.append("13 lines before the header, Duration as a formula without a cached value")
-    draft.litter(lock=[TABLE], finder=[""], thumbs=f"{people[rows[0].recording.subject]}/{rows[0].name}")
-    return draft.done(people)
+    draft.litter(lock=[TABLE], finder=[""], thumbs=f"{subjects[rows[0].recording.subject]}/{rows[0].name}")
+    return draft.done(subjects)
 
 
 def subject_names(count: int) -> list[str]:

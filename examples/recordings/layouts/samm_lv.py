@@ -25,7 +25,7 @@ COLUMNS = (
     "Notes",
 )
 MICRO, MACRO = "Micro - 1/2", "Macro"
-VIDEOS = 5  # of a subject at most; SAMM has seven inducements, two are needed for a stray and for a lost one
+VIDEOS = 5  # of a subject at most; SAMM has seven inducements, two are needed for an unannotated and for a lost one
 PREAMBLE = {
     "A1": "Made-up recordings in the layout of the SAMM dataset - no row of SAMM is in this table",
     "A3": "Frame numbers differ from those of the long videos by a constant a video",
@@ -36,11 +36,11 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
     """Long videos of `clips` micro-expressions a subject, macro-expressions between them."""
     rng = np.random.default_rng([seed, 2])
     draft = Draft("samm-lv", seed, samm.SIZE, colour=False)
-    people = samm.subject_names(n_subjects)
+    subjects = samm.subject_names(n_subjects)
     long_rows: Rows = []
     micro_rows: list[tuple[str, Any, Any, Any, Any, str]] = []
     for index, hand in enumerate(hands(n_subjects, clips, BASIC, rng)):
-        subject = people[index]
+        subject = subjects[index]
         a_video = max(3, -(-clips // VIDEOS))
         videos = [hand[k : k + a_video] for k in range(0, clips, a_video)]
         for number, emotions in enumerate(videos):
@@ -93,14 +93,14 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
                 draft.truths.append(
                     Truth("samm", subject, name, emotion.lower(), onset, found, offset, True, "; ".join(odd))
                 )
-    subject = people[0]
+    subject = subjects[0]
     lost = f"{subject}_7_1"
     long_rows.append([subject, lost, 7, 211, 220, 231, 21, MICRO, 4, None])
     micro_rows.append((lost, 511, 520, 531, 4, "Anger"))
     draft.truths.append(Truth("samm", subject, lost, "anger", 211, 220, 231, False, "no folder of this video"))
-    quiet = f"{people[-1]}_6"
+    quiet = f"{subjects[-1]}_6"
     draft.record(n_subjects - 1, [f"{ROOT}/{quiet}/{quiet}_{k:04d}.jpg" for k in range(1, 13)])
-    draft.stray(f"{ROOT}/{quiet}")
+    draft.leave_unannotated(f"{ROOT}/{quiet}")
     preamble: Rows = [
         ["Made-up recordings in the layout of the SAMM Long Videos dataset - no row of SAMM is in this table"],
         [None],
@@ -122,8 +122,8 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
     ]
     draft.litter(
         lock=[TABLE, samm.TABLE],
-        finder=["", ROOT, f"{ROOT}/{people[0]}_1"],
-        thumbs=f"{ROOT}/{people[0]}_1",
+        finder=["", ROOT, f"{ROOT}/{subjects[0]}_1"],
+        thumbs=f"{ROOT}/{subjects[0]}_1",
         shortcut=ROOT,
     )
-    return draft.done(people)
+    return draft.done(subjects)

@@ -20,14 +20,14 @@ BASES = (34208, 559740, 1203377, 17581039)  # where frame numbers begin: five to
 
 
 def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Plan:
-    """`clips` clips a subject in HS, the same expressions in VIS and NIR for some subjects."""
+    """`clips` clips per subject in HS, the same expressions in VIS and NIR for some subjects."""
     rng = np.random.default_rng([seed, 2])
     draft = Draft("smic", seed, colour=False)
     numbers = first_numbers(n_subjects, SUBJECTS, 21)
-    people = [f"s{n}" for n in numbers]
+    subjects = [f"s{n}" for n in numbers]
     empty: list[str] = []
     for index, hand in enumerate(hands(n_subjects, clips, SHARES, rng)):
-        subject, number = people[index], numbers[index]
+        subject, number = subjects[index], numbers[index]
         cameras = ("HS", "VIS", "NIR") if number >= IN_ALL_CAMERAS else ("HS",)
         counts: dict[str, int] = {}
         wanted = [(emotion, counted(counts, emotion)) for emotion in hand]
@@ -74,12 +74,12 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
         f"the same subjects and clips in HS, VIS and NIR; below s{IN_ALL_CAMERAS} only HS; no apex is annotated",
     ]
     draft.oddities += [f"no clip in {folder}" for folder in empty[:1]]
-    person = f"{ROOT}/HS/{people[0]}"
+    person = f"{ROOT}/HS/{subjects[0]}"
     draft.litter(
         finder=["", ROOT, f"{ROOT}/HS", person, f"{person}/micro", *empty[:1]],
         thumbs=str(PurePosixPath(draft.recordings[0].files[0]).parent),
     )
-    return draft.done(people)
+    return draft.done(subjects)
 
 
 def counted(counts: dict[str, int], key: str) -> int:

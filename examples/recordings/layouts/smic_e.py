@@ -54,11 +54,11 @@ class Clip:
 
 
 def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Plan:
-    """`clips` long clips a subject in HS, the same ones in VIS and NIR for some subjects."""
+    """`clips` long clips per subject in HS, the same ones in VIS and NIR for some subjects."""
     rng = np.random.default_rng([seed, 2])
     draft = Draft("smic-e", seed, colour=False)
     numbers = first_numbers(n_subjects, SUBJECTS, 21)
-    people = [f"s{n}" for n in numbers]
+    subjects = [f"s{n}" for n in numbers]
     found: dict[str, list[Clip]] = {camera: [] for camera in ROOTS}
     for index, hand in enumerate(hands(n_subjects, clips, SHARES, rng)):
         number = numbers[index]
@@ -101,12 +101,12 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
                         )
                     )
     lost = Clip(numbers[0], f"s{numbers[0]}_po_99", "positive", 411240, 411290, [(411250, 411270)])
-    draft.truths.append(Truth("smic-hs", people[0], lost.name, "positive", 411250, None, 411270, False, "no folder"))
-    stray = f"{ROOTS['HS']}/s{numbers[-1]:02d}/{people[-1]}_po_98"
+    draft.truths.append(Truth("smic-hs", subjects[0], lost.name, "positive", 411250, None, 411270, False, "no folder"))
+    unannotated = f"{ROOTS['HS']}/s{numbers[-1]:02d}/{subjects[-1]}_po_98"
     draft.record(
-        n_subjects - 1, [f"{stray}/image{k:06d}.jpg" for k in range(99995, 100007)], [Move("Positive", 2, 6, 9)]
+        n_subjects - 1, [f"{unannotated}/image{k:06d}.jpg" for k in range(99995, 100007)], [Move("Positive", 2, 6, 9)]
     )
-    draft.stray(stray)
+    draft.leave_unannotated(unannotated)
 
     # Rows begin with subject 20 where there is one.
     high = sorted([*found["HS"], lost], key=lambda clip: (clip.number != 20, clip.number, clip.name))
@@ -140,7 +140,7 @@ def plan(n_subjects: int, clips: int, length: tuple[int, int], seed: int) -> Pla
         ],
         thumbs=f"{ROOTS['HS']}/s{numbers[0]:02d}/{found['HS'][0].name}",
     )
-    return draft.done(people)
+    return draft.done(subjects)
 
 
 def row_hs(clip: Clip) -> list[Any]:

@@ -6,63 +6,62 @@ Source: docs/datasets.md, section 8.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from ...clips import Clip
-from ...errors import FileError, MertoolError
-from ..annotations import Annotations, Expected, Join
+from ...errors import MertoolError
+from ..annotations import AnnotationBuilder, Annotations
 from ..labels import canonical_emotion
-from ..reader import Reader, Table
+from ..reader import Reader, TableDescription
 from ..rows import Row
-from ..survey import Folder, Found, Survey, find_clips, find_table
-from ..tables import Record, Records, read_records, tables_above
-from .casme2 import CLIP, Key, ep_clip, ep_key, ep_root
+from ..survey import ClipFolders, Folder, Survey
+from ..table_search import FoundTable, TableFormat, tables_above
+from ..tables import Columns, Records, read_records
+from .casme2 import CLIP, Key, ep_folder_key, ep_root, ep_row_key
 
 __all__ = ["READER"]
 
 _NAME = "casme"
-_COLUMNS = {
-    "Subject": ("subject",),
-    "Filename": ("filename",),
-    "OnsetF": ("onsetf",),
-    "ApexF1": ("apexf1", "apexf"),
-    "OffsetF": ("offsetf",),
-    "Emotion": ("emotion", "estimatedemotion"),
-}
 _EMOTIONS = ("contempt", "disgust", "fear", "happiness", "repression", "sadness", "surprise", "tense")
 _FRAME = re.compile(r"(reg_)?EP[0-9]+_[0-9a-z]+.*-[0-9]+\.", re.ASCII | re.IGNORECASE)
 _SECTION = re.compile(r"section[ _-]?([ab])\b", re.IGNORECASE)
 
 
-def _read_table(path: Path) -> Records | None:
-    return read_records(path, _COLUMNS, named=("Filename", CLIP))
-
-
-def _annotated(record: Record, rows: dict[Key, Record]) -> tuple[Clip, Key | None]:
-    row = Row(record)
-    key = ep_clip(row, record, rows)
-    subject = f"sub{key[0]:02d}" if key else row["Subject"]
-    row.correct(_NAME, subject, row["Filename"])
-    if canonical_emotion(row["Emotion"]) == "amusement":
-        row.replace("Emotion", "happiness")
-        row.say("amusement is the earlier word for happiness")
-    emotion = row.emotion("Emotion", _EMOTIONS)
-    moments = row.moments("OnsetF", "ApexF1", "OffsetF")
-    return row.clip(_NAME, subject, row["Filename"], emotion, moments), key
-
-
 def _key(folder: Folder) -> Key | None:
-    return ep_key(folder, _FRAME)
+    return ep_folder_key(folder, _FRAME)
 
 
-def _clue(seen: Survey) -> str | None:
-    found = next((f for f in seen.folders if f.picture and _key(f)), None)
-    return f"the clip folder {seen.shown(found.path)} with {found.picture}" if found else None
+_FOLDERS = ClipFolders("CASME", "clip folder", "sub01/EP01_12 with EP01_12-73.jpg", _key, ep_root, needs_picture=True)
+
+_COLUMNS = Columns(
+    {
+        "Subject": ("subject",),
+        "Filename": ("filename",),
+        "OnsetF": ("onsetf",),
+        "ApexF1": ("apexf1", "apexf"),
+        "OffsetF": ("offsetf",),
+        "Emotion": ("emotion", "estimatedemotion"),
+    },
+    clip="Filename",
+    clip_pattern=CLIP,
+)
 
 
-def _tables(seen: Survey) -> list[Found]:
-    """The annotation: one table, or one of each section where only these are there."""
-    tables = [*seen.tables, *(path for _, path in tables_above(seen.root, READER.named))]
+def _read_table(path: Path) -> Records | None:
+    return read_records(path, _COLUMNS)
+
+
+_TABLE = TableFormat(
+    ("CASME-coded-20190721.xls",),
+    ("casme-coded", "casme_coded", "casme_section", "casme.xls", "casme.csv", "casme1"),
+    _read_table,
+)
+
+
+def _tables(survey: Survey) -> list[FoundTable]:
+    """The annotation: one table, or one of each section if only these are there."""
+    tables = [*survey.tables, *(path for _, path in tables_above(survey.root, _TABLE.named))]
     sections: dict[str, list[Path]] = {}
     for path in tables:
         section = _SECTION.search(path.stem)
@@ -70,8 +69,9 @@ def _tables(seen: Survey) -> list[Found]:
             sections.setdefault(section[1].lower(), []).append(path)
     whole = [path for path in tables if not _SECTION.search(path.stem)]
     if len(sections) < 2 or any(_readable(path) for path in whole):
-        return [find_table(seen, _OFFICIAL, READER.named, _read_table)]
-    return [find_table(seen, _OFFICIAL, (), _read_table, inside=paths) for _, paths in sorted(sections.items())]
+        return [_TABLE.find(survey)]
+    only_inside = replace(_TABLE, named=())
+    return [only_inside.find(survey, inside=paths) for _, paths in sorted(sections.items())]
 
 
 def _readable(path: Path) -> bool:
@@ -81,25 +81,27 @@ def _readable(path: Path) -> bool:
         return False
 
 
-def _read(seen: Survey, part: str | None) -> Annotations:  # noqa: ARG001
-    folders, image_notes = find_clips(seen, _key, ep_root)
-    if not folders:
-        raise FileError(
-            f"{seen.root}: no clip folder of CASME in it or below; expected e.g. sub01/EP01_12 with EP01_12-73.jpg"
-        )
-    tables = _tables(seen)
-    join = Join(seen.root, seen.pictures, reach=1)
-    rows: dict[Key, Record] = {}
-    for table in tables:
-        for record in table.records.rows:
-            clip, key = _annotated(record, rows)
-            folder = folders.get(key) if key else None
-            join.add(clip, folder, f"no folder {clip.subject}/{clip.clip} on disk")
-    notes = [*(table.described for table in tables), *image_notes, *(note for table in tables for note in table.notes)]
-    return join.done(_NAME, folders.values(), [table.path for table in tables], notes, Expected())
+def _clip_of(row: Row) -> tuple[Clip, Key | None]:
+    key = ep_row_key(row)
+    subject = f"sub{key[0]:02d}" if key else row["Subject"]
+    row.correct(_NAME, subject, row["Filename"])
+    if canonical_emotion(row["Emotion"]) == "amusement":
+        row.replace("Emotion", "happiness")
+        row.say("amusement is the earlier word for happiness")
+    emotion = row.emotion("Emotion", _EMOTIONS)
+    key_frames = row.key_frames("OnsetF", "ApexF1", "OffsetF")
+    return row.make_clip(_NAME, subject, row["Filename"], emotion, key_frames), key
 
 
-_OFFICIAL = ("CASME-coded-20190721.xls",)
+def _read(survey: Survey, part: str | None) -> Annotations:  # noqa: ARG001
+    folders, image_notes = _FOLDERS.find(survey)
+    tables = _tables(survey)
+    builder = AnnotationBuilder(survey, _NAME, max_gap=1)
+    builder.add_rows((record for table in tables for record in table.records.rows), _clip_of, folders.get)
+    sources = [table.description for table in tables]
+    sources += [*image_notes, *(note for table in tables for note in table.notes)]
+    return builder.build([table.path for table in tables], sources, folders=folders.values())
+
 
 READER = Reader(
     name=_NAME,
@@ -110,11 +112,11 @@ CASME/
   CASME_raw_selected/             (or Cropped; raw frames come first where both are there)
     sub01/                        subject
       EP01_12/                    clip
-        EP01_12-73.jpg            frame behind the last hyphen, padded or not
+        EP01_12-73.jpg            frame after the last hyphen, padded or not
 """,
     tables=(
-        Table(
-            _OFFICIAL[0],
+        TableDescription(
+            _TABLE.official[0],
             (
                 ("Subject", "1"),
                 ("Filename", "EP01_12"),
@@ -126,8 +128,8 @@ CASME/
             "Onset and Total of the same table are milliseconds and not read. A backslash stands for nothing.",
         ),
     ),
-    named=("casme-coded", "casme_coded", "casme_section", "casme.xls", "casme.csv", "casme1"),
-    clue=_clue,
+    named=_TABLE.named,
+    detect=_FOLDERS.detect,
     read=_read,
     datasets=(_NAME,),
 )

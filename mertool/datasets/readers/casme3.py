@@ -7,29 +7,21 @@ docs/datasets.md, section 10.
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 from ...clips import Clip
-from ...errors import FileError
-from ..annotations import Annotations, Expected, Join
+from ..annotations import AnnotationBuilder, Annotations, Expected
 from ..frames import index_frames
-from ..reader import Reader, Table
+from ..reader import Reader, TableDescription
 from ..rows import Row
-from ..survey import Folder, Survey, find_clips, find_table
-from ..tables import Record, Records, read_records
+from ..survey import ClipFolders, Folder, Survey
+from ..table_search import TableFormat
+from ..tables import Columns, Records, read_records
 
 __all__ = ["READER"]
 
 _NAME = "casme3"
-_COLUMNS = {
-    "Subject": ("subject", "sub"),
-    "Filename": ("filename", "seq"),
-    "Onset": ("onset",),
-    "Apex": ("apex",),
-    "Offset": ("offset",),
-    "emotion": ("emotion",),
-}
-_TYPE = {"Expression type": ("expressiontype",)}
 _EMOTIONS = ("anger", "disgust", "fear", "happiness", "other", "sadness", "surprise")
 _EXPECTED = Expected(
     860,
@@ -38,10 +30,10 @@ _EXPECTED = Expected(
 )
 _SUBJECT = re.compile(r"spno\.?([0-9]{1,6})", re.ASCII | re.IGNORECASE)
 _LETTER = re.compile(r"[a-z]", re.ASCII | re.IGNORECASE)
+_RECORDING = re.compile(r"[a-z][0-9]*", re.ASCII | re.IGNORECASE)
 _CUT = re.compile(r"spno\.?([0-9]{1,6})_([a-z])_([0-9]{1,9})", re.ASCII | re.IGNORECASE)
-
+_COLOUR = ("color", "colour")
 _NOT_READ = re.compile(r"(?<![a-z])mae(?![a-z])|^depth$", re.IGNORECASE)  # Part_A_MaE_clip: macro-expressions
-
 _DEPTH = re.compile(r"/depth$", re.IGNORECASE)
 
 _Key = tuple[int, str, str]  # subject; letter, with a number for the derived layout e2; onset of a cut clip, or ""
@@ -55,10 +47,10 @@ def _key(folder: Folder) -> _Key | None:
     cut = _CUT.fullmatch(path.name)
     if cut:
         return int(cut[1]), cut[2].lower(), str(int(cut[3]))
-    if path.name.lower() in ("color", "colour"):
+    if path.name.lower() in _COLOUR:
         path = path.parent
     subject = _SUBJECT.fullmatch(path.parent.name)
-    if subject and re.fullmatch(r"[a-z][0-9]*", path.name, re.ASCII | re.IGNORECASE):
+    if subject and _RECORDING.fullmatch(path.name):
         return int(subject[1]), path.name.lower(), ""
     return None
 
@@ -66,37 +58,66 @@ def _key(folder: Folder) -> _Key | None:
 def _root(clip: Path) -> Path:
     if _CUT.fullmatch(clip.name):
         return clip.parent
-    return (clip.parent if clip.name.lower() in ("color", "colour") else clip).parent.parent
+    if clip.name.lower() in _COLOUR:
+        clip = clip.parent
+    return clip.parent.parent
 
 
-def _clue(seen: Survey) -> str | None:
-    found = next((f.path for f in seen.folders if _key(f)), None)
-    return f"the folder {seen.shown(found)}" if found else None
+_FOLDERS = ClipFolders("CAS(ME)^3", "folder", "spNO.1/a/color/355.jpg or spNo.1_a_355/355.jpg", _key, _root)
+
+_COLUMNS = Columns(
+    {
+        "Subject": ("subject", "sub"),
+        "Filename": ("filename", "seq"),
+        "Onset": ("onset",),
+        "Apex": ("apex",),
+        "Offset": ("offset",),
+        "emotion": ("emotion",),
+    },
+    clip="Subject",
+    clip_pattern=_SUBJECT,
+    optional={"Expression type": ("expressiontype",)},
+)
 
 
 def _read_table(path: Path) -> Records | None:
-    return read_records(path, _COLUMNS, _TYPE, named=("Subject", _SUBJECT))
+    return read_records(path, _COLUMNS)
 
 
-def _annotated(record: Record, rows: dict[_Key, Record], typed: bool) -> tuple[Clip, _Key | None]:
-    row = Row(record)
+_TABLE = TableFormat(
+    (
+        "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx",
+        "cas(me)3_part_A_ME_label_JpgIndex_v2_20250903.xlsx",
+        "cas(me)3_part_A_ME_label_JpgIndex_v1.xls",
+    ),
+    ("cas(me)3", "cas(me)^3", "casme3"),
+    _read_table,
+    ignored=("_mae_", "error_list"),
+)
+
+
+def _clip_of(row: Row, typed: bool) -> tuple[Clip, _Key | None]:
+    """The row as a clip; `typed` if the table says which rows are micro-expressions."""
     if typed and not row["Expression type"].lower().startswith(("mi", "me")):
         row.expect("Expression type", "micro or macro")
-    number, letter = _SUBJECT.fullmatch(row["Subject"]), row["Filename"].lower()
+    number, letter = _SUBJECT.fullmatch(row["Subject"]), _LETTER.fullmatch(row["Filename"])
     if number is None:
         row.expect("Subject", "e.g. spNO.1")
-    if not _LETTER.fullmatch(letter):
+    if letter is None:
         row.expect("Filename", "a letter")
     subject = f"spNO.{int(number[1])}" if number else row["Subject"]
     onset = row.whole("Onset")
-    known = number is not None and onset is not None and bool(_LETTER.fullmatch(letter))
-    key = (int(number[1]), letter, str(onset)) if known and number else None
-    row.first_of(key, rows, record)
-    name = f"{letter}_{onset}" if key else f"{row['Filename']}_{row['Onset']}"
+    key, name = None, f"{row['Filename']}_{row['Onset']}"
+    if number and letter and onset is not None:
+        key = (int(number[1]), letter[0].lower(), str(onset))
+        name = f"{key[1]}_{onset}"
+    row.check_duplicate(key)
     row.correct(_NAME, subject, name)
     emotion = row.emotion("emotion", _EMOTIONS)
-    moments = row.moments("Onset", "Apex", "Offset", open_end=True) if onset is not None else (0, 0, 0)
-    return row.clip(_NAME, subject, name, emotion, moments), key
+    key_frames = (0, 0, 0)
+    if onset is not None:
+        key_frames = row.key_frames("Onset", "Apex", "Offset", open_end=True)
+    return row.make_clip(_NAME, subject, name, emotion, key_frames), key
 
 
 class _Recordings:
@@ -119,45 +140,31 @@ class _Recordings:
         parts = self._parts.get((subject, letter), [])
         if not parts:
             return whole
-        for part in [*([whole] if whole else []), *parts]:
-            if int(onset) in index_frames(part).names:
+        for part in (whole, *parts):
+            if part is not None and int(onset) in index_frames(part).names:
                 return part
         return whole
 
 
-def _read(seen: Survey, part: str | None) -> Annotations:  # noqa: ARG001
-    folders, image_notes = find_clips(seen, _key, _root)
-    if not folders:
-        raise FileError(
-            f"{seen.root}: no folder of CAS(ME)^3 in it or below; "
-            "expected e.g. spNO.1/a/color/355.jpg or spNo.1_a_355/355.jpg"
-        )
-    table = find_table(seen, _OFFICIAL, READER.named, _read_table, ignored=("_mae_", "error_list"))
-    typed = any(record.values["Expression type"] for record in table.records.rows)
-    join = Join(seen.root, seen.pictures, reach=1)
-    recordings = _Recordings(folders)
-    rows: dict[_Key, Record] = {}
-    macro = 0
-    for record in table.records.rows:
-        if record.values["Expression type"].lower().startswith("ma"):
-            macro += 1
-            continue
-        clip, key = _annotated(record, rows, typed)
-        folder = recordings.find(key) if key else None
-        missing = f"no folder {clip.subject}/{clip.clip.partition('_')[0]} nor {clip.subject}_{clip.clip} on disk"
-        join.add(clip, folder, missing)
-    notes = [*image_notes, *table.notes]
-    if macro:
-        notes.append(f"{macro} macro-expressions of the table are not read")
-    cut = [path for key, path in folders.items() if key[2]]
-    return join.done(_NAME, cut, (table.path,), [table.described, *notes], _EXPECTED, unread=_DEPTH)
+def _lacking(clip: Clip) -> str:
+    letter = clip.name.partition("_")[0]
+    return f"no folder {clip.subject}/{letter} nor {clip.subject}_{clip.name} on disk"
 
 
-_OFFICIAL = (
-    "cas(me)3_part_A_ME_label_JpgIndex_v2.xlsx",
-    "cas(me)3_part_A_ME_label_JpgIndex_v2_20250903.xlsx",
-    "cas(me)3_part_A_ME_label_JpgIndex_v1.xls",
-)
+def _read(survey: Survey, part: str | None) -> Annotations:  # noqa: ARG001
+    folders, image_notes = _FOLDERS.find(survey)
+    table = _TABLE.find(survey)
+    types = [record.values["Expression type"] for record in table.records.rows]
+    micro = [record for record in table.records.rows if not record.values["Expression type"].lower().startswith("ma")]
+    builder = AnnotationBuilder(survey, _NAME, max_gap=1)
+    builder.add_rows(micro, partial(_clip_of, typed=any(types)), _Recordings(folders).find, lacking=_lacking)
+    sources = [table.description, *image_notes, *table.notes]
+    n_macro = len(table.records.rows) - len(micro)
+    if n_macro:
+        sources.append(f"{n_macro} macro-expressions of the table are not read")
+    cut_clips = [path for key, path in folders.items() if key[2]]
+    return builder.build((table.path,), sources, folders=cut_clips, expected=_EXPECTED, ignored=_DEPTH)
+
 
 READER = Reader(
     name=_NAME,
@@ -174,8 +181,8 @@ part_A/
   or Part_A_ME_clip/frame/spNo.1_a_355/355.jpg, cut clips: subject_letter_onset
 """,
     tables=(
-        Table(
-            _OFFICIAL[0],
+        TableDescription(
+            _TABLE.official[0],
             (
                 ("Subject", "spNO.1"),
                 ("Filename", "a"),
@@ -187,8 +194,8 @@ part_A/
             "An offset of 0 stands for not annotated: the clip ends at its apex.",
         ),
     ),
-    named=("cas(me)3", "cas(me)^3", "casme3"),
-    clue=_clue,
+    named=_TABLE.named,
+    detect=_FOLDERS.detect,
     read=_read,
     datasets=(_NAME,),
 )

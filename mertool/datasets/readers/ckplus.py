@@ -1,22 +1,22 @@
 """CK+ (extended Cohn-Kanade): posed expressions from neutral to peak; 327 of 593 sequences have an emotion.
 
-There is no table: each labelled sequence has a text file with a number. The first frame is the onset, the peak - whose
-number the label file's name carries - the apex. Source: docs/datasets.md, section 5.
+There is no table: each labelled sequence has a text file with a number. The first frame is the onset; the apex is the
+peak, whose number is in the name of the label file. Source: docs/datasets.md, section 5.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...clips import BAD_ANNOTATION, Clip
-from ...errors import DataError, FileError
+from ...errors import AnnotationError, FileError
 from ...text import few, os_error_text
-from ..annotations import Annotations, Expected, Join
+from ..annotations import AnnotationBuilder, Annotations, Expected
 from ..frames import absolute, index_frames
 from ..reader import Reader
-from ..survey import Folder, Survey, find_clips, survey
+from ..survey import ClipFolders, Folder, Survey, survey_folder
 
 __all__ = ["READER"]
 
@@ -45,33 +45,73 @@ def _key(folder: Folder) -> _Key | None:
     return int(subject[1]), int(folder.path.name)
 
 
-def _clue(seen: Survey) -> str | None:
-    found = next((f for f in seen.folders if _key(f)), None)
-    if found:
-        return f"the sequence {seen.shown(found.path)} with {found.picture}"
-    tiny = _ck48(seen)
-    return f"the folder {seen.shown(tiny.path)} with {tiny.picture}" if tiny else None
-
-
-def _ck48(seen: Survey) -> Folder | None:
-    """A folder of CK+48, which has one an emotion."""
-    return next((f for f in seen.folders if f.path.name.lower() in _CK48 and _FRAME.match(f.picture)), None)
-
-
+_FOLDERS = ClipFolders(
+    "CK+", "sequence", "S005/001 with pictures", _key, lambda clip: clip.parent.parent, needs_picture=True
+)
 _CK48 = {"anger", "contempt", "disgust", "fear", "happy", "sadness", "surprise"}
 
 
-def _labels_beside(seen: Survey) -> list[Path]:
+def _find_ck48(survey: Survey) -> Folder | None:
+    """A folder of CK+48, which has one per emotion."""
+    return next((f for f in survey.folders if f.path.name.lower() in _CK48 and _FRAME.match(f.picture)), None)
+
+
+def _detect(survey: Survey) -> str | None:
+    found = _FOLDERS.detect(survey)
+    tiny = _find_ck48(survey)
+    if found is None and tiny is not None:
+        return f"the folder {survey.shown(tiny.path)} with {tiny.picture}"
+    return found
+
+
+# Labels
+
+
+@dataclass(frozen=True, slots=True)
+class _Label:
+    """A label file.
+
+    Attributes:
+        path: Where it is.
+        peak: The frame number that its name carries.
+        emotion: What it says; "" if that is not an emotion.
+        fault: What is wrong with it; or "".
+    """
+
+    path: Path
+    peak: int
+    emotion: str
+    fault: str
+
+
+def _find_labels(survey: Survey) -> tuple[dict[_Key, list[_Label]], list[str]]:
+    """The labels of each sequence, and notes on files that are none."""
+    labels: dict[_Key, list[_Label]] = {}
+    notes = []
+    for path in list(survey.files("_emotion.txt")) or _label_files_beside(survey):
+        named = _LABEL.fullmatch(path.name)
+        if named:
+            label = _Label(path, int(named[3]), *_read_label(path))
+            labels.setdefault((int(named[1]), int(named[2])), []).append(label)
+        else:
+            notes.append(f"not read: {survey.shown(path)}, expected a name such as S005_001_00000011_emotion.txt")
+    misnamed = [survey.shown(path) for path in survey.files(".txt") if _MISNAMED.match(path.name)]
+    if misnamed:
+        notes.append(f"not read, names that are not CK+'s, {len(misnamed)}: {few(misnamed, 10)}")
+    return labels, notes
+
+
+def _label_files_beside(survey: Survey) -> list[Path]:
     """The label files in a folder such as Emotion_labels beside or above the pictures, given these alone."""
-    for parent in absolute(seen.root).parents[:2]:
+    for parent in absolute(survey.root).parents[:2]:
         beside = (path for path in sorted(parent.iterdir()) if _LABELS.search(path.name) and path.is_dir())
-        found = [path for folder in beside for path in survey(folder).files("_emotion.txt")]
+        found = [path for folder in beside for path in survey_folder(folder).files("_emotion.txt")]
         if found:
             return found
     return []
 
 
-def _label(path: Path) -> tuple[str, str]:
+def _read_label(path: Path) -> tuple[str, str]:
     """The emotion that a label file names, and what is wrong with it."""
     try:
         text = path.read_text(encoding="utf-8-sig", errors="replace").strip()
@@ -87,58 +127,58 @@ def _label(path: Path) -> tuple[str, str]:
     return _EMOTIONS[int(value)], ""
 
 
-def _read(seen: Survey, part: str | None) -> Annotations:  # noqa: ARG001
-    folders, notes = find_clips(seen, _key, lambda clip: clip.parent.parent)
-    if not folders:
-        if _ck48(seen):
-            raise DataError(
-                f"{seen.root}: is CK+48, which has only the last three frames of a sequence and no onset; "
-                "expected the original, e.g. cohn-kanade-images/S005/001"
-            )
-        raise FileError(f"{seen.root}: no sequence of CK+ in it or below; expected e.g. S005/001 with pictures")
-    labels: dict[_Key, list[tuple[Path, int]]] = {}
-    for path in list(seen.files("_emotion.txt")) or _labels_beside(seen):
-        named = _LABEL.fullmatch(path.name)
-        if named:
-            labels.setdefault((int(named[1]), int(named[2])), []).append((path, int(named[3])))
-        else:
-            notes.append(f"not read: {seen.shown(path)}, expected a name such as S005_001_00000011_emotion.txt")
-    misnamed = [seen.shown(path) for path in seen.files(".txt") if _MISNAMED.match(path.name)]
-    if misnamed:
-        notes.append(f"not read, names that are none of CK+'s, {len(misnamed)}: {few(misnamed, 10)}")
+def _clip_of(key: _Key, labels: list[_Label], folder: Path | None, survey: Survey) -> Clip:
+    """The clip of a labelled sequence, from its first frame to the peak that the label's name carries."""
+    distinct = sorted({(label.path.name, label.emotion, label.fault) for label in labels})
+    _, emotion, fault = distinct[0]
+    if len(distinct) > 1:
+        paths = " and ".join(sorted(survey.shown(label.path) for label in labels))
+        fault = f"{len(distinct)} label files disagree: {paths}"
+    clip = Clip(f"{key[1]:03d}", _NAME, f"S{key[0]:03d}", emotion)
+    peak = labels[0].peak
+    numbers = sorted(index_frames(folder).names) if folder else []
+    if folder and not fault:
+        if len(numbers) < 2:
+            fault = "expected at least two frames, onset and peak"
+        elif peak <= numbers[0]:
+            fault = f"its label names the peak frame {peak}, but the first on disk is {numbers[0]}"
+    if fault:
+        return replace(clip, status=BAD_ANNOTATION, remarks=(fault,))
+    if not folder:
+        return clip
+    n_later = sum(number > peak for number in numbers)
+    remarks: tuple[str, ...] = ()
+    if n_later:
+        remarks = (f"{n_later} frames behind the peak {peak} that its label names are not used",)
+    return replace(clip, onset=numbers[0], apex=peak, offset=peak, remarks=remarks)
+
+
+def _read(survey: Survey, part: str | None) -> Annotations:  # noqa: ARG001
+    if _FOLDERS.detect(survey) is None and _find_ck48(survey):
+        raise AnnotationError(
+            f"{survey.root}: is CK+48, which has only the last three frames of a sequence and no onset; "
+            "expected the original, e.g. cohn-kanade-images/S005/001"
+        )
+    folders, image_notes = _FOLDERS.find(survey)
+    labels, label_notes = _find_labels(survey)
     if not labels:
-        raise FileError(f"{seen.root}: no emotion label; expected e.g. Emotion/S005/001/S005_001_00000011_emotion.txt")
-    join = Join(seen.root, seen.pictures, reach=1)
+        raise FileError(
+            f"{survey.root}: no emotion label; expected e.g. Emotion/S005/001/S005_001_00000011_emotion.txt"
+        )
+    builder = AnnotationBuilder(survey, _NAME, max_gap=1)
     for key, found in sorted(labels.items()):
-        folder = folders.get(key)
-        clip = Clip(clip=f"{key[1]:03d}", dataset=_NAME, subject=f"S{key[0]:03d}", emotion="")
-        said = {(path.name, *_label(path)) for path, _ in found}
-        emotion, wrong = next(iter(sorted(said)))[1:]
-        if len(said) > 1:
-            wrong = f"{len(said)} label files disagree: {' and '.join(sorted(seen.shown(path) for path, _ in found))}"
-        clip = replace(clip, emotion=emotion)
-        peak = found[0][1]
-        numbers = sorted(index_frames(folder).names) if folder else []
-        if wrong:
-            clip = replace(clip, status=BAD_ANNOTATION, detail=wrong)
-        elif folder and len(numbers) < 2:
-            clip = replace(clip, status=BAD_ANNOTATION, detail="expected at least two frames, onset and peak")
-        elif folder and peak <= numbers[0]:
-            what = f"its label names the peak frame {peak}, but the first on disk is {numbers[0]}"
-            clip = replace(clip, status=BAD_ANNOTATION, detail=what)
-        elif folder:
-            beyond = sum(number > peak for number in numbers)
-            detail = f"{beyond} frames behind the peak {peak} that its label names are not used" if beyond else ""
-            clip = replace(clip, onset=numbers[0], apex=peak, offset=peak, detail=detail)
-        join.add(clip, folder, f"no folder {clip.subject}/{clip.clip} on disk")
-    without = sorted(set(folders) - set(labels))
-    for key in without:
-        join.meets(folders[key])
-    notes.append(
-        f"{len(labels)} of {len(set(folders) | set(labels))} sequences have an emotion; the others are not read"
-    )
-    notes.append("onset: the first frame; apex: the frame that the label's name carries")
-    return join.done(_NAME, folders.values(), (), notes, _EXPECTED)
+        clip = _clip_of(key, found, folders.get(key), survey)
+        builder.add(clip, folders.get(key), f"no folder {clip.subject}/{clip.name} on disk")
+    for key in set(folders) - set(labels):
+        builder.mark_used(folders[key])
+    n_sequences = len(set(folders) | set(labels))
+    sources = [
+        *image_notes,
+        *label_notes,
+        f"{len(labels)} of {n_sequences} sequences have an emotion; the others are not read",
+        "onset: the first frame; apex: the frame that the label's name carries",
+    ]
+    return builder.build((), sources, folders=folders.values(), expected=_EXPECTED)
 
 
 READER = Reader(
@@ -157,7 +197,7 @@ CK+/
 """,
     tables=(),
     named=(),
-    clue=_clue,
+    detect=_detect,
     read=_read,
     datasets=(_NAME,),
     remark="Labels: " + ", ".join(f"{number} {name}" for number, name in enumerate(_EMOTIONS) if name) + ". "

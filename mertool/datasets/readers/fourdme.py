@@ -1,4 +1,4 @@
-"""4DME, its grey stream: one folder a clip, labels that may be double.
+"""4DME, its grey stream: one folder per clip, labels that may be double.
 
 Source: docs/datasets.md, section 11.
 """
@@ -6,54 +6,69 @@ Source: docs/datasets.md, section 11.
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 from ...clips import Clip
-from ...errors import FileError
-from ..annotations import Annotations, Expected, Join
+from ..annotations import AnnotationBuilder, Annotations
 from ..labels import canonical_emotion
-from ..reader import Reader, Table
+from ..reader import Reader, TableDescription
 from ..rows import Row
-from ..survey import Folder, Survey, find_clips, find_table
-from ..tables import Record, Records, read_records
+from ..survey import ClipFolders, Folder, Survey
+from ..table_search import TableFormat
+from ..tables import Columns, Records, read_records
 
 __all__ = ["READER"]
 
 _NAME = "4dme"
-_COLUMNS = {
-    "sub_ID": ("subid", "subject"),
-    "fold_name": ("foldname", "foldername", "filename"),
-    "Onset": ("onset", "onsetframe"),
-    "Apex": ("apex", "apexframe"),
-    "Emotion": ("emotion", "videoemo"),
-}
-_OFFSET = {"Offset": ("offset", "offsetframe")}
 _EMOTIONS = ("negative", "other", "positive", "repression", "surprise")
 _ROOT = re.compile(r"gray_micro|grey_micro|micro_short_gray", re.IGNORECASE)
+_SWAPPED_FROM = 146  # row of the release
+_SWAPPED = (
+    "a user of the data reports rows 146 and 147 of the release as swapped; they are read as they are: check them"
+)
 
 _Key = tuple[str, str]  # subject and clip, in lower case, without padding
 
 
-def _part(name: str) -> str:
+def _canonical(name: str) -> str:
     """A name for comparison: in lower case; of a mere number its value."""
-    return name.lstrip("0") or "0" if name.isascii() and name.isdigit() else name.lower()
+    if name.isascii() and name.isdigit():
+        return name.lstrip("0") or "0"
+    return name.lower()
 
 
 def _key(folder: Folder) -> _Key | None:
-    """A clip's folder lies two below one such as gray_micro."""
+    """A clip's folder is two below one such as gray_micro."""
     above = folder.path.parent.parent
     if not _ROOT.match(above.name) or _ROOT.match(folder.path.parent.name):
         return None
-    return _part(folder.path.parent.name), _part(folder.path.name)
+    return _canonical(folder.path.parent.name), _canonical(folder.path.name)
 
 
-def _clue(seen: Survey) -> str | None:
-    found = next((f.path for f in seen.folders if _key(f)), None)
-    return f"the clip folder {seen.shown(found)}" if found else None
+_FOLDERS = ClipFolders("4DME", "clip folder", "gray_micro/SUBJECT/CLIP", _key, lambda clip: clip.parent.parent)
+
+_COLUMNS = Columns(
+    {
+        "sub_ID": ("subid", "subject"),
+        "fold_name": ("foldname", "foldername", "filename"),
+        "Onset": ("onset", "onsetframe"),
+        "Apex": ("apex", "apexframe"),
+        "Emotion": ("emotion", "videoemo"),
+    },
+    clip="fold_name",
+    clip_pattern=re.compile(r"."),
+    optional={"Offset": ("offset", "offsetframe")},
+)
 
 
 def _read_table(path: Path) -> Records | None:
-    return read_records(path, _COLUMNS, _OFFSET, named=("fold_name", re.compile(r".")))
+    return read_records(path, _COLUMNS)
+
+
+_TABLE = TableFormat(
+    ("4DME_Labelling_Micro_release v1.xlsx",), ("4dme", "micro_and_macro-expression_labels"), _read_table
+)
 
 
 def _emotion(row: Row) -> str:
@@ -64,42 +79,32 @@ def _emotion(row: Row) -> str:
     return "+".join(parts)
 
 
-def _annotated(record: Record, rows: dict[_Key, Record], people: dict[str, str]) -> tuple[Clip, _Key | None]:
-    """A row as a clip; `people` gives one spelling to 3 and 03, who are one person."""
-    row = Row(record)
+def _clip_of(row: Row, subjects: dict[str, str]) -> tuple[Clip, _Key | None]:
+    """The row as a clip; `subjects` gives one spelling to 3 and 03, which are one subject."""
     subject, name = row["sub_ID"], row["fold_name"]
     for column in ("sub_ID", "fold_name"):
         if not row[column] or "/" in row[column]:
             row.expect(column, "the name of a folder")
-    key = (_part(subject), _part(name)) if subject and name else None
-    subject = people.setdefault(_part(subject), subject)
-    row.first_of(key, rows, record)
+    key = (_canonical(subject), _canonical(name)) if subject and name else None
+    subject = subjects.setdefault(_canonical(subject), subject)
+    row.check_duplicate(key)
     row.correct(_NAME, subject, name)
     emotion = _emotion(row)
-    moments = row.moments("Onset", "Apex", "Offset", open_end=True)
-    return row.clip(_NAME, subject, name, emotion, moments), key
+    key_frames = row.key_frames("Onset", "Apex", "Offset", open_end=True)
+    return row.make_clip(_NAME, subject, name, emotion, key_frames), key
 
 
-def _read(seen: Survey, part: str | None) -> Annotations:  # noqa: ARG001
-    folders, image_notes = find_clips(seen, _key, lambda clip: clip.parent.parent)
-    if not folders:
-        raise FileError(f"{seen.root}: no clip folder of 4DME in it or below; expected e.g. gray_micro/SUBJECT/CLIP")
-    table = find_table(seen, _OFFICIAL, READER.named, _read_table)
-    join = Join(seen.root, seen.pictures, reach=1)
-    people = {_part(path.parent.name): path.parent.name for path in folders.values()}
-    rows: dict[_Key, Record] = {}
-    for record in table.records.rows:
-        clip, key = _annotated(record, rows, people)
-        folder = folders.get(key) if key else None
-        join.add(clip, folder, f"no folder {clip.subject}/{clip.clip} on disk", rebase=True)
-    notes = [table.described, *image_notes, *table.notes]
-    if len(table.records.rows) > 145:
-        notes.append(_SWAPPED)
-    return join.done(_NAME, folders.values(), (table.path,), notes, Expected())
+def _read(survey: Survey, part: str | None) -> Annotations:  # noqa: ARG001
+    folders, image_notes = _FOLDERS.find(survey)
+    table = _TABLE.find(survey)
+    subjects = {_canonical(path.parent.name): path.parent.name for path in folders.values()}
+    builder = AnnotationBuilder(survey, _NAME, max_gap=1)
+    builder.add_rows(table.records.rows, partial(_clip_of, subjects=subjects), folders.get, renumber=True)
+    sources = [table.description, *image_notes, *table.notes]
+    if len(table.records.rows) >= _SWAPPED_FROM:
+        sources.append(_SWAPPED)
+    return builder.build((table.path,), sources, folders=folders.values())
 
-
-_SWAPPED = "a user of the data reports rows 146 and 147 of the release as swapped; they are read as they stand: look"
-_OFFICIAL = ("4DME_Labelling_Micro_release v1.xlsx",)
 
 READER = Reader(
     name=_NAME,
@@ -113,8 +118,8 @@ READER = Reader(
         Frame_000000123.jpg       frame
 """,
     tables=(
-        Table(
-            _OFFICIAL[0],
+        TableDescription(
+            _TABLE.official[0],
             (
                 ("sub_ID", "03"),
                 ("fold_name", "03_micro_2"),
@@ -126,8 +131,8 @@ READER = Reader(
             "Apostrophes in the header do not matter. A double label is an emotion of its own, positive+surprise.",
         ),
     ),
-    named=("4dme", "micro_and_macro-expression_labels"),
-    clue=_clue,
+    named=_TABLE.named,
+    detect=_FOLDERS.detect,
     read=_read,
     datasets=(_NAME,),
     remark=_SWAPPED[0].upper() + _SWAPPED[1:] + ".",

@@ -1,4 +1,4 @@
-"""MMEW: 300 micro-expressions with a table, and 900 macro-expressions as single stills, of the same people.
+"""MMEW: 300 micro-expressions with a table, and 900 macro-expressions as single stills, of the same subjects.
 
 Source: docs/datasets.md, section 6.
 """
@@ -6,35 +6,31 @@ Source: docs/datasets.md, section 6.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ...clips import BAD_ANNOTATION, OK, Clip
-from ...errors import DataError, FileError
-from ..annotations import Annotations, Expected, Join
+from ...errors import AnnotationError, FileError
+from ..annotations import AnnotationBuilder, Annotations, Expected
 from ..frames import is_picture, list_files
 from ..labels import canonical_emotion
-from ..reader import Reader, Table
-from ..rows import Row, said
-from ..survey import Folder, Survey, find_clips, find_table
-from ..tables import Record, Records, read_records, whole_number
+from ..reader import Reader, TableDescription
+from ..rows import Row, cell_text
+from ..sheets import whole_number
+from ..survey import Folder, Survey, find_clips
+from ..table_search import TableFormat
+from ..tables import Columns, Records, read_records, standard_columns
 
 __all__ = ["READER"]
 
 _NAME = "mmew"
 _MACRO = "mmew-macro"
-_COLUMNS = {
-    "Subject": ("subject",),
-    "Filename": ("filename",),
-    "OnsetFrame": ("onsetframe", "onset"),
-    "ApexFrame": ("apexframe", "apex"),
-    "OffsetFrame": ("offsetframe", "offset"),
-    "Estimated Emotion": ("estimatedemotion", "emotion"),
-}
 _EMOTIONS = ("anger", "disgust", "fear", "happiness", "other", "sadness", "surprise")
 _CLIP = re.compile(r"S([0-9]{1,4})-([0-9]{1,4})-([0-9]{1,6})", re.ASCII | re.IGNORECASE)
 
-_Key = tuple[int, int, int]  # person, emotion, sample
+_Key = tuple[int, int, int]  # subject, emotion, sample
 
 
 def _name_key(name: str) -> _Key | None:
@@ -43,7 +39,7 @@ def _name_key(name: str) -> _Key | None:
 
 
 def _folder_emotion(folder: Path) -> str:
-    """The emotion of a folder; the sheet's "others" lies in a folder "others" or "repression"."""
+    """The emotion of a folder; the sheet's "others" is in a folder "others" or "repression"."""
     emotion = canonical_emotion(folder.name)
     return "other" if emotion == "repression" else emotion
 
@@ -58,70 +54,92 @@ def _root(clip: Path) -> Path:
     return root.parent if re.fullmatch(r"S[0-9]+", root.name, re.ASCII | re.IGNORECASE) else root
 
 
-def _stills(seen: Survey) -> list[Path]:
+def _holds_stills(folder: Folder) -> bool:
+    """Whether its pictures are macro-expressions, such as S01/anger/S01-07-001.jpg."""
+    return _name_key(Path(folder.picture).stem) is not None
+
+
+def _detect(survey: Survey) -> str | None:
+    for folder in survey.folders:
+        if _key(folder):
+            return survey.shown(folder.path)
+    for folder in survey.folders:
+        if _holds_stills(folder):
+            return survey.shown(folder.path / folder.picture)
+    return None
+
+
+_COLUMNS = Columns(standard_columns(), clip="Filename", clip_pattern=_CLIP)
+
+
+def _read_table(path: Path) -> Records | None:
+    return read_records(path, _COLUMNS)
+
+
+_TABLE = TableFormat(("MMEW_Micro_Exp.xlsx",), ("mmew",), _read_table)
+
+
+def _subject(row: Row, key: _Key | None) -> str:
+    """The subject that the clip's name says; without such a name, the one of the column Subject."""
+    number = whole_number(row["Subject"].upper().removeprefix("S"))
+    if key is not None:
+        if number != key[0]:  # no source says that the two count alike
+            row.say(f"Subject is {cell_text(row['Subject'])}; person {key[0]} of the clip's name is used")
+        number = key[0]
+    return row["Subject"] if number is None else f"S{number:02d}"
+
+
+def _clip_of(row: Row, folders: Mapping[_Key, Path], survey: Survey) -> tuple[Clip, _Key | None]:
+    """The row as a clip; not usable if its folder is in that of another emotion."""
+    key = _name_key(row["Filename"])
+    if key is None:
+        row.expect("Filename", "e.g. S13-07-001")
+    row.check_duplicate(key)
+    subject, name = _subject(row, key), row["Filename"].upper()
+    row.correct(_NAME, subject, name)
+    if canonical_emotion(row["Estimated Emotion"]) == "repression":  # what the owners' page calls "others"
+        row.replace("Estimated Emotion", "others")
+    emotion = row.emotion("Estimated Emotion", _EMOTIONS)
+    clip = row.make_clip(_NAME, subject, name, emotion, row.key_frames("OnsetFrame", "ApexFrame", "OffsetFrame"))
+    if clip.status == OK and key is not None and key in folders:
+        above = folders[key].parent
+        if _folder_emotion(above) in _EMOTIONS and _folder_emotion(above) != emotion:
+            fault = f"Estimated Emotion is {emotion!r}, but the clip lies in {survey.shown(above)}"
+            clip = replace(clip, status=BAD_ANNOTATION, remarks=(f"row {row.number}: {fault}",))
+    return clip, key
+
+
+def _read(survey: Survey, part: str | None) -> Annotations:
+    folders, image_notes = find_clips(survey, _key, _root)
+    if part == _MACRO or not folders:
+        return _read_macro(survey)
+    if any("macro" in f.path.name.lower() for f in survey.folders):
+        image_notes.append(f"the macro-expressions are there too: --dataset {_MACRO} reads them")
+    table = _TABLE.find(survey)
+    builder = AnnotationBuilder(survey, _NAME, max_gap=1)
+    builder.add_rows(
+        table.records.rows,
+        partial(_clip_of, folders=folders, survey=survey),
+        folders.get,
+        lacking=lambda clip: f"no folder {clip.emotion}/{clip.name} on disk",
+        renumber=True,
+    )
+    sources = [table.description, *image_notes, *table.notes]
+    return builder.build((table.path,), sources, folders=folders.values(), expected=Expected(clips=300))
+
+
+def _stills(survey: Survey) -> list[Path]:
     """The macro-expressions: pictures such as S01/anger/S01-07-001.jpg."""
-    folders = [f.path for f in seen.folders if f.picture and _name_key(Path(f.picture).stem)]
+    folders = [f.path for f in survey.folders if _holds_stills(f)]
     names = ((path, name) for path in folders for name in list_files(path) if is_picture(name))
     return [path / name for path, name in names if _name_key(Path(name).stem)]
 
 
-def _clue(seen: Survey) -> str | None:
-    found = next((f.path for f in seen.folders if _key(f)), None)
-    if found is None:
-        found = next((f.path / f.picture for f in seen.folders if _name_key(Path(f.picture).stem)), None)
-    return f"{seen.shown(found)}" if found else None
-
-
-def _read_table(path: Path) -> Records | None:
-    return read_records(path, _COLUMNS, named=("Filename", _CLIP))
-
-
-def _annotated(record: Record, rows: dict[_Key, Record]) -> tuple[Clip, _Key | None]:
-    row = Row(record)
-    key = _name_key(row["Filename"])
-    if key is None:
-        row.expect("Filename", "e.g. S13-07-001")
-    row.first_of(key, rows, record)
-    number = whole_number(row["Subject"].upper().removeprefix("S"))
-    if key is not None and number != key[0]:  # nobody says that the two count alike
-        row.say(f"Subject is {said(row['Subject'])}; person {key[0]} of the clip's name is used")
-    subject = f"S{key[0] if key else number:02d}" if key or number is not None else row["Subject"]
-    clip = row["Filename"].upper()
-    row.correct(_NAME, subject, clip)
-    if canonical_emotion(row["Estimated Emotion"]) == "repression":  # the owners' page calls "others" so
-        row.replace("Estimated Emotion", "others")
-    emotion = row.emotion("Estimated Emotion", _EMOTIONS)
-    moments = row.moments("OnsetFrame", "ApexFrame", "OffsetFrame")
-    return row.clip(_NAME, subject, clip, emotion, moments), key
-
-
-def _read(seen: Survey, part: str | None) -> Annotations:
-    folders, notes = find_clips(seen, _key, _root)
-    if part == _MACRO or not folders:
-        return _read_macro(seen)
-    if any("macro" in f.path.name.lower() for f in seen.folders):
-        notes.append(f"the macro-expressions are there too: --dataset {_MACRO} reads them")
-    table = find_table(seen, _OFFICIAL, READER.named, _read_table)
-    join = Join(seen.root, seen.pictures, reach=1)
-    rows: dict[_Key, Record] = {}
-    for record in table.records.rows:
-        clip, key = _annotated(record, rows)
-        folder = folders.get(key) if key else None
-        lies_in = _folder_emotion(folder.parent) if folder else ""
-        if clip.status == OK and folder and lies_in in _EMOTIONS and lies_in != clip.emotion:
-            there = seen.shown(folder.parent)
-            what = f"row {record.number}: Estimated Emotion is {clip.emotion!r}, but the clip lies in {there}"
-            clip = replace(clip, status=BAD_ANNOTATION, detail=what)
-        join.add(clip, folder, f"no folder {clip.emotion}/{clip.clip} on disk", rebase=True)
-    notes = [table.described, *notes, *table.notes]
-    return join.done(_NAME, folders.values(), (table.path,), notes, Expected(clips=300))
-
-
-def _read_macro(seen: Survey) -> Annotations:
-    stills = _stills(seen)
+def _read_macro(survey: Survey) -> Annotations:
+    stills = _stills(survey)
     if not stills:
         raise FileError(
-            f"{seen.root}: no clip of MMEW in it or below; expected e.g. Micro_Expression/anger/S13-07-001/1.jpg "
+            f"{survey.root}: no clip of MMEW in it or below; expected e.g. Micro_Expression/anger/S13-07-001/1.jpg "
             "or Macro_Expression/S01/anger/S01-07-001.jpg"
         )
     clips: list[Clip] = []
@@ -129,37 +147,35 @@ def _read_macro(seen: Survey) -> Annotations:
     for path in sorted(stills):
         key = _name_key(path.stem)
         assert key is not None
-        emotion = _folder_emotion(path.parent)
-        clip = Clip(clip=path.stem.upper(), dataset=_MACRO, subject=f"S{key[0]:02d}", emotion=emotion)
         if key in first:
-            raise DataError(
-                f"{seen.root}: {path.stem} is there twice: {seen.shown(first[key])} and {seen.shown(path)}; keep one"
+            raise AnnotationError(
+                f"{survey.root}: {path.stem} is there twice: {survey.shown(first[key])} and {survey.shown(path)}; "
+                "keep one"
             )
         first[key] = path
-        if emotion not in _EMOTIONS:
-            what = f"lies in {seen.shown(path.parent)}, expected a folder named after its emotion"
-            clip = replace(clip, status=BAD_ANNOTATION, detail=what)
-        else:
-            clip = replace(clip, key_frames=(path,) * 3)
-        clips.append(clip)
-    return Annotations(
-        _MACRO,
-        tuple(clips),
-        notes=(
-            f"{len(clips)} stills below {seen.shown(_common(stills))}",
-            "a still is onset, middle and apex at once: it shows no movement",
-        ),
-        expected=Expected(clips=900),
+        clips.append(_still_clip(path, key, survey))
+    sources = (
+        f"{len(clips)} stills below {survey.shown(_common(stills))}",
+        "a still is onset, middle and apex at once: it shows no movement",
     )
+    return Annotations(_MACRO, tuple(clips), sources=sources, expected=Expected(clips=900))
+
+
+def _still_clip(path: Path, key: _Key, survey: Survey) -> Clip:
+    emotion = _folder_emotion(path.parent)
+    clip = Clip(path.stem.upper(), _MACRO, f"S{key[0]:02d}", emotion)
+    if emotion in _EMOTIONS:
+        return replace(clip, key_frames=(path,) * 3)
+    fault = f"lies in {survey.shown(path.parent)}, expected a folder named after its emotion"
+    return replace(clip, status=BAD_ANNOTATION, remarks=(fault,))
 
 
 def _common(stills: list[Path]) -> Path:
+    """The innermost folder above all stills."""
     parents = [path.parents for path in stills]
     shared = set(parents[0]).intersection(*map(set, parents[1:]))
     return max(shared, key=lambda path: len(path.parts))
 
-
-_OFFICIAL = ("MMEW_Micro_Exp.xlsx",)
 
 READER = Reader(
     name=_NAME,
@@ -177,8 +193,8 @@ MMEW_Final/
         S01-07-001.jpg            one still
 """,
     tables=(
-        Table(
-            _OFFICIAL[0],
+        TableDescription(
+            _TABLE.official[0],
             (
                 ("Subject", "13"),
                 ("Filename", "S13-07-001"),
@@ -190,8 +206,8 @@ MMEW_Final/
             "Frames beyond those on disk are taken as counted from the beginning of the recording, and said.",
         ),
     ),
-    named=("mmew",),
-    clue=_clue,
+    named=_TABLE.named,
+    detect=_detect,
     read=_read,
     datasets=(_NAME, _MACRO),
     parts=(_MACRO,),

@@ -1,68 +1,81 @@
 """SAMM Long Videos: 147 videos with 343 macro- and 159 micro-expressions.
 
 Its table has no emotions: those come from SAMM's own, by name. A micro-expression here *is* that of SAMM, in another
-recording of the same moment's numbering, and so carries SAMM's id. Source: docs/datasets.md, section 2.
+recording with its own frame numbers, and so carries SAMM's id. Source: docs/datasets.md, section 2.
 """
 
 from __future__ import annotations
 
 import re
+from functools import partial
 from pathlib import Path
 
 from ...clips import Clip
-from ...errors import DataError, FileError
-from ..annotations import Annotations, Expected, Join
+from ...errors import AnnotationError, FileError
+from ..annotations import AnnotationBuilder, Annotations, Expected
 from ..labels import canonical_emotion
-from ..reader import Reader, Table
+from ..reader import Reader, TableDescription
 from ..rows import Row
-from ..survey import Folder, Survey, find_clips, find_table
-from ..tables import Record, Records, read_records
+from ..survey import ClipFolders, Folder, Survey
+from ..table_search import MissingTableError, TableFormat
+from ..tables import Columns, Records, read_records
 from . import samm
 
 __all__ = ["READER"]
 
 _NAME = "samm-lv"
 _SAMM = "samm"
-_COLUMNS = {
-    "Subject": ("subject",),
-    "Filename": ("filename",),
-    "Onset": ("onset",),
-    "Apex": ("apex",),
-    "Offset": ("offset",),
-    "Type": ("type",),
-}
 _VIDEO = re.compile(r"([0-9]{3})_([0-9]{1,2})", re.ASCII)
+_EXPECTED = Expected(159, samm.EXPECTED.subjects, samm.EXPECTED.emotions)
 
-_Video = tuple[int, int]
-
-
-def _video(name: str) -> _Video | None:
-    parts = _VIDEO.fullmatch(name)
-    return (int(parts[1]), int(parts[2])) if parts else None
+_Video = tuple[int, int]  # subject, inducement
 
 
 def _key(folder: Folder) -> _Video | None:
-    return _video(folder.path.name) if folder.picture.startswith(f"{folder.path.name}_") or not folder.picture else None
+    """The video of a folder such as 009_4, whose pictures have its name; empty ones count as well."""
+    parts = _VIDEO.fullmatch(folder.path.name)
+    named_alike = folder.picture.startswith(f"{folder.path.name}_") or not folder.picture
+    return (int(parts[1]), int(parts[2])) if parts and named_alike else None
 
 
-def _clue(seen: Survey) -> str | None:
-    found = next((f for f in seen.folders if _key(f) and f.picture), None)
-    return f"the video folder {seen.shown(found.path)} with {found.picture}" if found else None
+_FOLDERS = ClipFolders(
+    "SAMM Long Videos", "video folder", "009_4", _key, lambda video: video.parent, needs_picture=True
+)
+
+_COLUMNS = Columns(
+    {
+        "Subject": ("subject",),
+        "Filename": ("filename",),
+        "Onset": ("onset",),
+        "Apex": ("apex",),
+        "Offset": ("offset",),
+        "Type": ("type",),
+    },
+    clip="Filename",
+    clip_pattern=samm.CLIP,
+)
 
 
 def _read_table(path: Path) -> Records | None:
-    return read_records(path, _COLUMNS, named=("Filename", samm.CLIP))
+    return read_records(path, _COLUMNS)
 
 
-def _emotions(seen: Survey) -> tuple[Path, dict[samm.Key, str]]:
+_TABLE = TableFormat(
+    tuple(f"SAMM_LongVideos_V{version}_Release.{kind}" for version in (3, 2, 1) for kind in ("xlsx", "xls")),
+    ("longvideo", "long_video", "long video"),
+    _read_table,
+)
+
+
+def _emotions(survey: Survey) -> tuple[Path, dict[samm.Key, str]]:
     """SAMM's emotion of each micro-expression. A clip that its table names twice with two emotions has none."""
     try:
-        table = samm.find_micro_table(seen)
+        table = samm.TABLE.find(survey)
     except FileError as error:
-        met = str(error).rpartition("; ")[2]
-        unlike = f" ({met})" if met.endswith("no such table") else ""
+        others = error.other_tables if isinstance(error, MissingTableError) else ""
+        unlike = others and f" ({others})"
         raise FileError(
-            f"{seen.root}: the table of SAMM Long Videos has no emotions; "
+            f"{survey.root}: the table of SAMM Long Videos has no emotions; "
             f"put SAMM_Micro_FACS_Codes_v2.xlsx beside it{unlike}"
         ) from error
     emotions: dict[samm.Key, str] = {}
@@ -70,63 +83,61 @@ def _emotions(seen: Survey) -> tuple[Path, dict[samm.Key, str]]:
         key = samm.key_of(record.values["Filename"])
         if key:
             emotion = canonical_emotion(record.values["Estimated Emotion"])
-            emotions[key] = emotion if emotions.get(key, emotion) == emotion else ""
+            if emotions.setdefault(key, emotion) != emotion:
+                emotions[key] = ""
     return table.path, emotions
 
 
-def _annotated(
-    record: Record, rows: dict[samm.Key, Record], emotions: dict[samm.Key, str], table: str
-) -> tuple[Clip, _Video | None]:
-    row = Row(record)
-    key, subject, clip = samm.identify(row, record, rows)
-    if _is_micro(row["Type"]) is None:
+def _is_micro(kind: str) -> bool:
+    return kind.lower().startswith("micro")
+
+
+def _is_macro(kind: str) -> bool:
+    return kind.lower().startswith("macro")
+
+
+def _clip_of(row: Row, emotions: dict[samm.Key, str], emotion_table: str) -> tuple[Clip, _Video | None]:
+    """The row as a clip of SAMM, with the emotion that SAMM's own table gives it."""
+    key, subject, name = samm.clip_identity(row)
+    if not _is_micro(row["Type"]):
         row.expect("Type", "Micro - 1/2 or Macro")
     emotion = emotions.get(key, "") if key else ""
     if key and emotion not in (samm.EXPECTED.emotions or ()):
-        row.refuse(f"{table} has no emotion for {clip}" + (f", it says {emotion!r}" if emotion else ""))
-    moments = row.moments("Onset", "Apex", "Offset")
-    return row.clip(_SAMM, subject, clip, emotion, moments), key[:2] if key else None
+        instead = emotion and f", it says {emotion!r}"
+        row.refuse(f"{emotion_table} has no emotion for {name}{instead}")
+    key_frames = row.key_frames("Onset", "Apex", "Offset")
+    return row.make_clip(_SAMM, subject, name, emotion, key_frames), key and key[:2]
 
 
-def _is_micro(text: str) -> bool | None:
-    low = text.lower()
-    return True if low.startswith("micro") else False if low.startswith("macro") else None
-
-
-def _read(seen: Survey, part: str | None) -> Annotations:  # noqa: ARG001
-    folders, image_notes = find_clips(seen, _key, lambda clip: clip.parent)
-    if not folders:
-        raise FileError(f"{seen.root}: no video folder of SAMM Long Videos in it or below; expected e.g. 009_4")
-    table = find_table(seen, _OFFICIAL, READER.named, _read_table)
+def _read(survey: Survey, part: str | None) -> Annotations:  # noqa: ARG001
+    folders, image_notes = _FOLDERS.find(survey)
+    table = _TABLE.find(survey)
     if not any(_is_micro(record.values["Type"]) for record in table.records.rows):
-        raise DataError(
+        raise AnnotationError(
             f"{table.path}: no row has a Type such as 'Micro - 1/2', which tells micro- from macro-expressions"
         )
-    emotion_table, emotions = _emotions(seen)
-    join = Join(seen.root, seen.pictures, reach=2)
-    rows: dict[samm.Key, Record] = {}
-    n_macro = 0
-    for record in table.records.rows:
-        if _is_micro(record.values["Type"]) is False:
-            n_macro += 1
-            video = samm.key_of(record.values["Filename"])
-            join.meets(folders.get(video[:2]) if video else None)
-            continue
-        clip, key = _annotated(record, rows, emotions, seen.shown(emotion_table))
-        folder = folders.get(key) if key else None
-        join.add(clip, folder, f"no folder {clip.clip.rpartition('_')[0]} on disk")
-    said = [
-        table.described,
-        f"emotions from {seen.shown(emotion_table)}",
-        f"{n_macro} macro-expressions of the table are not read: nobody gave them an emotion",
+    emotion_table, emotions = _emotions(survey)
+    emotion_source = survey.shown(emotion_table)
+    builder = AnnotationBuilder(survey, _NAME, max_gap=2)
+    macro = [record for record in table.records.rows if _is_macro(record.values["Type"])]
+    for record in macro:
+        key = samm.key_of(record.values["Filename"])
+        builder.mark_used(folders.get(key[:2]) if key else None)
+    builder.add_rows(
+        (record for record in table.records.rows if not _is_macro(record.values["Type"])),
+        partial(_clip_of, emotions=emotions, emotion_table=emotion_source),
+        folders.get,
+        lacking=lambda clip: f"no folder {clip.name.rpartition('_')[0]} on disk",
+    )
+    sources = [
+        table.description,
+        f"emotions from {emotion_source}",
+        f"{len(macro)} macro-expressions of the table are not read: they have no emotion labels",
         *image_notes,
         *table.notes,
     ]
-    return join.done(_NAME, (), (table.path, emotion_table), said, _EXPECTED)
+    return builder.build((table.path, emotion_table), sources, expected=_EXPECTED)
 
-
-_EXPECTED = Expected(159, samm.EXPECTED.subjects, samm.EXPECTED.emotions)
-_OFFICIAL = tuple(f"SAMM_LongVideos_V{version}_Release.{kind}" for version in (3, 2, 1) for kind in ("xlsx", "xls"))
 
 READER = Reader(
     name=_NAME,
@@ -140,8 +151,8 @@ SAMM_LV/
       009_4_0007.jpg                frame, of 4 or 5 digits, from 1
 """,
     tables=(
-        Table(
-            _OFFICIAL[0],
+        TableDescription(
+            _TABLE.official[0],
             (
                 ("Subject", "009"),
                 ("Filename", "009_4_2"),
@@ -153,8 +164,8 @@ SAMM_LV/
             "Macro-expressions are counted, not read: they have no emotion. Apex -1 stands for not annotated.",
         ),
     ),
-    named=("longvideo", "long_video", "long video"),
-    clue=_clue,
+    named=_TABLE.named,
+    detect=_FOLDERS.detect,
     read=_read,
     datasets=(_SAMM,),
     remark="Its micro-expressions are those of SAMM and carry SAMM's ids (samm/006/006_1_2), so that the two are "

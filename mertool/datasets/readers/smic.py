@@ -1,9 +1,8 @@
 """SMIC, short clips: three cameras (HS 100 fps, VIS and NIR 25 fps), the label is the folder, no table.
 
-A folder holds exactly the micro-expression: its first frame is the onset, its last the offset. Nobody annotated an
-apex, so their middle is used, which is no worse than a guess can be (docs/datasets.md, section 4.4). The cameras
-filmed the same moments, so one is read at a time.
-Source: docs/datasets.md, section 4.
+A folder holds exactly the micro-expression: its first frame is the onset, its last the offset. No apex is annotated,
+so their middle is used, which is no worse than a guess can be (docs/datasets.md, section 4.4). The cameras filmed the
+same moments, so one is read at a time. Source: docs/datasets.md, section 4.
 """
 
 from __future__ import annotations
@@ -14,11 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from ...clips import BAD_ANNOTATION, Clip
-from ...errors import DataError, FileError
-from ..annotations import Annotations, Expected, Join, middle_of
+from ...errors import AnnotationError, FileError
+from ..annotations import AnnotationBuilder, Annotations, Expected
 from ..frames import absolute, index_frames
+from ..key_frames import middle_of
 from ..reader import Reader
-from ..survey import Folder, Survey, find_clips
+from ..survey import ClipFolders, Folder, Survey
 
 __all__ = [
     "CAMERAS",
@@ -26,25 +26,25 @@ __all__ = [
     "COUNTS",
     "EMOTIONS",
     "FURTHER_NAMES",
-    "NO_APEX",
     "READER",
     "UNNAMED",
     "Key",
+    "by_camera",
     "camera_in",
     "camera_of",
     "choose_camera",
     "clip_key",
     "clip_name",
     "image_root",
+    "max_gap",
 ]
 
 _NAME = "smic"
 CAMERAS = ("hs", "vis", "nir")
-UNNAMED = "hs"  # the camera where no folder names one: the one that everybody uses
+UNNAMED = "hs"  # the camera if no folder names one: the one that is used most
 EMOTIONS = {"ne": "negative", "po": "positive", "sur": "surprise"}
 CLIP = re.compile(r"s0*([0-9]{1,2})_(ne|po|sur)_0*([0-9]{1,3})", re.ASCII | re.IGNORECASE)
 _NOT_MICRO = re.compile(r"/non_?micro$", re.IGNORECASE)
-NO_APEX = "no apex is annotated: the middle of onset..offset is used (--apex difference finds another)"
 _SUBJECT = re.compile(r"s[0-9]{1,4}", re.ASCII | re.IGNORECASE)
 _CAMERA = re.compile(r"(?<![a-z])(hs|vis|nir)(?![a-z])", re.IGNORECASE)
 COUNTS = {
@@ -82,6 +82,9 @@ def clip_name(key: Key) -> str:
     return f"s{key[0]}_{key[1]}_{key[2]:02d}"
 
 
+# Cameras
+
+
 def camera_of(path: Path, root: Path) -> str | None:
     """The camera that a path names, nearest to its end, also in the two folders above `root`."""
     parents = absolute(root).parents
@@ -95,40 +98,62 @@ def camera_in(name: str) -> str | None:
     return str(found[-1]).lower() if found else None
 
 
+def by_camera(folders: Mapping[tuple[str, Key], Path]) -> dict[str, dict[Key, Path]]:
+    """The clip folders of each camera."""
+    cameras: dict[str, dict[Key, Path]] = {}
+    for (camera, key), path in folders.items():
+        cameras.setdefault(camera, {})[key] = path
+    return cameras
+
+
 def choose_camera(
-    seen: Survey, there: Mapping[str, Mapping[Key, Path]], part: str | None, reader: str
+    survey: Survey, cameras: Mapping[str, Mapping[Key, Path]], part: str | None, reader: str
 ) -> tuple[str, list[str]]:
-    """The camera to read: the one that was asked for, or HS, or the only one; and notes on its place and the others.
+    """The camera to read: the one that was asked for, or HS, or the only one; and notes on where it and the others are.
 
     Args:
-        seen: The survey.
-        there: The clip folders of each camera.
-        part: `--dataset`, where it names a camera.
+        survey: The folder that the user gave.
+        cameras: The clip folders of each camera.
+        part: `--dataset`, if it names a camera.
         reader: The reader's name, to which a camera's is added in `--dataset`.
 
     Raises:
         FileError: The camera that was asked for is not there.
-        DataError: VIS and NIR are there and neither was asked for.
+        AnnotationError: VIS and NIR are there and neither was asked for.
     """
-    names = ", ".join(name.upper() for name in CAMERAS if name in there)
-    wanted = part.rpartition("-")[2] if part else "hs" if len(there) > 1 else next(iter(there))
-    if part and wanted not in there:
-        raise FileError(f"{seen.root}: no clips of camera {wanted.upper()}; found {names}")
-    if wanted not in there:
-        raise DataError(
-            f"{seen.root}: holds {names}, which filmed the same moments; choose with --dataset {reader}-vis"
+    names = ", ".join(name.upper() for name in CAMERAS if name in cameras)
+    if part:
+        wanted = part.rpartition("-")[2]
+    elif len(cameras) == 1:
+        wanted = next(iter(cameras))
+    else:
+        wanted = "hs"
+    if wanted not in cameras:
+        if part:
+            raise FileError(f"{survey.root}: no clips of camera {wanted.upper()}; found {names}")
+        raise AnnotationError(
+            f"{survey.root}: holds {names}, which filmed the same moments; choose with --dataset {reader}-vis"
         )
-    roots = sorted({seen.shown(image_root(path)) for path in there[wanted].values()})
-    named = all(camera_of(path.parent, seen.root) for path in there[wanted].values())
-    notes = [
-        f"image root {', '.join(roots)}",
-        f"camera {wanted.upper()}{'' if named else ': no folder names another'}",
-    ]
-    others = [name for name in CAMERAS if name in there and name != wanted]
+    folders = cameras[wanted].values()
+    roots = sorted({survey.shown(image_root(path)) for path in folders})
+    named = all(camera_of(path.parent, survey.root) for path in folders)
+    camera_note = f"camera {wanted.upper()}"
+    if not named:
+        camera_note += ": no folder names another"
+    notes = [f"image root {', '.join(roots)}", camera_note]
+    others = [name for name in CAMERAS if name in cameras and name != wanted]
     if others and not part:
         listed = " and ".join(name.upper() for name in others)
         notes.append(f"{listed} filmed the same moments: --dataset {reader}-{others[0]} reads them")
     return wanted, notes
+
+
+def max_gap(camera: str) -> int:
+    """How many frames a missing key frame's substitute may be away."""
+    return 2 if camera == "hs" else 1
+
+
+# Folders
 
 
 def image_root(clip: Path) -> Path:
@@ -160,45 +185,48 @@ def _root(clip: Path) -> Path:
     return root.parent if root.name.lower() in CAMERAS else root
 
 
-def _clue(seen: Survey) -> str | None:
-    found = next((f.path for f in seen.folders if _key(f, seen.root)), None)
-    return f"the clip folder {seen.shown(found)}" if found else None
+def _clip_folders(survey: Survey) -> ClipFolders[tuple[str, Key]]:
+    example = "HS/s1/micro/negative/s1_ne_01"
+    return ClipFolders("SMIC", "clip folder", example, lambda folder: _key(folder, survey.root), _root)
 
 
-def _read(seen: Survey, part: str | None) -> Annotations:
-    folders, notes = find_clips(seen, lambda folder: _key(folder, seen.root), _root)
-    if not folders:
-        raise FileError(
-            f"{seen.root}: no clip folder of SMIC in it or below; expected e.g. HS/s1/micro/negative/s1_ne_01"
-        )
-    cameras: dict[str, dict[Key, Path]] = {}
-    for (camera, key), path in folders.items():
-        cameras.setdefault(camera, {})[key] = path
-    camera, chosen_notes = choose_camera(seen, cameras, part, _NAME)
-    notes = [*chosen_notes, *notes[1:]]
-    join = Join(seen.root, seen.pictures, reach=2 if camera == "hs" else 1)
-    dataset = f"{_NAME}-{camera}"
+def _detect(survey: Survey) -> str | None:
+    return _clip_folders(survey).detect(survey)
+
+
+def _clip_of(path: Path, key: Key, dataset: str, survey: Survey) -> Clip:
+    """The clip of a folder, from its name, the emotion above it and its first and last frame."""
+    emotion = _emotion_folder(path) or ""
+    clip = Clip(clip_name(key), dataset, f"s{key[0]}", emotion)
+    frames = index_frames(path)
+    numbers = sorted({*frames.names, *frames.duplicates})
+    owner = next((part for part in reversed(path.parts[:-1]) if _SUBJECT.fullmatch(part)), "")
+    fault = ""
+    if owner and int(owner[1:]) != key[0]:
+        fault = f"its name says s{key[0]}, but it lies in {survey.shown(path)}; move it to the right subject"
+    elif EMOTIONS[key[1]] != emotion:
+        fault = f"its name says {EMOTIONS[key[1]]}, its folder {emotion}; move it to the right one"
+    elif len(numbers) == 1:
+        fault = "holds a single frame, expected onset to offset"
+    if fault:
+        return replace(clip, status=BAD_ANNOTATION, remarks=(fault,))
+    if numbers:
+        onset, offset = numbers[0], numbers[-1]
+        clip = replace(clip, onset=onset, apex=middle_of(onset, offset), offset=offset)
+    return clip
+
+
+def _read(survey: Survey, part: str | None) -> Annotations:
+    folders, image_notes = _clip_folders(survey).find(survey)
+    cameras = by_camera(folders)
+    camera, camera_notes = choose_camera(survey, cameras, part, _NAME)
+    builder = AnnotationBuilder(survey, _NAME, max_gap(camera))
     for key, path in sorted(cameras[camera].items()):
-        emotion = _emotion_folder(path) or ""
-        clip = Clip(clip=clip_name(key), dataset=dataset, subject=f"s{key[0]}", emotion=emotion)
-        frames = index_frames(path)
-        numbers = sorted({*frames.names, *frames.doubled})
-        owner = next((part for part in reversed(path.parts[:-1]) if _SUBJECT.fullmatch(part)), "")
-        if owner and int(owner[1:]) != key[0]:
-            detail = f"its name says s{key[0]}, but it lies in {seen.shown(path)}; move it to the right subject"
-            clip = replace(clip, status=BAD_ANNOTATION, detail=detail)
-        elif EMOTIONS[key[1]] != emotion:
-            detail = f"its name says {EMOTIONS[key[1]]}, its folder {emotion}; move it to the right one"
-            clip = replace(clip, status=BAD_ANNOTATION, detail=detail)
-        elif len(numbers) == 1:
-            clip = replace(clip, status=BAD_ANNOTATION, detail="holds a single frame, expected onset to offset")
-        elif numbers:
-            onset, offset = numbers[0], numbers[-1]
-            clip = replace(clip, onset=onset, apex=middle_of(onset, offset), offset=offset)
-        join.add(clip, path)
-    notes.append(NO_APEX)
+        builder.add(_clip_of(path, key, f"{_NAME}-{camera}", survey), path, "")
+    sources = [*camera_notes, *image_notes[1:]]
     chosen = cameras[camera].values()
-    return join.done(_NAME, chosen, (), notes, COUNTS[camera], unread=_NOT_MICRO)
+    annotations = builder.build((), sources, folders=chosen, expected=COUNTS[camera], ignored=_NOT_MICRO)
+    return replace(annotations, middle_is_apex=True)
 
 
 READER = Reader(
@@ -217,7 +245,7 @@ SMIC/
 """,
     tables=(),
     named=(),
-    clue=_clue,
+    detect=_detect,
     read=_read,
     datasets=tuple(f"{_NAME}-{camera}" for camera in CAMERAS),
     parts=tuple(f"{_NAME}-{camera}" for camera in CAMERAS),

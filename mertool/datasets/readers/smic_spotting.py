@@ -1,4 +1,4 @@
-"""SMIC-E-Long: SMIC-E's HS clips as its spotting table has them, one row a video with a triple an expression.
+"""SMIC-E-Long: SMIC-E's HS clips as its spotting table has them, one row per video with a triple per expression.
 
 Source: docs/datasets.md, section 4.1 (c).
 """
@@ -7,19 +7,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from ...clips import Clip
-from ...errors import DataError
-from ..annotations import Annotations, Expected, Join, middle_of
+from ...errors import AnnotationError
+from ..annotations import AnnotationBuilder, Annotations
 from ..frames import Frames, index_frames
+from ..key_frames import middle_of
 from ..labels import canonical_emotion
-from ..reader import Table
-from ..rows import Row, said
+from ..reader import TableDescription
+from ..rows import Row, cell_text
+from ..sheets import Line, column_key, read_sheets, whole_number
 from ..survey import Folder, Survey, find_clips
-from ..tables import Line, Record, column_key, read_sheets, tables_above, whole_number
-from .smic import EMOTIONS, FURTHER_NAMES, NO_APEX, clip_key, clip_name
+from ..table_search import tables_above
+from ..tables import Record
+from .smic import EMOTIONS, FURTHER_NAMES, Key, clip_key, clip_name
 
 __all__ = ["SPOTTING", "read_spotting"]
 
@@ -32,7 +36,7 @@ _COLUMNS = {
 }
 _CLASSES = tuple(EMOTIONS.values())
 
-SPOTTING = Table(
+SPOTTING = TableDescription(
     "SMIC_HS_E_spotting.xlsx",
     (
         ("subject", "1"),
@@ -48,101 +52,147 @@ SPOTTING = Table(
 )
 
 
+_Key = tuple[int | None, str]  # subject, video
+
+
+class _Expression(NamedTuple):
+    """One triple of a row, as text."""
+
+    kind: str
+    onset: str
+    offset: str
+
+
 class _Video(NamedTuple):
-    """A row: its number, its first columns, and type, onset and offset of each expression."""
+    """A row: its number, its first columns, and the expressions."""
 
-    number: int
+    row: int
     values: dict[str, str]
-    expressions: list[tuple[str, str, str]]
+    expressions: list[_Expression]
+
+    @property
+    def name(self) -> str:
+        return self.values["video_name"]
+
+    @property
+    def subject(self) -> int | None:
+        return whole_number(self.values["subject"].lower().removeprefix("s"))
 
 
-def read_spotting(seen: Survey) -> Annotations | None:
-    """The clips of a spotting table in or above the folder; None where there is no such table.
+def read_spotting(survey: Survey) -> Annotations | None:
+    """The clips of a spotting table in or above the folder; None if there is no such table.
 
     Raises:
-        DataError: It has no rows, or a clip's folder is there twice.
+        AnnotationError: It has no rows, or a clip's folder is there twice.
     """
-    places = [*seen.tables, *(path for _, path in tables_above(seen.root, ("spot",)))]
-    found = ((path, videos) for path in places if "spot" in path.name.lower() and (videos := _videos(path)) is not None)
-    table, videos = next(found, (None, None))
-    if table is None or videos is None:
+    found = _find_table(survey)
+    if found is None:
         return None
-    folders, notes = find_clips(seen, _key, lambda clip: clip.parent.parent)
-    join = Join(seen.root, seen.pictures, reach=2)
-    met: set[tuple[int | None, str]] = set()
+    table, videos = found
+    folders, image_notes = find_clips(survey, _key, lambda clip: clip.parent.parent)
+    builder = AnnotationBuilder(survey, "smic-e", max_gap=2)
+    earlier: set[_Key] = set()
     for video in videos:
-        name = video.values["video_name"]
-        who = whole_number(video.values["subject"].lower().removeprefix("s"))
-        key = (who, name.lower())
-        folder = None if who is None else folders.get((who, name.lower()))
+        key = (video.subject, video.name.lower())
+        folder = folders.get(key)
         frames = index_frames(folder) if folder else None
-        for clip in _clips(video, who, frames, key in met):
-            join.add(clip, folder, f"no folder {clip.subject}/{name} on disk")
-        met.add(key)
-    if not join.clips:
-        raise DataError(f"{table}: no row follows the header")
-    described = f"table {seen.shown(table)}, {len(videos)} rows, of SMIC-E-Long for spotting"
-    return join.done("smic-e", folders.values(), (table,), [described, *notes, NO_APEX], Expected())
+        for clip in _clips_of(video, frames, is_duplicate=key in earlier):
+            builder.add(clip, folder, f"no folder {clip.subject}/{video.name} on disk")
+        earlier.add(key)
+    if not builder.clips:
+        raise AnnotationError(f"{table}: no row follows the header")
+    description = f"table {survey.shown(table)}, {len(videos)} rows, of SMIC-E-Long for spotting"
+    annotations = builder.build((table,), [description, *image_notes], folders=folders.values())
+    return replace(annotations, middle_is_apex=True)
 
 
-def _key(folder: Folder) -> tuple[int, str] | None:
+def _key(folder: Folder) -> _Key | None:
     """Subject and video of a folder such as s01/VIDEO."""
     subject = re.fullmatch(r"s?([0-9]{1,4})", folder.path.parent.name, re.ASCII | re.IGNORECASE)
-    return (int(subject[1]), folder.path.name.lower()) if subject and folder.picture else None
+    if subject is None or not folder.picture:
+        return None
+    return int(subject[1]), folder.path.name.lower()
 
 
-def _videos(path: Path) -> list[_Video] | None:
+def _find_table(survey: Survey) -> tuple[Path, list[_Video]] | None:
+    """The first spotting table in the folder, below it or above it, and its rows."""
+    for path in (*survey.tables, *(path for _, path in tables_above(survey.root, ("spot",)))):
+        if "spot" in path.name.lower():
+            videos = _read_videos(path)
+            if videos is not None:
+                return path, videos
+    return None
+
+
+def _read_videos(path: Path) -> list[_Video] | None:
+    """The rows of a spotting table; None if it is another kind of table."""
     for _, lines in read_sheets(path):
-        for place, header in enumerate(lines):
+        for i, header in enumerate(lines):
             keys = [column_key(cell) for cell in header.cells]
             starts = [at for at, key in enumerate(keys) if key.startswith("metype")]
             if not starts or any(keys.count(spelt) != 1 for spelt in _COLUMNS.values()):
                 continue
             columns = {name: keys.index(spelt) for name, spelt in _COLUMNS.items()}
-            read = (_video(line, columns, starts) for line in lines[place + 1 :])
-            return [video for video in read if video.values["video_name"] or any(map(any, video.expressions))]
+            videos = (_video(line, columns, starts) for line in lines[i + 1 :])
+            return [video for video in videos if video.name or any(map(any, video.expressions))]
     return None
 
 
 def _video(line: Line, columns: dict[str, int], starts: list[int]) -> _Video:
     cells = (*line.cells, *("",) * (max(*columns.values(), *starts) + 3))
-    expressions = [(cells[at], cells[at + 1], cells[at + 2]) for at in starts]
-    return _Video(line.number, {name: cells[at] for name, at in columns.items()}, [e for e in expressions if any(e)])
+    expressions = (_Expression(*cells[at : at + 3]) for at in starts)
+    values = {name: cells[at] for name, at in columns.items()}
+    return _Video(line.number, values, [expression for expression in expressions if any(expression)])
 
 
-def _clips(video: _Video, subject: int | None, frames: Frames | None, again: bool) -> Iterator[Clip]:
-    values = video.values
-    for place, (kind, first, last) in enumerate(video.expressions or [("", "", "")]):
-        row = Row(Record(video.number, {**values, "ME_Type": kind, "onset": first, "offset": last}))
-        if again:
-            row.refuse(f"{values['video_name']} stands there twice")
-        key = clip_key(values["video_name"])
-        if subject is None or (key and subject != key[0]):
-            row.expect("subject", str(key[0]) if key else "a number")
-        if not values["video_name"]:
-            row.expect("video_name", "the name of a folder")
-        if whole_number(values["NumME"]) != len(video.expressions):
-            row.refuse(f"NumME is {said(values['NumME'])}, but {len(video.expressions)} expressions are given")
-        emotion = EMOTIONS.get(kind.lower(), canonical_emotion(kind))
+def _clips_of(video: _Video, frames: Frames | None, *, is_duplicate: bool) -> Iterator[Clip]:
+    """The clip of each expression; a video without one gives a single clip, which is refused."""
+    for i, expression in enumerate(video.expressions or [_Expression("", "", "")]):
+        columns = {"ME_Type": expression.kind, "onset": expression.onset, "offset": expression.offset}
+        row = Row(Record(video.row, {**video.values, **columns}))
+        if is_duplicate:
+            row.refuse(f"{video.name} stands there twice")
+        key = _checked_key(row, video)
+        emotion = EMOTIONS.get(expression.kind.lower(), canonical_emotion(expression.kind))
         if emotion not in _CLASSES:
             row.expect("ME_Type", f"one of {', '.join(_CLASSES)}")
         onset, offset = row.whole("onset"), row.whole("offset")
         if onset is not None and offset is not None and offset <= onset:
             row.refuse(f"offset {offset} does not lie behind onset {onset}")
         onset, offset = _in_folder(row, onset or 0, offset or 0, frames)
-        name = clip_name(key) if key else values["video_name"]
-        if place:
-            further = FURTHER_NAMES.get(key, ()) if key else ()
-            name = clip_name(further[place - 1]) if place <= len(further) else f"{name}+{place}"
-        who = f"s{subject}" if subject is not None else values["subject"]
-        yield row.clip("smic-hs", who, name, emotion, (onset, middle_of(onset, offset), offset))
+        subject = video.values["subject"] if video.subject is None else f"s{video.subject}"
+        key_frames = (onset, middle_of(onset, offset), offset)
+        yield row.make_clip("smic-hs", subject, _name(video, key, i), emotion, key_frames)
+
+
+def _checked_key(row: Row, video: _Video) -> Key | None:
+    """The key of a video that is named as SMIC's clips are, after the checks on its first columns."""
+    key = clip_key(video.name)
+    if video.subject is None or (key and video.subject != key[0]):
+        row.expect("subject", str(key[0]) if key else "a number")
+    if not video.name:
+        row.expect("video_name", "the name of a folder")
+    if whole_number(video.values["NumME"]) != len(video.expressions):
+        n_given = len(video.expressions)
+        row.refuse(f"NumME is {cell_text(video.values['NumME'])}, but {n_given} expressions are given")
+    return key
+
+
+def _name(video: _Video, key: Key | None, i: int) -> str:
+    """The name of expression `i` of a video, from 0: the one that SMIC's short clips give it, if any."""
+    if key is None:
+        return f"{video.name}+{i}" if i else video.name
+    names = (key, *FURTHER_NAMES.get(key, ()))
+    return clip_name(names[i]) if i < len(names) else f"{clip_name(key)}+{i}"
 
 
 def _in_folder(row: Row, onset: int, offset: int, frames: Frames | None) -> tuple[int, int]:
     """Onset and offset in the numbers of the folder, which may begin at 1 where the recording began at StartFrame."""
     start = whole_number(row["StartFrame"])
-    held = min(frames.names) if frames and frames.names else None
-    if start is None or held is None or start == held or onset < start:
+    first = min(frames.names) if frames and frames.names else None
+    if start is None or first is None or start == first or onset < start:
         return onset, offset
-    row.say(f"frames {onset}..{offset} are those of the recording, which begins at {start} and in the folder at {held}")
-    return onset - start + held, offset - start + held
+    row.say(
+        f"frames {onset}..{offset} are those of the recording, which begins at {start} and in the folder at {first}"
+    )
+    return onset - start + first, offset - start + first

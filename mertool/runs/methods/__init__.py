@@ -26,12 +26,12 @@ METHODS: dict[str, str] = {
     "fusion": "mertool.runs.methods.fusion:FusionMethod",
 }
 
-OFFERED = tuple(name for name in METHODS if name != "fusion")  # by --method; that one is begun by --fuse
+OFFERED = tuple(name for name in METHODS if name != "fusion")  # by --method; --fuse starts a fusion
 
 
 @cache
-def _load(name: str, place: str) -> Method:
-    module, _, kind = place.partition(":")
+def _load(name: str, path: str) -> Method:
+    module, _, kind = path.partition(":")
     method: Method = getattr(importlib.import_module(module), kind)(name)
     return method
 

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ...errors import UsageError
 from ...evaluation.folds import Folds
-from ...network.inputs import Samples
+from ...inputs.samples import Samples
 from ...pack import Pack
 from ...settings import Settings
 from ..checks import Check
@@ -27,12 +28,12 @@ __all__ = ["AuditCase", "FoldWork", "Method", "Outcome"]
 
 @dataclass(frozen=True, slots=True)
 class FoldWork:
-    """One fold to be done.
+    """One fold to be done, or the training of a `train` run.
 
     Attributes:
         run: The run's folder.
         config: Its configuration.
-        fold: Number of the fold.
+        fold: Number of the fold; `NO_FOLD` for `train`.
         folder: Where its files go.
     """
 
@@ -43,7 +44,7 @@ class FoldWork:
 
 
 class Outcome(NamedTuple):
-    """What a method has done with a fold: the files that are the result, and what else done.json says."""
+    """What a method has left in a folder: the files that are the result, and what else done.json says."""
 
     files: list[Path]
     facts: dict[str, Any]
@@ -69,15 +70,15 @@ class AuditCase:
 
 
 class Method(ABC):
-    """A way from clips to predictions.
+    """A way from clips to class probabilities.
 
     Attributes:
         name: As `--method` gives it.
-        setting_groups: Groups of settings that mean something for it, see `mertool.settings`.
+        setting_groups: Groups of settings that are its own, see `mertool.declarations.Group`.
         has_network: It trains networks: it takes initial weights, may have an attention branch and learning curves,
-            and belongs into the paper's tables.
-        has_chance: Seeds change its results even where the folds stay the same.
-        trains: It trains something; else it joins what other runs predicted.
+            can be trained by `train`, and belongs in the paper's tables.
+        has_chance: Its results depend on the seed even if the folds stay the same.
+        trains: It trains something; a method that does not joins what other runs predicted.
     """
 
     setting_groups: frozenset[str]
@@ -88,7 +89,7 @@ class Method(ABC):
     def __init__(self, name: str) -> None:
         self.name = name
 
-    # Before a run begins
+    # Before a run starts
 
     def check_packs(self, packs: Sequence[Pack], settings: Settings) -> None:  # noqa: B027
         """Refuse packs that do not hold what the method looks at."""
@@ -105,6 +106,14 @@ class Method(ABC):
     @abstractmethod
     def work_on_fold(self, work: FoldWork) -> Outcome:
         """Train on the training part of a fold and predict its test part into `work.folder`."""
+
+    def train_on_all(self, work: FoldWork) -> Outcome:  # noqa: ARG002
+        """Train on all clips of a `train` run into `work.folder`; only methods with a network can.
+
+        Raises:
+            UsageError: The method cannot.
+        """
+        raise UsageError(f"train: --method {self.name} has no network; leave it out")
 
     def steps(self, config: RunConfig) -> int:
         """Steps of progress per fold."""
@@ -159,5 +168,5 @@ class Method(ABC):
         """What was chosen in training, and on what."""
 
     def described_settings(self) -> set[str]:
-        """Fields of `Settings` that `describe` tells."""
+        """Fields of `Settings` that `describe` tells, so that a report need not list them again."""
         return set()

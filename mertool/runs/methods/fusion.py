@@ -6,47 +6,39 @@ predictions, those of clips that are in the training part of a fold; a test clip
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
-import os
-import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import DataError, FileError, MertoolError, UsageError
-from ...evaluation.folds import Folds
+from ...errors import DataError, FileError, MertoolError, RunError
 from ...evaluation.predictions import Predictions
-from ...files import read_json, write_json
-from ...pack import file_sha256
-from ...settings import FUSION, Settings
+from ...files import file_sha256
+from ...settings import Settings
 from ...text import few
 from ..checks import FAIL, NOTE, PASS, Check
-from ..config import FusedRun, RunConfig, fingerprint, relative_to_run, resolve_in_run
-from ..create import write_or_join
-from ..layout import RunFolder
+from ..config import RunConfig, fingerprint, resolve_in_run
+from ..layout import RunFolder, as_run_error
 from . import method_of
 from .base import AuditCase, FoldWork, Method, Outcome
 
 if TYPE_CHECKING:
-    from ...network.inputs import Samples
+    from ...inputs.samples import Samples
     from ..finished import Run
 
 __all__ = [
+    "FuseWeights",
     "FusionMethod",
-    "begin_fusion",
-    "default_fusion",
     "fit_weights",
     "fuse",
-    "fuse_fold",
-    "member_folders",
-    "weights_of",
+    "join_fold",
+    "read_member",
 ]
 
-_LONGEST = 200  # bytes of a folder's name: file systems end at 255
+FuseWeights = Literal["equal", "fitted"]
+
 _STEPS = 10_000
 _SETTLED = 1e-12  # change of a weight below which they are fitted
 _LEAST = 1e-12  # a probability of the truth never counts as less
@@ -61,21 +53,21 @@ class FusionMethod(Method):
     statistics = "probabilities are averaged; weights, where fitted, are of training parts"
 
     def name_parts(self, settings: Settings) -> list[str]:  # noqa: ARG002
-        """A fusion is named by its runs, see `default_fusion`."""
+        """A fusion is named by its runs, see `mertool.runs.start_fusion.default_fusion_folder`."""
         return [self.name]
 
     def work_on_fold(self, work: FoldWork) -> Outcome:
         """Join the runs' predictions."""
-        predictions, weights = fuse_fold(work.run, work.config, work.fold)
+        predictions, weights = _fuse_fold(work.run, work.config, work.fold)
         predictions.write(work.folder.predictions)
         return Outcome([work.folder.predictions], {"weights": weights})
 
     def predict(self, run: Path, config: RunConfig, samples: Samples, device: str) -> list[NDArray[np.float64]]:
         """By the runs of the fusion, weighed as in each fold."""
         n_folds = len(RunFolder(run).trained_folders(config.command, "done"))
-        weights = [weights_of(run, config, fold) for fold in range(n_folds)]
+        weights = [_weights_of(run, config, fold) for fold in range(n_folds)]
         members = []
-        for folder in member_folders(run, config):
+        for folder in _member_folders(run, config):
             own = RunConfig.read(folder)
             members.append(method_of(own.settings).predict(folder, own, samples, device))
         return [
@@ -86,21 +78,21 @@ class FusionMethod(Method):
     def audit_files(self, case: AuditCase) -> Iterator[Check]:
         """Whether the runs are sound, and the predictions what they give."""
         try:
-            members = member_folders(case.run, case.config)
+            members = _member_folders(case.run, case.config)
             apart = []
             for fold in range(len(case.folds.tests)):
-                again, weights = fuse_fold(case.run, case.config, fold)
-                written = Predictions.read(RunFolder(case.run).fold(fold).predictions)
-                same_weights = np.allclose(weights, weights_of(case.run, case.config, fold))
+                again, weights = _fuse_fold(case.run, case.config, fold)
+                written = RunFolder(case.run).fold(fold).read_predictions()
+                same_weights = np.allclose(weights, _weights_of(case.run, case.config, fold))
                 if again.to_csv() != written.to_csv() or not same_weights:
                     apart.append(str(fold))
         except MertoolError as error:
-            yield Check("fusion", NOTE if isinstance(error, FileError) else FAIL, f"not made once more: {error}")
+            yield Check("fusion", NOTE if isinstance(error, FileError) else FAIL, f"could not be made again: {error}")
             return
         if apart:
             yield Check("fusion", FAIL, f"its runs give other predictions or weights than those of fold {few(apart)}")
         else:
-            yield Check("fusion", PASS, f"what {len(members)} runs predict, joined once more, is the same")
+            yield Check("fusion", PASS, f"what {len(members)} runs predict, joined again, is the same")
         for member in members:
             checks = case.audit_run(member)
             failed = [check.name for check in checks if check.verdict == FAIL]
@@ -121,140 +113,45 @@ class FusionMethod(Method):
 
     def choice_rule(self, run: Run) -> str:
         """Where the weights come from."""
-        fitted = run.settings.fuse_weights == "fitted"
-        how = "are fitted in each fold on clips of its training part" if fitted else "are equal"
-        said = ""
-        if run.weights and fitted:
-            folds = "; ".join("/".join(f"{weight:.2f}" for weight in fold) for fold in run.weights)
-            said = f" ({' / '.join(run.members)}: {folds})"
-        return f"Fusion: probabilities are averaged clip by clip; the runs' weights {how}{said}."
+        how = "are equal"
+        if run.settings.fuse_weights == "fitted":
+            how = "are fitted in each fold on clips of its training part"
+            if run.weights:
+                folds = "; ".join("/".join(f"{weight:.2f}" for weight in fold) for fold in run.weights)
+                how += f" ({' / '.join(run.members)}: {folds})"
+        return f"Fusion: probabilities are averaged clip by clip; the runs' weights {how}."
+
+    def described_settings(self) -> set[str]:
+        """What `describe` tells."""
+        return {"method", "fuse_weights"}
 
 
-def default_fusion(runs: Sequence[Path], weights: str) -> Path:
-    """`runs/fusion-<run>+<run>`, with weights that are not equal `runs/fusion-fitted-...`."""
-    name = "+".join(run.resolve().name for run in runs)
-    if len(os.fsencode(name)) > _LONGEST:
-        name = f"{len(runs)}-runs-{hashlib.sha256(os.fsencode(name)).hexdigest()[:8]}"
-    return Path("runs") / "-".join(["fusion", *([weights] if weights != "equal" else []), name])
-
-
-def begin_fusion(runs: Sequence[Path], folder: Path, weights: str, *, join: bool) -> tuple[RunConfig, list[str]]:
-    """Make the run folder of a fusion.
-
-    Args:
-        runs: Finished runs of `mertool cv`, two or more.
-        folder: The folder to make.
-        weights: "equal" or "fitted".
-        join: The folder may hold the same fusion already.
-
-    Returns:
-        Its configuration, and remarks for the user.
+def read_member(run: Path) -> RunConfig:
+    """The configuration of a run that can be fused.
 
     Raises:
-        UsageError: Fewer than two runs, or one twice.
-        DataError: They have other folds, clips or classes, are not finished, or lack what the weights are fitted on.
-        FileError: A folder is no run, or `folder` is in use.
+        FileError: It is not a run folder.
+        RunError: It is damaged, or a run of `train`.
     """
-    if len(runs) < 2:
-        raise UsageError(f"--fuse: expected two runs or more, got {len(runs)}; name them: mertool cv --fuse RUN RUN")
-    if len({run.resolve() for run in runs}) < len(runs):
-        raise UsageError("--fuse: a run is named twice")
-    if folder.resolve() in {run.resolve() for run in runs}:
-        raise UsageError(f"-o: {folder} is one of the runs to fuse; name another folder")
-    configs = [_read_member(run) for run in runs]
-    folds = [RunFolder(run).read_folds() for run in runs]
-    first, remarks = configs[0], []
-    for run, config, parts in zip(runs, configs, folds, strict=True):
-        if config.classes != first.classes:
-            raise DataError(
-                f"{run}: has the classes {', '.join(config.classes)}, {runs[0]} {', '.join(first.classes)}; a fusion "
-                "needs the same"
-            )
-        if parts.tests != folds[0].tests:
-            shown = shlex.quote(str(RunFolder(runs[0]).folds))
-            raise DataError(
-                f"{run}: has other folds than {runs[0]}{_first_apart(parts, folds[0])}; make it with --folds-file "
-                f"{shown}"
-            )
-        if config.settings.repeats > 1:
-            remarks.append(f"{run}: its repeats are not fused; fuse repeat_1 and so on by their names")
-        if (set(config.apexes), set(config.jitters)) != (set(first.apexes), set(first.jitters)):
-            remarks.append(f"{run}: its apexes were chosen otherwise than those of {runs[0]}")
-        if set(config.alignments) != set(first.alignments):
-            remarks.append(f"{run}: its frames were aligned otherwise than those of {runs[0]}")
-    for fold, tested in enumerate(folds[0].tests):  # before anything is written
-        joined, _ = _join(runs, fold, weights)
-        if set(joined.clip) != set(tested) or joined.classes != first.classes:
-            raise DataError(f"{runs[0]}: fold {fold} predicts other clips or classes than the run says")
-    settings = Settings.from_dict(
-        {
-            "method": FUSION,
-            "fuse_weights": weights,
-            "classes": first.settings.classes,
-            "protocol": first.settings.protocol,
-            "folds": len(folds[0].tests),
-            "split_seed": first.settings.split_seed,
-        }
-    )
-    wanted = RunConfig(
-        command="cv",
-        settings=settings,
-        classes=first.classes,
-        packs=tuple((relative_to_run(resolve_in_run(runs[0], path), folder), digest) for path, digest in first.packs),
-        clips=first.clips,
-        init=None,
-        apexes=first.apexes,
-        jitters=first.jitters,
-        alignments=first.alignments,
-        members=tuple(
-            FusedRun(relative_to_run(run, folder), fingerprint(run), _people(config))
-            for run, config in zip(runs, configs, strict=True)
-        ),
-    )
-    config = write_or_join(folder, wanted, folds[0], join=join)
-    if (config.members, config.packs) != (wanted.members, wanted.packs):  # runs that have moved since
-        config = dataclasses.replace(config, members=wanted.members, packs=wanted.packs)
-        moved = {name: config.as_dict()[name] for name in ("members", "packs")}
-        path = RunFolder(folder).config
-        write_json(path, {**read_json(path), **moved})
-    return config, remarks
-
-
-def _first_apart(one: Folds, other: Folds) -> str:
-    mine, theirs = one.fold_of(), other.fold_of()
-    for name in sorted({*mine, *theirs}):
-        if mine.get(name) != theirs.get(name):
-            here, there = mine.get(name, "none"), theirs.get(name, "none")
-            return f" (clip {name}: fold {here} here, {there} there)"
-    return ""
-
-
-def _read_member(run: Path) -> RunConfig:
     config = RunConfig.read(run)
     if config.command != "cv":
-        raise DataError(f'{run}: made by "mertool {config.command}", which tests nothing; fuse runs of "mertool cv"')
+        raise RunError(f'{run}: made by "mertool {config.command}", which tests nothing; fuse runs of "mertool cv"')
     return config
 
 
-def _people(config: RunConfig) -> tuple[str, ...]:
-    """Whom the weights of a run have seen before it began, its own members' included."""
-    people = set(config.init.people if config.init else ())
-    return tuple(sorted(people.union(*(member.people for member in config.members))))
-
-
-def member_folders(run: Path, config: RunConfig) -> list[Path]:
+def _member_folders(run: Path, config: RunConfig) -> list[Path]:
     """The folders of a fusion's runs.
 
     Raises:
         FileError: One is gone.
-        DataError: One is not the run that was fused.
+        RunError: One is not the run that was fused.
     """
     folders = []
     for member in config.members:
         folder = resolve_in_run(run, member.path)
-        _read_member(folder)
+        read_member(folder)
         if fingerprint(folder) != member.fingerprint:
-            raise DataError(f"{folder}: is not the run that {run} was begun with; fuse anew with another -o")
+            raise RunError(f"{folder}: has changed since {run} was started; run --fuse again with a new -o")
         folders.append(folder)
     return folders
 
@@ -263,36 +160,46 @@ def _read_part(run: Path, fold: int, inner: bool = False) -> Predictions:
     """Predictions of a fold as the run left them: of its test clips, or those that weights are fitted on."""
     folder = RunFolder(run).fold(fold)
     if not folder.is_done:
-        raise DataError(f'{run}: fold {fold} is not done; run "{RunFolder(run).resume_command()}"')
+        raise RunError(f'{run}: fold {fold} is not done; run "{RunFolder(run).resume_command()}"')
     path = folder.inner if inner else folder.predictions
     digests = folder.read_record().files
     if inner and path.name not in digests:
-        trains = method_of(RunConfig.read(run).settings).trains
-        advice = "make it with --select inner" if trains else "fuse its own runs"
-        raise DataError(f"{run}: has no inner predictions to fit weights on; {advice}, or leave out --fuse-weights")
+        advice = "fuse its own runs"
+        if method_of(RunConfig.read(run).settings).trains:
+            advice = "make it with --epoch-selection inner"
+        raise RunError(f"{run}: has no inner predictions to fit weights on; {advice}, or leave out --fuse-weights")
     if file_sha256(path) != digests.get(path.name):
-        raise DataError(f"{path}: changed since it was made; fuse only what a run left")
-    return Predictions.read(path)
+        raise RunError(f"{path}: changed since it was made; fuse only what a run left")
+    return folder.read_inner() if inner else folder.read_predictions()
 
 
-def fuse_fold(run: Path, config: RunConfig, fold: int) -> tuple[Predictions, list[float]]:
+def _fuse_fold(run: Path, config: RunConfig, fold: int) -> tuple[Predictions, list[float]]:
     """The fused predictions of a fold's test clips, and the weights of the runs.
 
     Raises:
         MertoolError: A run is gone, is not the one that was fused, or was changed.
     """
-    return _join(member_folders(run, config), fold, config.settings.fuse_weights)
+    return join_fold(_member_folders(run, config), fold, config.settings.fuse_weights)
 
 
-def _join(runs: Sequence[Path], fold: int, how: str) -> tuple[Predictions, list[float]]:
+def join_fold(runs: Sequence[Path], fold: int, how: FuseWeights) -> tuple[Predictions, list[float]]:
+    """The joined predictions of the clips that a fold of all these runs tests, and the weights of the runs.
+
+    Raises:
+        FileError: A file is gone.
+        RunError: A run is not finished or was changed; the runs do not fit together; or they lack what weights are
+            fitted on.
+    """
     parts = [_read_part(run, fold) for run in runs]
     weights = np.full(len(parts), 1 / len(parts))
     if how == "fitted":
-        weights = fit_weights([_read_part(run, fold, inner=True) for run in runs])
-    return fuse(parts, weights), weights.tolist()
+        with as_run_error():
+            weights = fit_weights([_read_part(run, fold, inner=True) for run in runs])
+    with as_run_error():
+        return fuse(parts, weights), weights.tolist()
 
 
-def weights_of(run: Path, config: RunConfig, fold: int) -> list[float]:
+def _weights_of(run: Path, config: RunConfig, fold: int) -> list[float]:
     """The weights that a finished fold of a fusion has left.
 
     Raises:
@@ -300,15 +207,10 @@ def weights_of(run: Path, config: RunConfig, fold: int) -> list[float]:
         DataError: Its done.json is damaged.
     """
     folder = RunFolder(run).fold(fold)
-    weights = folder.read_record().facts.get("weights")
-    if (
-        not isinstance(weights, list)
-        or len(weights) != len(config.members)
-        or not all(type(weight) in (int, float) and 0 <= weight <= 1 for weight in weights)
-        or abs(sum(weights) - 1) > 1e-6
-    ):
-        raise DataError(f"{folder.done}: damaged; expected the weights of {len(config.members)} runs")
-    return [float(weight) for weight in weights]
+    weights = folder.read_record().weights
+    if weights is None or len(weights) != len(config.members) or abs(sum(weights) - 1) > 1e-6:
+        raise RunError(f"{folder.done}: damaged; expected the weights of {len(config.members)} runs")
+    return list(weights)
 
 
 def fuse(parts: Sequence[Predictions], weights: NDArray[np.float64]) -> Predictions:

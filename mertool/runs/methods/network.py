@@ -10,28 +10,32 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import DataError, MertoolError
-from ...evaluation.folds import Folds, inner_split
+from ...errors import MertoolError, RunError
+from ...evaluation.folds import Folds
 from ...evaluation.metrics import evaluate
-from ...evaluation.predictions import NO_FOLD, Predictions
-from ...network.inputs import Copies, Samples, batch_plan, input_shape, render, sample_augmentation, steps_per_epoch
+from ...evaluation.predictions import SAME_WITHIN
+from ...evaluation.protocols import inner_split
+from ...inputs.rendering import Augmentation, input_shape, render
+from ...inputs.samples import Samples
+from ...network.batches import batch_plan, sample_augmentation, steps_per_epoch
 from ...settings import Settings
 from ...text import few
-from ..checks import FAIL, PASS, SAME, Check
+from ..attention import write_maps
+from ..checks import FAIL, PASS, Check
 from ..config import RunConfig, initial_weights, open_samples, read_folds
-from ..layout import FoldFolder, RunFolder
+from ..layout import FoldFolder, RunFolder, as_run_error
 from .base import AuditCase, FoldWork, Method, Outcome
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from ...network.model import Network
-    from ...network.training import Fitted, Validation
+    from ...network.training import FitResult, ValidationScores
     from ..finished import Run
 
-__all__ = ["NetworkMethod", "inference_batches", "train_on_all"]
+__all__ = ["NetworkMethod", "inference_batches"]
 
-_PREDICT_BATCH = 32  # clips rendered at once: memory stays small
+_RENDER_BATCH = 32  # clips rendered at once: memory stays small
 
 
 class NetworkMethod(Method):
@@ -53,7 +57,7 @@ class NetworkMethod(Method):
 
     def steps_done(self, folder: FoldFolder, config: RunConfig) -> int:  # noqa: ARG002
         """Epochs done."""
-        return folder.epochs_logged()
+        return folder.training_files.epochs_logged()
 
     def work_on_fold(self, work: FoldWork) -> Outcome:
         """Train and test a network."""
@@ -61,28 +65,39 @@ class NetworkMethod(Method):
         samples = open_samples(work.run, config)
         folds = read_folds(work.run, samples)
         rows = samples.rows_of(folds.training(work.fold))
-        model, epoch = _fit(samples, rows, config, work.run, folder, work.fold)
+        model, epoch = _fit(samples, rows, work)
         test = samples.rows_of(sorted(folds.tests[work.fold]))
         maps = _predict(model, samples, test, config, folder.predictions, work.fold)
         files = [folder.predictions, folder.final, folder.log]
-        files += [folder.inner] if config.settings.select == "inner" else []
+        files += [folder.inner] if config.settings.epoch_selection == "inner" else []
         if maps is not None:
-            folder.write_attention(maps)
+            write_maps(folder.attention, maps)
             files.append(folder.attention)
         return Outcome(files, {"epoch": epoch})
+
+    def train_on_all(self, work: FoldWork) -> Outcome:
+        """Train one network on all clips."""
+        samples = open_samples(work.run, work.config)
+        rows = samples.rows_of(sorted(samples.ids))
+        _, epoch = _fit(samples, rows, work)
+        return Outcome([work.folder.final, work.folder.log], {"epoch": epoch})
 
     def predict(self, run: Path, config: RunConfig, samples: Samples, device: str) -> list[NDArray[np.float64]]:
         """By the network of each fold, or of `train`."""
         from ...network.checkpoint import load_weights, restore
-        from ...network.training import predict
+        from ...network.prediction import predict
 
         rows = np.arange(len(samples.ids))
-        files = [folder.final for folder in RunFolder(run).trained_folders(config.command, "final")]
-        models = (restore(load_weights(file)).to(device) for file in files)
-        return [predict(model, inference_batches(samples, rows, config), config.settings)[0] for model in models]
+        found = []
+        for folder in RunFolder(run).trained_folders(config.command, "final"):
+            with as_run_error():
+                checkpoint = load_weights(folder.final)
+            model = restore(checkpoint).to(device)
+            found.append(predict(model, inference_batches(samples, rows, config), config.settings)[0])
+        return found
 
     def audit(self, case: AuditCase, samples: Samples) -> Iterator[Check]:
-        """What the networks have seen, for how long they were trained, and whether the predictions are theirs."""
+        """What the networks were trained on and for how long, and whether the predictions are theirs."""
         leaks: list[str] = []
         apart: list[str] = []
         wrong: list[str] = []
@@ -94,18 +109,19 @@ class NetworkMethod(Method):
             except MertoolError as error:
                 yield Check("networks", FAIL, str(error))
                 return
-            leaks += sorted(set(ids) & set(again.seen))
+            leaks += sorted(set(ids) & set(again.trained_on))
             epochs.add(again.epochs)
             chosen.append(again.epoch)
             wrong += _epoch_faults(case, fold, again, samples)
-            apart += again.differing(SAME)
-        yield (
-            Check("clips", FAIL, f"networks have seen clips that they were tested on: {few(leaks)}")
-            if leaks
-            else Check(
-                "clips", PASS, "no network has seen a clip of its test part; copies are made of training clips alone"
+            apart += again.differing(SAME_WITHIN)
+        if leaks:
+            yield Check("clips", FAIL, f"networks were trained on clips that they were tested on: {few(leaks)}")
+        else:
+            yield Check(
+                "clips",
+                PASS,
+                "no network was trained on a clip of its test part; copies are made of training clips alone",
             )
-        )
         wanted = case.config.settings.epochs
         if epochs != {wanted}:
             yield Check("epoch", FAIL, f"logs of {few(sorted(map(str, epochs)))} epochs, expected {wanted}")
@@ -115,9 +131,9 @@ class NetworkMethod(Method):
             yield Check("epoch", FAIL, "; ".join(wrong))
         else:
             rule = f"last of {wanted}"
-            if case.config.settings.select == "inner":
-                rule = f"best of {wanted} on people kept out of the training part: {', '.join(map(str, chosen))}"
-            yield Check("epoch", PASS, f"{rule}; the final weights predict the same once more")
+            if case.config.settings.epoch_selection == "inner":
+                rule = f"best of {wanted} on subjects kept out of the training part: {', '.join(map(str, chosen))}"
+            yield Check("epoch", PASS, f"{rule}; the final weights predict the same again")
 
     def describe(self, run: Run) -> str:
         """`roi, 3 frames, abn, modern`."""
@@ -126,59 +142,53 @@ class NetworkMethod(Method):
         words += [name for name, on in (("abn", settings.abn), ("arcface", settings.arcface)) if on]
         return ", ".join([*words, settings.recipe, *([f"init {run.init_name}"] if run.init else [])])
 
+    def described_settings(self) -> set[str]:
+        """What `describe` tells."""
+        return {"region", "frames", "abn", "arcface", "recipe"}
+
     def choice_rule(self, run: Run) -> str:
         """Which epoch counts."""
-        if run.settings.select == "last":
+        if run.settings.epoch_selection == "last":
             return "Epoch rule: last epoch; the test fold is never looked at during training."
         chosen = f": {', '.join(map(str, run.epochs))} of {run.settings.epochs}" if run.epochs else ""
         return (
-            f"Epoch rule: in each fold the best on people kept out of its training part (about a fifth){chosen}; the "
+            f"Epoch rule: in each fold the best on subjects kept out of its training part (about a fifth){chosen}; the "
             "test fold is never looked at during training."
         )
 
 
-def train_on_all(run: Path, config: RunConfig) -> Outcome:
-    """Train one network on all clips of a `train` run."""
-    samples = open_samples(run, config)
-    folder = RunFolder(run).training
-    _, epoch = _fit(samples, samples.rows_of(sorted(samples.ids)), config, run, folder, NO_FOLD)
-    return Outcome([folder.final, folder.log], {"epoch": epoch})
-
-
 def inference_batches(samples: Samples, rows: NDArray[np.int64], config: RunConfig) -> Iterator[Tensor]:
     """Batches (B, T, H, W) of clips as they are, in the order of `rows`."""
-    for start in range(0, len(rows), _PREDICT_BATCH):
-        part = rows[start : start + _PREDICT_BATCH]
-        yield _render_batch(samples, part, Copies.plain(len(part)), config.settings)
+    for start in range(0, len(rows), _RENDER_BATCH):
+        part = rows[start : start + _RENDER_BATCH]
+        yield _render_batch(samples, part, Augmentation.identity(len(part)), config.settings)
 
 
-def _render_batch(samples: Samples, rows: NDArray[np.int64], copies: Copies, settings: Settings) -> Tensor:
+def _render_batch(samples: Samples, rows: NDArray[np.int64], augmentation: Augmentation, settings: Settings) -> Tensor:
     """(B, T, H, W) on the CPU, rendered straight into the memory that a GPU fetches it from."""
     import torch
 
     shape = (len(rows), settings.frames, *input_shape(settings))
     pinned = settings.device == "cuda" and torch.cuda.is_available()
     batch = torch.empty(shape, pin_memory=pinned)
-    render(samples, rows, copies, settings, out=batch.numpy())
+    render(samples, rows, augmentation, settings, out=batch.numpy())
     return batch
 
 
-def _fit(
-    samples: Samples, rows: NDArray[np.int64], config: RunConfig, run: Path, folder: FoldFolder, fold: int
-) -> Fitted:
-    """Train a network on these rows; with `--select inner` a part of them validates, and leaves inner.csv."""
+def _fit(samples: Samples, rows: NDArray[np.int64], work: FoldWork) -> FitResult:
+    """Train a network on these rows; with `--epoch-selection inner` a part of them validates, and leaves inner.csv."""
     import torch
 
     from ...network.checkpoint import load_weights, transfer
     from ...network.model import build_model
-    from ...network.training import fit
+    from ...network.training import TrainingBatches, fit
 
-    settings = config.settings
+    config, settings = work.config, work.config.settings
     torch.set_num_threads(settings.threads)
     everything = sorted(samples.ids[row] for row in rows)
     validate = None
     held = rows[:0]
-    if settings.select == "inner":
+    if settings.epoch_selection == "inner":
         names = [samples.classes[label] for label in samples.labels[samples.rows_of(everything)]]
         kept, validating = inner_split(everything, names, settings.split_seed)
         rows, held = samples.rows_of(kept), samples.rows_of(validating)
@@ -187,46 +197,47 @@ def _fit(
     labels = samples.labels[rows]
 
     def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        for place, copy in batch_plan(ids, labels, epoch, settings):
-            copies = sample_augmentation([ids[k] for k in place], copy, epoch, settings)
-            yield _render_batch(samples, rows[place], copies, settings), torch.from_numpy(labels[place])
+        for index, copy in batch_plan(ids, labels, epoch, settings):
+            augmentation = sample_augmentation([ids[k] for k in index], copy, epoch, settings)
+            yield _render_batch(samples, rows[index], augmentation, settings), torch.from_numpy(labels[index])
 
     initial: dict[str, Tensor] | None = None
     seen: tuple[str, ...] = ()
-    path = initial_weights(run, config)
+    path = initial_weights(work.run, config)
     if path is not None:
         model = build_model(settings, len(config.classes), settings.seed)
         start = load_weights(path)
         transfer(model, settings, config.classes, start)
         initial, seen = model.state_dict(), start.seen
-    steps = steps_per_epoch(len(rows), settings)
+    training = TrainingBatches(batches, steps_per_epoch(len(rows), settings))
     seen = tuple(sorted({*seen, *everything}))  # what an epoch was chosen on counts as seen
-    fitted = fit(settings, config.classes, batches, steps, folder.training_files, initial, seen, validate)
+    files = work.folder.training_files
+    fitted = fit(settings, config.classes, training, files, initial, seen, validate)
     if len(held):
-        _predict(fitted.model, samples, held, config, folder.inner, fold)
+        _predict(fitted.model, samples, held, config, work.folder.inner, work.fold)
     return fitted
 
 
-def _validate(samples: Samples, rows: NDArray[np.int64], config: RunConfig, model: Network) -> Validation:
-    from ...network.training import predict
+def _validate(samples: Samples, rows: NDArray[np.int64], config: RunConfig, model: Network) -> ValidationScores:
+    from ...network.prediction import predict
 
     probabilities, _ = predict(model, inference_batches(samples, rows, config), config.settings)
     return _score(samples, rows, probabilities)
 
 
-def _score(samples: Samples, rows: NDArray[np.int64], probabilities: NDArray[np.float64]) -> Validation:
-    from ...network.training import Validation
+def _score(samples: Samples, rows: NDArray[np.int64], probabilities: NDArray[np.float64]) -> ValidationScores:
+    from ...network.training import ValidationScores
 
     found = samples.predictions(rows, probabilities)
     of_truth = found.probabilities[np.arange(len(rows)), samples.labels[rows]]
-    return Validation(float(-np.log(np.maximum(of_truth, 1e-12)).mean()), evaluate(found)["uf1"])
+    return ValidationScores(float(-np.log(np.maximum(of_truth, 1e-12)).mean()), evaluate(found)["uf1"])
 
 
 def _predict(
     model: Network, samples: Samples, rows: NDArray[np.int64], config: RunConfig, path: Path, fold: int
 ) -> NDArray[np.float32] | None:
     """Write predictions of these rows to `path`; gives their attention maps."""
-    from ...network.training import predict
+    from ...network.prediction import predict
 
     probabilities, maps = predict(model, inference_batches(samples, rows, config), config.settings)
     samples.predictions(rows, probabilities, fold).write(path)
@@ -237,7 +248,7 @@ class _Reprediction(NamedTuple):
     """A fold's test clips, predicted again.
 
     Attributes:
-        seen: Ids of the clips that the network has seen.
+        trained_on: Ids of the clips that the network was trained on or chosen by.
         epochs: Rows of its log.
         epoch: The epoch, from 1, whose weights it has.
         inner: Ids of the clips that chose this epoch; empty where the last one counts.
@@ -247,12 +258,12 @@ class _Reprediction(NamedTuple):
             them, by clip.
     """
 
-    seen: tuple[str, ...]
+    trained_on: tuple[str, ...]
     epochs: int
     epoch: int
     inner: tuple[str, ...]
-    logged: tuple[Validation, ...]
-    scores: Validation | None
+    logged: tuple[ValidationScores, ...]
+    scores: ValidationScores | None
     written: dict[str, NDArray[np.float64]]
     now: dict[str, NDArray[np.float64]]
 
@@ -270,17 +281,18 @@ def _repredict(case: AuditCase, samples: Samples, fold: int, ids: Sequence[str])
     import torch
 
     from ...network.checkpoint import load_weights, restore
-    from ...network.training import predict
+    from ...network.prediction import predict
 
     config = case.config
     folder = RunFolder(case.run).fold(fold)
-    checkpoint = load_weights(folder.final)
+    with as_run_error():
+        checkpoint = load_weights(folder.final)
     torch.set_num_threads(config.settings.threads)
-    parts = [Predictions.read(folder.predictions)]
-    if config.settings.select == "inner":
-        parts.append(Predictions.read(folder.inner))
+    parts = [folder.read_predictions()]
+    if config.settings.epoch_selection == "inner":
+        parts.append(folder.read_inner())
         if parts[1].classes != config.classes or not parts[1].clip:
-            raise DataError(f"{folder.inner}: expected clips of {', '.join(config.classes)}; was it edited?")
+            raise RunError(f"{folder.inner}: expected clips of {', '.join(config.classes)}; was it edited?")
     inner = tuple(sorted(clip for part in parts[1:] for clip in part.clip))
     names = sorted({*ids, *inner})
     batches = inference_batches(samples, samples.rows_of(names), config)
@@ -289,7 +301,7 @@ def _repredict(case: AuditCase, samples: Samples, fold: int, ids: Sequence[str])
     rows = samples.rows_of(inner)
     return _Reprediction(
         checkpoint.seen,
-        folder.epochs_logged(),
+        folder.training_files.epochs_logged(),
         checkpoint.epoch,
         inner,
         _validations_logged(folder),
@@ -299,12 +311,14 @@ def _repredict(case: AuditCase, samples: Samples, fold: int, ids: Sequence[str])
     )
 
 
-def _validations_logged(folder: FoldFolder) -> tuple[Validation, ...]:
+def _validations_logged(folder: FoldFolder) -> tuple[ValidationScores, ...]:
     """The scores of each epoch in a fold's log.csv; empty where one has none."""
-    from ...network.training import Validation
+    from ...network.training import ValidationScores
 
     try:
-        return tuple(Validation(row["loss_validation"], row["uf1_validation"]) for row in folder.read_log())
+        return tuple(
+            ValidationScores(row["loss_validation"], row["uf1_validation"]) for row in folder.training_files.read_log()
+        )
     except KeyError:
         return ()
 
@@ -312,10 +326,10 @@ def _validations_logged(folder: FoldFolder) -> tuple[Validation, ...]:
 def _epoch_faults(case: AuditCase, fold: int, again: _Reprediction, samples: Samples) -> Iterator[str]:
     """Whether a fold's epoch was chosen as its settings say."""
     settings, folds = case.config.settings, case.folds
-    said = RunFolder(case.run).fold(fold).read_record().facts.get("epoch")
-    if said is not None and said != again.epoch:
-        yield f"fold {fold}: done.json says epoch {said}, its weights are those of {again.epoch}"
-    if settings.select == "last":
+    recorded = RunFolder(case.run).fold(fold).read_record().epoch
+    if recorded is not None and recorded != again.epoch:
+        yield f"fold {fold}: done.json says epoch {recorded}, its weights are those of {again.epoch}"
+    if settings.epoch_selection == "last":
         if again.epoch != settings.epochs:
             yield f"fold {fold} has the weights of epoch {again.epoch}, expected the last, {settings.epochs}"
         return
@@ -332,7 +346,7 @@ def _inner_faults(fold: int, again: _Reprediction, samples: Samples, folds: Fold
         yield f"fold {fold} has the weights of epoch {again.epoch}, of which its log has no scores"
     else:
         logged = again.logged[again.epoch - 1]
-        if abs(logged.loss - again.scores.loss) > SAME:
+        if abs(logged.loss - again.scores.loss) > SAME_WITHIN:
             yield f"fold {fold}: its weights do not score on its inner part as its log says of epoch {again.epoch}"
         if (logged.uf1, -logged.loss) < max((one.uf1, -one.loss) for one in again.logged):
             yield f"fold {fold} has the weights of epoch {again.epoch}, which was not the best on its inner part"

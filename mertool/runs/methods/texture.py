@@ -11,16 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...errors import MertoolError
-from ...evaluation.folds import inner_folds
-from ...network.inputs import Samples
+from ...evaluation.protocols import inner_folds
+from ...inputs.samples import Samples
 from ...pack import Pack
 from ...settings import Settings
+from ...texture.cache import features_of
 from ...texture.classifier import Classifier
-from ...texture.features import check_packs, features_of, layout_of
-from ...texture.model_selection import FoldFiles, classify_fold, design_of, recheck_classifier
+from ...texture.features import check_packs, layout_of
+from ...texture.model_selection import FoldFiles, classify_fold, fold_record, recheck_classifier
 from ..checks import FAIL, PASS, Check
 from ..config import RunConfig, open_samples, read_folds
-from ..layout import RunFolder
+from ..layout import RunFolder, as_run_error
 from .base import AuditCase, FoldWork, Method, Outcome
 
 if TYPE_CHECKING:
@@ -38,14 +39,14 @@ class TextureMethod(Method):
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self.setting_groups = frozenset({"texture", name})
+        self.setting_groups = frozenset({"texture", "classifier", name})
 
     def check_packs(self, packs: Sequence[Pack], settings: Settings) -> None:
         """Packs must hold a sequence, and landmarks for regions."""
         check_packs(packs, settings)
 
     def check_parts(self, parts: Sequence[tuple[str, ...]], settings: Settings) -> None:
-        """What is chosen is chosen over people: a part of one is refused."""
+        """What is chosen is chosen over subjects: a part of one subject is refused."""
         if "auto" in (settings.n_features, settings.cost):
             for ids in parts:
                 inner_folds(ids, [""] * len(ids), settings.split_seed)
@@ -73,13 +74,14 @@ class TextureMethod(Method):
         files, classifier = classify_fold(
             samples, features, training, tested, work.fold, _files(work.folder), config.settings
         )
-        return Outcome(files, {"design": design_of(classifier, layout_of(config.settings))})
+        return Outcome(files, {"design": fold_record(classifier, layout_of(config.settings))})
 
     def predict(self, run: Path, config: RunConfig, samples: Samples, device: str) -> list[NDArray[np.float64]]:  # noqa: ARG002
         """By the classifier of each fold."""
         size = layout_of(config.settings).size
         files = [folder.classifier for folder in RunFolder(run).trained_folders(config.command, "classifier")]
-        classifiers = [Classifier.load_for(file, config.classes, size) for file in files]
+        with as_run_error():
+            classifiers = [Classifier.load_for(file, config.classes, size) for file in files]
         features = features_of(samples, config.settings)
         return [classifier.predict(features) for classifier in classifiers]
 
@@ -88,15 +90,15 @@ class TextureMethod(Method):
         wrong = []
         settings = case.config.settings
         try:
-            features = features_of(samples, settings, kept=False)
+            features = features_of(samples, settings, use_cache=False)
             for fold, ids in enumerate(case.folds.tests):
                 folder = RunFolder(case.run).fold(fold)
                 training = case.folds.training(fold)
                 kept, faults = recheck_classifier(
                     samples, features, training, ids, _files(folder), settings, choose=case.choose
                 )
-                if folder.read_record().facts.get("design") != design_of(kept, layout_of(settings)):
-                    faults.append("its done.json tells of another design than its classifier has")
+                if folder.read_record().design != fold_record(kept, layout_of(settings)):
+                    faults.append("its done.json has other hyperparameters or features than its classifier")
                 wrong += [f"fold {fold}: {fault}" for fault in faults]
         except MertoolError as error:
             yield Check("classifiers", FAIL, str(error))
@@ -104,8 +106,8 @@ class TextureMethod(Method):
         if wrong:
             yield Check("classifiers", FAIL, "; ".join(wrong))
             return
-        said = "no classifier has seen a clip of its test part; trained once more, they predict the same"
-        yield Check("classifiers", PASS, said)
+        sound = "no classifier was trained on a clip of its test part; trained again, they predict the same"
+        yield Check("classifiers", PASS, sound)
 
     def describe(self, run: Run) -> str:
         """`roi, LBP-TOP, P 8, R 1,1,2, 10 frames (tim), selection`."""
@@ -117,7 +119,7 @@ class TextureMethod(Method):
 
     def described_settings(self) -> set[str]:
         """What `describe` tells."""
-        return {"points", "radii", "length", "interpolation"}
+        return {"method", "region", "points", "radii", "length", "interpolation"}
 
     def choice_rule(self, run: Run) -> str:
         """What inner validation chose."""
@@ -135,11 +137,12 @@ class TextureMethod(Method):
             chosen = f" ({counts} of {run.designs[0]['of']} features; C {costs})"
         if not auto:
             return (
-                f"Features of highest Fisher ratio and the classifier are of the training part alone{chosen}; {never}"
+                "Features of highest Fisher ratio and the classifier come from the training part alone"
+                f"{chosen}; {never}"
             )
         return (
             f"In each fold {' and '.join(auto)} {'are' if len(auto) > 1 else 'is'} chosen by cross-validation over "
-            f"whole people of its training part{chosen}; {never}"
+            f"whole subjects of its training part{chosen}; {never}"
         )
 
 

@@ -16,13 +16,16 @@ import pytest
 from mertool.clips import OK, Clip, FrameSequence
 from mertool.datasets import read_clips
 from mertool.datasets.frames import Frames
-from mertool.datasets.key_frames import draw_moves, jitter_remark, with_jitter
+from mertool.datasets.jitter import draw_moves, jitter_summary, with_jitter
 from mertool.errors import DataError
 from mertool.extraction.extract import extract
+from mertool.extraction.options import ExtractOptions
 from mertool.pack import load_pack, save_pack
-from mertool.report import load_run, render_text
-from tests.report.test_report import make_run
+from mertool.report.formats import render_text
+from mertool.runs.finished import load_run
 from tests.support.command import TINY, run
+from tests.support.reports import flat
+from tests.support.run_folders import make_run
 
 IDS = [f"samm/{k % 30:03d}/{k:04d}" for k in range(7000)]
 
@@ -139,7 +142,7 @@ def test_moves_stop_at_every_end(numbers, onset, apex, offset, onsets, apexes):
 
 
 def test_what_cannot_be_moved_stays_and_says_so():
-    still = Clip("a", "d", "p", "x", key_frames=(Path("a.png"),) * 3, detail="first")
+    still = Clip("a", "d", "p", "x", key_frames=(Path("a.png"),) * 3, remarks=("first",))
     found = with_jitter(still, frames_of([]), 3, 0)
     assert (found.key_frames, found.detail) == (
         still.key_frames,
@@ -157,11 +160,11 @@ def test_the_remark_counts():
         {"status": OK, "detail": "not moved by --jitter: it has no frame numbers"},
         {"status": "no_face", "detail": "onset 3 to 2, apex 8 to 8 by --jitter; no face found"},
     ]
-    assert jitter_remark(rows, 2, 5) == (
+    assert jitter_summary(rows, 2, 5) == (
         "--jitter 2, seed 5: onset and apex of 2 of 3 clips moved at random; 2 of these 4 moves stopped short (no "
         "frame there, the offset, or halfway between the two)"
     )
-    assert jitter_remark(rows[1:2], 2, 0) == "--jitter 2, seed 0: onset and apex of 1 of 1 clips moved at random"
+    assert jitter_summary(rows[1:2], 2, 0) == "--jitter 2, seed 0: onset and apex of 1 of 1 clips moved at random"
 
 
 # The pack
@@ -182,11 +185,12 @@ def manifest(tmp_path):
     return path
 
 
-def jittered(manifest, out, jitter, apex="table", **options):
-    return extract(read_clips(manifest, apex=apex), out, size=64, aligned=True, jitter=jitter, apex=apex, **options)
+def jittered(manifest, out, jitter, apex="table", jobs=1, **options):
+    chosen = ExtractOptions(size=64, aligned=True, jitter=jitter, apex=apex, **options)
+    return extract(read_clips(manifest, apex=apex), out, chosen, jobs=jobs)
 
 
-def moments(done):
+def key_numbers(done):
     return {row["clip"]: tuple(int(row[name]) for name in ("onset", "middle", "apex")) for row in done.rows}
 
 
@@ -194,12 +198,12 @@ def test_the_pictures_are_those_of_the_new_places(manifest, tmp_path):
     done = jittered(manifest, tmp_path / "a.npz", 4, sequence=3)
     assert done.pack.meta["settings"]["jitter"] == 4
     rows = {row["clip"]: row for row in csv.DictReader((tmp_path / "a.clips.csv").read_text().splitlines())}
-    for place, name in enumerate(done.pack.clip):
+    for place, name in enumerate(done.pack.clip_name):
         k = int(name[1])
         by_onset, by_apex = draw_moves(f"mine/p{k % 3}/{name}", 4, 0)
         onset, apex = 10 + k + by_onset, 20 + k + by_apex  # four frames are in nobody's way
-        assert moments(done)[name] == (onset, (onset + apex + 1) // 2, apex)
-        assert (done.pack.frames[place, :, 0, 0] // 5).tolist() == list(moments(done)[name])
+        assert key_numbers(done)[name] == (onset, (onset + apex + 1) // 2, apex)
+        assert (done.pack.frames[place, :, 0, 0] // 5).tolist() == list(key_numbers(done)[name])
         assert (done.pack.sequence[place, ::2, 0, 0] // 5).tolist() == [onset, 30 + k]
         assert rows[name]["detail"] == f"onset {10 + k} to {onset}, apex {20 + k} to {apex} by --jitter"
         assert rows[name]["status"] == OK
@@ -207,13 +211,13 @@ def test_the_pictures_are_those_of_the_new_places(manifest, tmp_path):
 
 
 def test_neither_order_nor_number_of_clips_nor_processes_matter(manifest, tmp_path):
-    whole = moments(jittered(manifest, tmp_path / "a.npz", 4))
+    whole = key_numbers(jittered(manifest, tmp_path / "a.npz", 4))
     header, *rows = manifest.read_text(encoding="utf-8").splitlines()
     manifest.write_text("\n".join([header, *rows[:2:-1]]) + "\n", encoding="utf-8")
-    part = moments(jittered(manifest, tmp_path / "b.npz", 4, jobs=2))
+    part = key_numbers(jittered(manifest, tmp_path / "b.npz", 4, jobs=2))
     assert list(part) == ["c5", "c4", "c3"]
     assert part == {name: whole[name] for name in part}
-    assert moments(jittered(manifest, tmp_path / "b.npz", 4, jitter_seed=1)) != part
+    assert key_numbers(jittered(manifest, tmp_path / "b.npz", 4, jitter_seed=1)) != part
 
 
 def test_a_pack_is_made_again_when_its_jitter_changes(manifest, tmp_path):
@@ -221,17 +225,18 @@ def test_a_pack_is_made_again_when_its_jitter_changes(manifest, tmp_path):
     for jitter, seed, fresh in ((0, 0, True), (0, 7, False), (3, 0, True), (3, 0, False), (3, 1, True), (4, 1, True)):
         assert jittered(manifest, out, jitter, jitter_seed=seed).fresh == fresh, (jitter, seed)
     frames = tmp_path / "frames é 0"
-    (onset, *_), before = moments(jittered(manifest, out, 4, jitter_seed=1))["c0"], out.read_bytes()
+    (onset, *_), before = key_numbers(jittered(manifest, out, 4, jitter_seed=1))["c0"], out.read_bytes()
     (frames / f"img{onset}.png").unlink()  # the frame it moved to: another is taken
     again = jittered(manifest, out, 4, jitter_seed=1)
-    assert (again.fresh, moments(again)["c0"][0] != onset) == (True, True)
+    assert (again.fresh, key_numbers(again)["c0"][0] != onset) == (True, True)
     assert out.read_bytes() != before
 
 
 def test_a_pack_without_jitter_is_the_same_as_before_there_was_any(manifest, tmp_path):
     plain = jittered(manifest, tmp_path / "a.npz", 0).pack
     arrays = {"frames": plain.frames, "landmarks": plain.landmarks}
-    for name in ("clip", "dataset", "subject", "emotion"):
+    arrays["clip"] = np.array(plain.clip_name)
+    for name in ("dataset", "subject", "emotion"):
         arrays[name] = np.array(getattr(plain, name))
     for name in ("onset", "middle", "apex", "offset"):
         arrays[name] = np.zeros(len(plain.ids), np.int64)
@@ -254,12 +259,12 @@ def test_first_the_apex_then_the_jitter(manifest, tmp_path):
         moved = f"onset {10 + k} to {10 + k + by_onset}, apex {20 + k} to {20 + k + by_apex} by --jitter"
         assert row["detail"] == f"apex {20 + k} by --apex middle; {moved}"
         apex = int(chosen["apex"])
-        onset, _, moved_apex = moments(found)[row["clip"]]
+        onset, _, moved_apex = key_numbers(found)[row["clip"]]
         assert chosen["detail"] == f"apex {apex} by --apex difference"
         assert other["detail"].startswith(f"{chosen['detail']}; onset {10 + k} to {onset}")
         assert other["detail"].endswith("by --jitter")
         assert (abs(onset - 10 - k), abs(moved_apex - apex)) <= (abs(by_onset), abs(by_apex))
-        place = found.pack.clip.index(row["clip"])
+        place = found.pack.clip_name.index(row["clip"])
         assert (found.pack.frames[place, ::2, 0, 0] // 5).tolist() == [onset, moved_apex]
     assert not jittered(manifest, tmp_path / "b.npz", 4, apex="difference").fresh
     cv2.imwrite(str(tmp_path / "frames é 0" / "img7.png"), np.zeros((70, 70), np.uint8))  # before the onset, in reach
@@ -283,7 +288,7 @@ def test_ready_pictures_are_refused_and_among_others_named(manifest, tmp_path):
     manifest.write_text("\n".join(mixed) + "\n", encoding="utf-8")
     rows = jittered(manifest, tmp_path / "a.npz", 2).rows
     assert rows[-1]["detail"] == "not moved by --jitter: it has no frame numbers"
-    assert "onset and apex of 6 of 7 clips moved" in jitter_remark(rows, 2, 0)
+    assert "onset and apex of 6 of 7 clips moved" in jitter_summary(rows, 2, 0)
     done = run("extract", "ready.csv", "--aligned", "--jitter", 2, cwd=tmp_path, check=False)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (1, f"Error: {message}")
 
@@ -329,7 +334,7 @@ def test_the_command_makes_a_pack_beside_the_plain_one_and_the_report_compares(
     said = [line for line in done.stderr.splitlines() if "--jitter" in line]
     assert len(said) == 1
     assert said[0].startswith("mertool: --jitter 2, seed 0: onset and apex of 26 of 26 clips moved at random; ")
-    assert said[0].endswith(f"; each clip's moves stand in {name}.clips.csv")
+    assert said[0].endswith(f"; each clip's moves are in {name}.clips.csv")
     assert "their middle" in done.stderr  # what was repaired is still said of its clip
     rows = list(csv.DictReader((tmp_path / f"{name}.clips.csv").read_text(encoding="utf-8").splitlines()))
     assert all(row["detail"].endswith("by --jitter") for row in rows)
@@ -343,8 +348,8 @@ def test_the_command_makes_a_pack_beside_the_plain_one_and_the_report_compares(
     config = json.loads((tmp_path / "moved" / "config.json").read_text())
     assert [pack["jitter"] for pack in config["packs"]] == [2]
     text = run("report", "plain", "moved", cwd=tmp_path).stdout
-    assert "Against plain, clip by clip: exact McNemar test" in text
-    assert " ".join(text.split()).count("; onset and apex moved at random by up to 2 frames.") == 1
+    assert "Compared with plain clip by clip: exact McNemar test" in text
+    assert flat(text).count("; onset and apex moved at random by up to 2 frames.") == 1
 
 
 @pytest.mark.parametrize(
@@ -364,7 +369,7 @@ def test_the_report_says_it(tmp_path, jitters, ending):
     ]
     found = load_run(make_run(tmp_path / "a", config={"packs": packs}))
     assert found.key_frames.endswith(ending)
-    assert ending in " ".join(render_text([found]).split())
+    assert ending in flat(render_text([found]))
 
 
 def test_a_jitter_that_is_no_number_is_refused(tmp_path):

@@ -1,4 +1,4 @@
-"""Who is to be seen: portraits, and the persons made of them."""
+"""The subjects: portraits, and the persons made up from them."""
 
 from __future__ import annotations
 
@@ -132,12 +132,12 @@ def load_portraits(folder: Path | None, finder: FaceFinder) -> list[Portrait]:
             )
         )
     if not portraits:
-        raise DataError(f"{folder}: no usable portrait; expected pictures with a frontal face, or PERSON/neutral.jpg")
+        raise DataError(f"{folder}: no usable portrait; expected pictures with a frontal face, or SUBJECT/neutral.jpg")
     return portraits
 
 
 def portrait_files(folder: Path) -> list[Path]:
-    """`folder`/PERSON/neutral.* where there are such files, else every picture in `folder`."""
+    """`folder`/SUBJECT/neutral.* where there are such files, else every picture in `folder`."""
     try:
         neutral = sorted(path for path in folder.glob("*/neutral.*") if path.suffix.lower() in SUFFIXES)
         return neutral or sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)

@@ -1,0 +1,29 @@
+"""Reports as text to look for words in."""
+
+from __future__ import annotations
+
+import html
+import re
+
+from mertool.report.formats import BLOCK_FORMATS
+from mertool.report.sections import blocks_of
+from tests.support.in_process import call
+
+
+def render_markdown(runs):
+    return BLOCK_FORMATS["md"](blocks_of(runs))
+
+
+def render_latex(runs):
+    return BLOCK_FORMATS["latex"](blocks_of(runs))
+
+
+def flat(text):
+    return " ".join(text.split())
+
+
+def page_of(folder, *words):
+    """The words of a page, without pictures and markup."""
+    source = call("report", *words, "--format", "html", cwd=folder).stdout
+    source = re.sub(r"<style>.*?</style>", "", source, flags=re.DOTALL)
+    return flat(html.unescape(re.sub("<[^>]+>", " ", source)))
