@@ -48,6 +48,11 @@ OLD_WORDS = {
     "--brightness": "--bias",
 }
 OLD_KEYS = {
+    "n_features": "select_features",
+    "max_grad_norm": "clip_norm",
+    "intervals_over_subjects": "intervals_by_people",
+    "per_subject": "per_person",
+    "subjects": "people",
     "method": "features",
     "augmentations": "copies",
     "fresh_augmentations": "fresh_copies",
@@ -166,7 +171,9 @@ class Comparison:
 
 def timeless(path):
     with path.open(encoding="utf-8") as file:
-        return [{key: row[key] for key in row if key != "seconds"} for row in csv.DictReader(file)]
+        return [
+            {key: row[key] for key in row if key not in ("seconds", "images_per_s")} for row in csv.DictReader(file)
+        ]
 
 
 def flat(tree, path=""):

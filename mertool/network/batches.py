@@ -25,7 +25,7 @@ def sample_augmentation(ids: Sequence[str], copy: NDArray[np.int64], epoch: int,
     Args:
         ids: B clip ids.
         copy: (B,) which of a clip's augmentations, from 0.
-        epoch: Only used with `fresh_copies`; without it each epoch has the same augmentations, as the paper's ten.
+        epoch: Only used with `fresh_augmentations`; without it each epoch has the same augmentations, as the paper's ten.
         settings: Ranges and seed.
     """
     epoch = epoch if settings.fresh_augmentations else 0
@@ -45,7 +45,7 @@ def steps_per_epoch(count: int, settings: Settings) -> int:
         DataError: Fewer than two samples per epoch, too few for batch statistics.
     """
     if count * settings.augmentations < 2:
-        raise DataError("training needs at least two clips (or --copies 2)")
+        raise DataError("training needs at least two clips (or --augmentations 2)")
     total = count * settings.augmentations
     return min(-(-total // settings.batch_size), total // 2)
 

@@ -25,7 +25,7 @@ from mertool.report.formats import render_text
 from mertool.runs.finished import load_run
 from tests.support.command import TINY, run
 from tests.support.reports import flat
-from tests.support.run_folders import make_run
+from tests.support.run_folders import PACK, make_run
 
 IDS = [f"samm/{k % 30:03d}/{k:04d}" for k in range(7000)]
 
@@ -355,7 +355,6 @@ def test_the_command_makes_a_pack_beside_the_plain_one_and_the_report_compares(
 @pytest.mark.parametrize(
     ("jitters", "ending"),
     [
-        ([None], "annotated (the middle where it is not)."),
         ([0], "annotated (the middle where it is not)."),
         ([1], "; onset and apex moved at random by up to 1 frame."),
         ([3, 3], "; onset and apex moved at random by up to 3 frames."),
@@ -363,16 +362,13 @@ def test_the_command_makes_a_pack_beside_the_plain_one_and_the_report_compares(
     ],
 )
 def test_the_report_says_it(tmp_path, jitters, ending):
-    packs = [{"name": f"p{n}", "path": f"p{n}.npz"} for n in range(len(jitters))]
-    packs = [
-        pack if jitter is None else {**pack, "jitter": jitter} for pack, jitter in zip(packs, jitters, strict=True)
-    ]
+    packs = [{**PACK, "name": f"p{n}", "path": f"p{n}.npz", "jitter": jitter} for n, jitter in enumerate(jitters)]
     found = load_run(make_run(tmp_path / "a", config={"packs": packs}))
     assert found.key_frames.endswith(ending)
     assert ending in flat(render_text([found]))
 
 
 def test_a_jitter_that_is_no_number_is_refused(tmp_path):
-    folder = make_run(tmp_path / "a", config={"packs": [{"name": "p", "jitter": "much"}]})
-    with pytest.raises(DataError, match=r"expected settings, a list of classes and one of packs; was it edited\?"):
+    folder = make_run(tmp_path / "a", config={"packs": [{**PACK, "name": "p", "path": "p.npz", "jitter": "much"}]})
+    with pytest.raises(DataError, match="jitter: expected a whole number, got 'much'"):
         load_run(folder)

@@ -7,23 +7,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-from mertool.datasets.labels import resolve_classes
 from mertool.errors import DataError
 from mertool.inputs.rendering import Augmentation, input_shape, render
-from mertool.inputs.samples import load_samples
 from mertool.network.batches import sample_augmentation
 from mertool.pack import load_pack
-from mertool.settings import Settings
+from tests.support.samples import samples_of
 
 
 @pytest.fixture(scope="module")
 def pack(pack_path):
     return load_pack(pack_path)
-
-
-def samples_of(packs, **settings):
-    chosen = Settings(**{"classes": "basic6", **settings})
-    return load_samples(packs, resolve_classes(chosen.classes, packs[0].emotion), chosen), chosen
 
 
 @pytest.mark.parametrize(("region", "shape"), [("face", (128, 128)), ("roi", (96, 160))])

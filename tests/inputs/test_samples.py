@@ -8,7 +8,7 @@ import pytest
 
 from mertool.errors import DataError
 from mertool.pack import load_pack
-from tests.inputs.test_rendering import samples_of
+from tests.support.samples import samples_of
 
 
 @pytest.fixture(scope="module")
