@@ -32,8 +32,10 @@ __all__ = [
     "file_sha256",
     "make_folder",
     "open_regular",
+    "read_arrays",
     "read_bytes",
     "read_json",
+    "read_text",
     "write_arrays",
     "write_json",
     "write_text",
@@ -171,6 +173,13 @@ def read_bytes(path: Path, largest: int) -> bytes:
         return stream.read()
 
 
+def read_text(path: Path, largest: int, errors: str = "strict") -> str:
+    """The UTF-8 text of a regular file with its line ends as they are; as `open_regular`, and for what is no UTF-8 as
+    `bytes.decode`.
+    """
+    return read_bytes(path, largest).decode("utf-8-sig", errors)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path`, atomically."""
     with atomic_file(path) as stream:
@@ -222,6 +231,25 @@ def write_arrays(path: Path, members: Mapping[str, NDArray[Any]]) -> None:
             entry = zipfile.ZipInfo(f"{name}.npy")  # its date is always 1980-01-01
             with archive.open(entry, "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
+
+
+def read_arrays(path: Path, largest: int) -> dict[str, NDArray[Any]]:
+    """The members of a file of `write_arrays`.
+
+    Raises:
+        OSError: As `open_regular`.
+        Exception: Nearly every kind, on damaged input.
+    """
+    import numpy as np
+
+    arrays = {}
+    with open_regular(path, largest) as stream, zipfile.ZipFile(stream) as archive:
+        for entry in archive.infolist():
+            if entry.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"member {entry.filename} is compressed")  # a few bytes could fill the memory
+            with archive.open(entry) as member:
+                arrays[entry.filename.removesuffix(".npy")] = np.lib.format.read_array(member, allow_pickle=False)
+    return arrays
 
 
 def file_sha256(path: Path) -> str:

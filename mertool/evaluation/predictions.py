@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..clips import split_id
 from ..errors import DataError, FileError
-from ..files import write_text
+from ..files import read_text, write_text
 from ..text import abbreviate, os_error_text
 
 __all__ = ["NO_FOLD", "SAME_WITHIN", "Predictions"]
@@ -30,6 +30,7 @@ NO_FOLD = -1
 SAME_WITHIN = 1e-3  # probabilities and scores that differ by more are of another model, on whatever machine
 _COLUMNS = ("clip", "dataset", "subject", "fold", "truth", "prediction")
 _FOLD_DIGITS = 6  # --folds goes to 100 000
+_LARGEST = 2**28  # bytes; 100,000 clips take 15 MB
 _SUM_TOLERANCE = 1e-3  # a softmax in float32 sums to 1 within 1e-6; anything beyond this is no distribution
 
 
@@ -130,9 +131,8 @@ class Predictions:
                 or prediction that contradicts the clip id or the probabilities. The message names file and line.
         """
         try:
-            with path.open(encoding="utf-8-sig", newline="") as stream:
-                reader = csv.reader(stream)
-                rows = [(reader.line_num, row) for row in reader]
+            reader = csv.reader(io.StringIO(read_text(path, _LARGEST), newline=""))
+            rows = [(reader.line_num, row) for row in reader]
         except OSError as error:
             raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
         except (UnicodeDecodeError, csv.Error) as error:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..clips import OK, ChosenApex, Clip, Jitter
-from ..files import write_text
+from ..files import read_bytes, write_text
 from .alignment import HeadRecord
 
 __all__ = ["ClipRow", "clip_row", "clips_csv", "news", "write_rows"]
@@ -60,5 +60,9 @@ def write_rows(output: Path, rows: Sequence[ClipRow]) -> None:
     writer.writeheader()
     writer.writerows(rows)
     path, text = clips_csv(output), stream.getvalue()
-    if not path.exists() or path.read_bytes() != text.encode():
+    try:
+        unchanged = read_bytes(path, len(text.encode())) == text.encode()
+    except OSError:
+        unchanged = False
+    if not unchanged:
         write_text(path, text)
