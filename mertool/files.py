@@ -15,7 +15,7 @@ import platform
 import stat
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -36,6 +36,7 @@ __all__ = [
     "read_bytes",
     "read_json",
     "read_text",
+    "refuse_links",
     "write_arrays",
     "write_json",
     "write_text",
@@ -277,6 +278,18 @@ def make_folder(path: Path) -> None:
         raise FileError(f"{path}: cannot make this folder: {_reason_to_write(error)}") from error
 
 
+def refuse_links(paths: Iterable[Path]) -> None:
+    """Refuse links where a run is written: what is written there would land outside of it.
+
+    Raises:
+        FileError: One of the paths is a link.
+    """
+    for path in paths:
+        if path.is_symlink():
+            kind = "folder" if path.is_dir() else "file"
+            raise FileError(f"{path}: is a link; expected a {kind} of the run; put the {kind} itself in its place")
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
@@ -328,7 +341,7 @@ def file_lock(path: Path, busy: str | None = None) -> Iterator[None]:
         FileError: Another process holds it, or the file cannot be made.
     """
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {_reason_to_write(error)}") from error
     try:

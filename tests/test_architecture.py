@@ -130,6 +130,12 @@ def test_every_file_of_a_run_has_one_reader():
         assert found <= allowed, pattern
 
 
+def test_every_csv_has_one_writer():
+    for name, path in modules().items():
+        if name != "csv_text":
+            assert not re.search(r"csv\.(writer|DictWriter)\(", path.read_text(encoding="utf-8")), name
+
+
 def test_files_are_opened_in_one_place():
     """What a user names may be a device or a pipe: it is read through `mertool.files`, which reads only files."""
     allowed = {

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..clips import split_id, subject_key_of_id
+from ..csv_text import unescape_cell
 from ..errors import DataError, FileError, UsageError
 from ..files import read_json, read_text, write_json
 from ..text import abbreviate, os_error_text
@@ -178,7 +179,7 @@ def _tests_of_csv(path: Path) -> tuple[tuple[str, ...], ...]:
         number = cells.get("fold", "")
         if not number.isascii() or not number.isdigit() or len(number) > _MOST_DIGITS:
             raise DataError(f"{path}: line {line}: fold: expected a whole number from 0, got {abbreviate(number)}")
-        tests.setdefault(int(number), []).append(cells["clip"])
+        tests.setdefault(int(number), []).append(unescape_cell(cells["clip"]))
     if not tests or sorted(tests) != list(range(len(tests))):
         got = ", ".join(map(str, sorted(tests))) or "none"
         raise DataError(f"{path}: expected folds numbered from 0 without a gap, got {got}")

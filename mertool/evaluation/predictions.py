@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..clips import split_id
+from ..csv_text import csv_text, unescape_cell
 from ..errors import DataError, FileError
 from ..files import read_text, write_text
 from ..text import abbreviate, os_error_text
@@ -105,17 +106,15 @@ class Predictions:
 
     def to_csv(self) -> str:
         """The rows, sorted by clip id, as CSV with '\\n' line ends: equal rows give equal text."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([*_COLUMNS, *(f"p_{name}" for name in self.classes)])
+        rows: list[list[object]] = [[*_COLUMNS, *(f"p_{name}" for name in self.classes)]]
         columns = zip(self.clip, self.dataset, self.subject, self.fold, self.truth, self.prediction, strict=True)
         probabilities = self.probabilities.astype(np.float32)
         for (clip, dataset, subject, fold, truth, prediction), row in sorted(
             zip(columns, probabilities, strict=True), key=lambda pair: pair[0][0]
         ):
             number = "" if fold == NO_FOLD else fold
-            writer.writerow([clip, dataset, subject, number, truth, prediction, *(str(value) for value in row)])
-        return text.getvalue()
+            rows.append([clip, dataset, subject, number, truth, prediction, *(str(value) for value in row)])
+        return csv_text(rows)
 
     def write(self, path: Path) -> None:
         """Write `to_csv` as UTF-8, atomically."""
@@ -132,7 +131,7 @@ class Predictions:
         """
         try:
             reader = csv.reader(io.StringIO(read_text(path, _LARGEST), newline=""))
-            rows = [(reader.line_num, row) for row in reader]
+            rows = [(reader.line_num, list(map(unescape_cell, row))) for row in reader]
         except OSError as error:
             raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
         except (UnicodeDecodeError, csv.Error) as error:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..clips import OK, ChosenApex, Clip, Jitter
+from ..csv_text import csv_text
 from ..files import read_bytes, write_text
 from .alignment import HeadRecord
 
@@ -55,11 +54,8 @@ def clips_csv(output: Path) -> Path:
 
 def write_rows(output: Path, rows: Sequence[ClipRow]) -> None:
     """Write the rows of a pack, unless they are there already."""
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, _COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    path, text = clips_csv(output), stream.getvalue()
+    path = clips_csv(output)
+    text = csv_text([_COLUMNS, *([row.get(name, "") for name in _COLUMNS] for row in rows)])
     try:
         unchanged = read_bytes(path, len(text.encode())) == text.encode()
     except OSError:

@@ -9,6 +9,7 @@ from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
 
+from ..csv_text import csv_text
 from ..files import read_bytes, read_text, write_text
 
 __all__ = ["LOG_COLUMNS", "TrainingFiles"]
@@ -47,11 +48,8 @@ class TrainingFiles(NamedTuple):
 
     def write_log(self, rows: Sequence[dict[str, float]]) -> None:
         """Replace the log, atomically."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, LOG_COLUMNS, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in rows)
-        write_text(self.log, text.getvalue())
+        texts = ({name: f"{value:.6g}" for name, value in row.items()} for row in rows)
+        write_text(self.log, csv_text([LOG_COLUMNS, *([row.get(name, "") for name in LOG_COLUMNS] for row in texts)]))
 
     def read_log(self) -> list[dict[str, float]]:
         """The rows of the log, with the columns that have a finite number in every row; empty if there are none."""

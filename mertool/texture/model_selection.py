@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..csv_text import csv_text
 from ..errors import DataError, FileError
 from ..evaluation.metrics import evaluate
 from ..evaluation.predictions import SAME_WITHIN, Predictions
@@ -307,10 +308,8 @@ def _same(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
 
 
 def _selection_csv(tuned: TunedClassifier) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("features", "cost", "uf1_validation", "loss_validation", "chosen"))
+    rows: list[tuple[object, ...]] = [("features", "cost", "uf1_validation", "loss_validation", "chosen")]
     for candidate, (uf1, loss) in tuned.scores.items():
         chosen = int(candidate == tuned.classifier.hyperparameters)
-        writer.writerow((candidate.n_features, candidate.cost, f"{uf1:.6f}", f"{loss:.6f}", chosen))
-    return text.getvalue()
+        rows.append((candidate.n_features, candidate.cost, f"{uf1:.6f}", f"{loss:.6f}", chosen))
+    return csv_text(rows)
