@@ -71,12 +71,20 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
+            Path.cwd()
+        except OSError as error:
+            raise Failure(FileError("the current folder is gone; change to one that exists")) from error
+        try:
             with _one_line_errors():
                 return super().invoke(ctx)
         except MertoolError as error:
             raise Failure(error) from error
         except MemoryError as error:
             raise Failure(DataError("not enough memory on this machine; try fewer --jobs")) from error
+        except ImportError as error:
+            if "failed to map" not in str(error) and "allocate" not in str(error):
+                raise
+            raise Failure(DataError(f"not enough memory to load a library ({error}); allow more: ulimit -v")) from error
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise  # a reader such as head has gone: click ends quietly

@@ -202,3 +202,15 @@ def test_cells_that_a_spreadsheet_would_execute_are_text(home, tmp_path):
     assert len(rows) == 6
     assert all(cell[:1] not in ("=", "+", "@", "\t") for row in rows for cell in row)
     assert rows[1][0] == "'=cmd/+3/c0"
+
+
+def test_a_folder_that_was_deleted_is_named(home):
+    script = 'mkdir gone; cd gone; rmdir ../gone; exec "$@"'
+    words = [*COMMAND, "cv", str(home / "a.npz"), "--plan", "-o", str(home / "new")]
+    done = subprocess.run(["sh", "-c", script, "sh", *words], cwd=home, capture_output=True, text=True, timeout=60)
+    assert failure(done) == "Error: the current folder is gone; change to one that exists"
+
+
+def test_little_memory_is_one_line(home):
+    done = limited("cv", "a.npz", *NETWORK, "-o", "little", cwd=home, megabytes=600)
+    assert "not enough memory" in failure(done)
