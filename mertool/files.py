@@ -15,7 +15,7 @@ import platform
 import stat
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -32,8 +32,11 @@ __all__ = [
     "file_sha256",
     "make_folder",
     "open_regular",
+    "read_arrays",
     "read_bytes",
     "read_json",
+    "read_text",
+    "refuse_links",
     "write_arrays",
     "write_json",
     "write_text",
@@ -171,6 +174,13 @@ def read_bytes(path: Path, largest: int) -> bytes:
         return stream.read()
 
 
+def read_text(path: Path, largest: int, errors: str = "strict") -> str:
+    """The UTF-8 text of a regular file with its line ends as they are; as `open_regular`, and for what is no UTF-8 as
+    `bytes.decode`.
+    """
+    return read_bytes(path, largest).decode("utf-8-sig", errors)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write `text` as UTF-8 to `path`, atomically."""
     with atomic_file(path) as stream:
@@ -224,6 +234,25 @@ def write_arrays(path: Path, members: Mapping[str, NDArray[Any]]) -> None:
                 np.lib.format.write_array(member, array, allow_pickle=False)
 
 
+def read_arrays(path: Path, largest: int) -> dict[str, NDArray[Any]]:
+    """The members of a file of `write_arrays`.
+
+    Raises:
+        OSError: As `open_regular`.
+        Exception: Nearly every kind, on damaged input.
+    """
+    import numpy as np
+
+    arrays = {}
+    with open_regular(path, largest) as stream, zipfile.ZipFile(stream) as archive:
+        for entry in archive.infolist():
+            if entry.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"member {entry.filename} is compressed")  # a few bytes could fill the memory
+            with archive.open(entry) as member:
+                arrays[entry.filename.removesuffix(".npy")] = np.lib.format.read_array(member, allow_pickle=False)
+    return arrays
+
+
 def file_sha256(path: Path) -> str:
     """Hex SHA-256 of a file.
 
@@ -247,6 +276,18 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"{path}: cannot make this folder: {_reason_to_write(error)}") from error
+
+
+def refuse_links(paths: Iterable[Path]) -> None:
+    """Refuse links where a run is written: what is written there would land outside of it.
+
+    Raises:
+        FileError: One of the paths is a link.
+    """
+    for path in paths:
+        if path.is_symlink():
+            kind = "folder" if path.is_dir() else "file"
+            raise FileError(f"{path}: is a link; expected a {kind} of the run; put the {kind} itself in its place")
 
 
 def _umask() -> int:
@@ -300,7 +341,7 @@ def file_lock(path: Path, busy: str | None = None) -> Iterator[None]:
         FileError: Another process holds it, or the file cannot be made.
     """
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {_reason_to_write(error)}") from error
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import unicodedata
 from collections.abc import Sequence
 
@@ -14,11 +15,13 @@ __all__ = [
     "one_line",
     "os_error_text",
     "plural",
+    "printable",
     "strip_control_chars",
 ]
 
 _LONGEST = 60  # characters of a wrong value in a message
 _LONGEST_LINE = 500
+_DRIVING = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # as `_DRIVES`, but \t and \n
 _DRIVES = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of characters, separators of lines
 
 
@@ -51,6 +54,11 @@ def os_error_text(error: OSError) -> str:
 def strip_control_chars(text: str) -> str:
     """The text with control characters as escapes: they drive a terminal or break a line."""
     return "".join(repr(mark)[1:-1] if unicodedata.category(mark) in _DRIVES else mark for mark in text)
+
+
+def printable(text: str) -> str:
+    """Lines, tables or JSON as they may reach a terminal: what would drive it is written `\\u001b`, as JSON does."""
+    return _DRIVING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def is_plain(text: str) -> bool:

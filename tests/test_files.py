@@ -10,6 +10,7 @@ import sys
 import textwrap
 import threading
 
+import numpy as np
 import pytest
 
 from mertool.errors import DataError, FileError
@@ -19,7 +20,10 @@ from mertool.files import (
     file_lock,
     make_folder,
     open_regular,
+    read_arrays,
     read_json,
+    refuse_links,
+    write_arrays,
     write_json,
     write_text,
 )
@@ -213,3 +217,32 @@ def test_only_regular_files_of_a_sensible_size_are_read(tmp_path):
         assert stream.read() == b"[1234]"
     with pytest.raises(OSError, match=r"has 6 bytes, more than any such file of mertool's"):
         open_regular(tmp_path / "large", 5)
+
+
+def test_arrays_are_read_as_written_and_never_decompressed(tmp_path):
+    path = tmp_path / "a.npz"
+    write_arrays(path, {"a": np.arange(3), "b": np.array("x")})
+    found = read_arrays(path, 10_000)
+    assert {name: array.tolist() for name, array in found.items()} == {"a": [0, 1, 2], "b": "x"}
+    np.savez_compressed(path, a=np.zeros(10**7))
+    with pytest.raises(ValueError, match=r"a\.npy is compressed"):
+        read_arrays(path, 10**9)
+
+
+def test_links_are_refused_where_a_run_is_written(tmp_path):
+    (tmp_path / "fold_1").mkdir()
+    refuse_links(tmp_path.iterdir())
+    (tmp_path / "fold_0").symlink_to(tmp_path / "fold_1")
+    with pytest.raises(FileError, match=r"fold_0: is a link; expected a folder of the run; put the folder itself"):
+        refuse_links(tmp_path.iterdir())
+    (tmp_path / "fold_0").unlink()
+    (tmp_path / "last.pt").symlink_to("nowhere")
+    with pytest.raises(FileError, match=r"last\.pt: is a link; expected a file of the run"):
+        refuse_links(tmp_path.iterdir())
+
+
+def test_a_lock_is_never_made_through_a_link(tmp_path):
+    (tmp_path / ".lock").symlink_to(tmp_path / "precious")
+    with pytest.raises(FileError, match=r"too many levels of symbolic links"), file_lock(tmp_path / ".lock"):
+        pass
+    assert not (tmp_path / "precious").exists()

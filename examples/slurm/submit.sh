@@ -12,7 +12,8 @@ here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 run=$1
 shift
 # Writes the folds and says a command for each; of a run that is there already it takes settings and folds from it.
-plan=$(mertool cv "$@" -o "$run" --resume --plan --quiet)
+[ ! -e "$run/config.json" ] || set -- "$@" --resume
+plan=$(mertool cv "$@" -o "$run" --plan --quiet)
 folds=$(printf '%s\n' "$plan" | wc -l)
 mkdir -p "$run/slurm"
 # Renamed into place: tasks of an earlier submission may be reading it.

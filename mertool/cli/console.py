@@ -14,17 +14,28 @@ from typing import Any
 import click
 
 from ..errors import DataError, FileError, MertoolError, UsageError
-from ..text import os_error_text
+from ..text import one_line, os_error_text, printable
 
-__all__ = ["Command", "Commands", "check_png", "progress_bar", "remark"]
+__all__ = ["Command", "Commands", "check_png", "print_out", "progress_bar", "remark"]
 
 
 class Failure(click.ClickException):
     """A MertoolError as click shows it: one line on stderr and its exit code."""
 
     def __init__(self, error: MertoolError) -> None:
-        super().__init__(str(error))
+        super().__init__(one_line(str(error)))
         self.exit_code = error.exit_code  # type: ignore[misc]
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """click's own messages quote what was typed: they become one line too."""
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        raise click.UsageError(one_line(error.format_message()), error.ctx) from error
 
 
 class Commands(click.Group):
@@ -35,6 +46,11 @@ class Commands(click.Group):
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
         return super().main(*args, **extra)
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """The context of a command line."""
+        with _one_line_errors():
+            return super().make_context(*args, **extra)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -55,11 +71,20 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
-            return super().invoke(ctx)
+            Path.cwd()
+        except OSError as error:
+            raise Failure(FileError("the current folder is gone; change to one that exists")) from error
+        try:
+            with _one_line_errors():
+                return super().invoke(ctx)
         except MertoolError as error:
             raise Failure(error) from error
         except MemoryError as error:
             raise Failure(DataError("not enough memory on this machine; try fewer --jobs")) from error
+        except ImportError as error:
+            if "failed to map" not in str(error) and "allocate" not in str(error):
+                raise
+            raise Failure(DataError(f"not enough memory to load a library ({error}); allow more: ulimit -v")) from error
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise  # a reader such as head has gone: click ends quietly
@@ -108,7 +133,12 @@ def progress_bar(label: str, quiet: bool) -> Iterator[Callable[[int, int], None]
 def remark(text: str, quiet: bool) -> None:
     """Say something on stderr, unless --quiet."""
     if not quiet:
-        click.echo(f"mertool: {text}", err=True)
+        click.echo(f"mertool: {one_line(text)}", err=True)
+
+
+def print_out(text: str) -> None:
+    """Print a result to standard output, where nothing in it drives a terminal."""
+    click.echo(printable(text.rstrip("\n")))
 
 
 def check_png(path: Path | None) -> None:

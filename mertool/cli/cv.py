@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from functools import partial
@@ -12,7 +13,7 @@ import click
 
 from ..errors import UsageError
 from ..settings import settings_table
-from .console import Command, check_png, progress_bar, remark
+from .console import Command, check_png, print_out, progress_bar, remark
 from .options import (
     PATH,
     fusion_options,
@@ -118,7 +119,7 @@ def _cross_validate(packs: tuple[Path, ...], output: Path | None, quiet: bool, g
     folder, config = start_or_resume(request, note)
     runs = start_repeats(folder, config, partial(remark, quiet=quiet), known)
     if given["plan"]:
-        _print_plan(folder, runs)
+        _print_plan(folder, runs, packs)
         return
     chosen = [runs[number] for number in dict.fromkeys(request.repeats)] or runs
     with progress_bar("cv", quiet) as progress:
@@ -131,10 +132,15 @@ def _cross_validate(packs: tuple[Path, ...], output: Path | None, quiet: bool, g
         remark(f"{folder}: {what} done; others are still to do", quiet)
 
 
-def _print_plan(folder: Path, runs: Sequence[tuple[Path, RunConfig]]) -> None:
+def _print_plan(folder: Path, runs: Sequence[tuple[Path, RunConfig]], packs: Sequence[Path]) -> None:
     """One command per fold of a run and of its repeats."""
+    from ..runs.config import resolve_in_run
+
+    named = [f"./{pack}" if str(pack).startswith("-") else str(pack) for pack in packs]
+    if not named:
+        named = [os.path.relpath(resolve_in_run(folder, pack.path)) for pack in runs[0][1].packs]
     for number, (_, config) in enumerate(runs):
-        words = ["mertool", "cv", "-o", str(folder), "--resume"]
+        words = ["mertool", "cv", *named, "-o", str(folder), "--resume"]
         if len(runs) > 1:
             words += ["--repeat", str(number)]
         for fold in range(config.settings.folds):
@@ -145,7 +151,7 @@ def _print_report(folder: Path) -> None:
     from ..report.formats import render_text
     from ..runs.finished import load_run
 
-    click.echo(render_text([load_run(folder)]).rstrip("\n"))
+    print_out(render_text([load_run(folder)]))
 
 
 # Options of `cv` that --fuse has no use for: name -> option.

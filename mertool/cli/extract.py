@@ -11,7 +11,8 @@ import click
 from ..clips import subject_key
 from ..errors import UsageError
 from ..extraction.options import ALIGNMENTS, APEXES, ExtractOptions
-from .console import Command, check_png, progress_bar, remark
+from ..text import strip_control_chars
+from .console import Command, check_png, print_out, progress_bar, remark
 from .options import PATH, jobs_option, quiet_option
 
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ def extract(**given: Any) -> None:
         from ..extraction.clip_rows import clips_csv
 
         n, table = len(extraction.rows), clips_csv(output)
-        click.echo(f"mertool: {extraction.failed} of {n} clips left out; see {table}", err=True)
+        remark(f"{extraction.failed} of {n} clips left out; see {table}", quiet=False)
         if request.strict:
             raise SystemExit(1)
 
@@ -258,8 +259,8 @@ def _verify(request: _Request) -> None:
     if request.as_json:
         import json
 
-        click.echo(json.dumps(verification.as_dict(), indent=1, ensure_ascii=False))
+        print_out(json.dumps(verification.as_dict(), indent=1, ensure_ascii=False))
     else:
-        click.echo("\n".join(verification.lines()))
+        print_out("\n".join(map(strip_control_chars, verification.lines())))
     if not verification.complete:
         raise SystemExit(1)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .console import Command, remark
+from .console import Command, print_out, remark
 from .options import PATH, quiet_option
 
 __all__ = ["predict"]
@@ -34,6 +34,6 @@ def predict(run: Path, pack: Path, output: Path | None, device: str, quiet: bool
     for text in remarks:
         remark(text, quiet)
     if output is None:
-        click.echo(predictions.to_csv(), nl=False)
+        print_out(predictions.to_csv())
     else:
         write_text(output, predictions.to_csv())

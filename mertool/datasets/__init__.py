@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..clips import OK, Clip
 from ..errors import AnnotationError, FileError, UsageError
+from ..text import is_plain
 from .annotations import Annotations
 from .key_frames import middle_of, with_apex
 from .reader import Reader
@@ -70,12 +71,26 @@ def read_clips(path: Path, *, dataset: str | None = None, apex: str = "table") -
         AnnotationError: The annotation cannot be used, or no data set or several are recognised.
     """
     annotations = _read(path, dataset)
+    _check_names(path, annotations)
     if apex == "table":
         return annotations
     annotations = replace(annotations, middle_is_apex=False)  # `apex` says what is used
     if apex == "middle":
         annotations = replace(annotations, clips=tuple(map(_with_middle_apex, annotations.clips)))
     return annotations
+
+
+def _check_names(path: Path, annotations: Annotations) -> None:
+    """Refuse names that cannot be printed and stored everywhere, before they are in packs, runs and tables."""
+    if not is_plain(annotations.dataset):
+        raise AnnotationError(
+            f"{path}: names a data set, but is not valid UTF-8 or has control characters; rename this file"
+        )
+    for clip in annotations.clips:
+        if not (is_plain(clip.id) and is_plain(clip.emotion)):
+            raise AnnotationError(
+                f"{path}: name or emotion of clip {clip.id} is not valid UTF-8 or has control characters; change it"
+            )
 
 
 def describe_dataset(name: str) -> str:

@@ -21,6 +21,7 @@ from ..regions import compose, invert
 from ..text import os_error_text
 from .alignment import Aligner, HeadRecord, Placed, lost_remark, to_grey
 from .apex import ApexFinder
+from .image_files import decode_picture, picture_bytes, read_picture
 from .options import STABILISED, ExtractOptions
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def read_pictures(clip: Clip, options: ExtractOptions) -> tuple[dict[Path, bytes
     for path in _files(clip, options):
         try:
             if path not in data:
-                data[path] = path.read_bytes()
+                data[path] = picture_bytes(path)
             digests.append(hashlib.sha256(data[path]).hexdigest())
         except OSError as error:
             digests.append(f"{path.name}: {os_error_text(error)}")
@@ -196,8 +197,6 @@ def _extract_frames(clip: Clip, data: dict[Path, bytes]) -> Extracted:
 
 
 def _picture(path: Path, data: dict[Path, bytes]) -> Picture:
-    from .image_files import decode_picture, read_picture
-
     return decode_picture(data[path], path.name) if path in data else read_picture(path)
 
 

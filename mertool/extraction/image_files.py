@@ -18,19 +18,29 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FileError, PictureError
-from ..files import atomic_file
+from ..files import atomic_file, read_bytes
 from ..text import os_error_text
 
-__all__ = ["MAX_PIXELS", "decode_picture", "read_picture", "write_png"]
+__all__ = ["MAX_PIXELS", "decode_picture", "picture_bytes", "read_picture", "write_png"]
 
 # Beyond this a file is more likely a mistake than a frame (the largest cameras in use give 2 to 4 megapixels), and
 # decoding it would take gigabytes.
 MAX_PIXELS = 2**27
+_LARGEST = 2**30  # bytes: that many pixels in colour, uncompressed
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 _ALPHA = (4, 6)  # PNG colour types: grey and RGB, each with transparency
 _CAPTURE = threading.Lock()
+
+
+def picture_bytes(path: Path) -> bytes:
+    """The content of a picture file.
+
+    Raises:
+        OSError: It is missing, no regular file, too large or cannot be read.
+    """
+    return read_bytes(path, _LARGEST)
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
@@ -41,7 +51,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         PictureError: See `decode_picture`.
     """
     try:
-        data = path.read_bytes()
+        data = picture_bytes(path)
     except OSError as error:
         raise FileError(f"{path}: cannot read this picture: {os_error_text(error)}") from error
     return decode_picture(data, str(path))

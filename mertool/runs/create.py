@@ -23,6 +23,7 @@ from ..files import file_sha256, make_folder
 from ..inputs.samples import Samples, load_samples
 from ..pack import Pack
 from ..settings import Settings, settings_table
+from ..text import is_plain
 from .config import Command, InitialWeights, PackRecord, RunConfig, class_set_of, relative_to_run, update_paths
 from .environment import describe_environment
 from .initial_weights import open_initial_weights, weights_file
@@ -151,8 +152,10 @@ def write_or_join(
 
     Raises:
         FileError: The folder is in use, or cannot be written.
-        UsageError: Its run has other settings or folds.
+        UsageError: Its run has other settings or folds, or its name has control characters.
     """
+    if not is_plain(run.name):
+        raise UsageError(f"{run}: the name of a run is UTF-8 without control characters; choose another -o")
     make_folder(run)
     folder = RunFolder(run)
     with folder.lock():

@@ -23,7 +23,7 @@ from typing import Any
 from ..errors import DataError, FileError, RunError
 from ..evaluation.folds import Folds
 from ..evaluation.predictions import Predictions
-from ..files import file_lock, make_folder, read_json, write_json
+from ..files import file_lock, make_folder, read_json, refuse_links, write_json
 from ..network.training_files import TrainingFiles
 from .record import FoldRecord
 
@@ -102,7 +102,8 @@ class RunFolder:
             return Folds.load(self.folds)
 
     def lock(self) -> Any:
-        """Held while a run is written or its results are put together."""
+        """Held while a run is written or its results are put together; no link leads out of it."""
+        refuse_links(self.path.iterdir())
         return file_lock(self.path / ".lock")
 
     def repeats_lock(self) -> Any:
@@ -110,7 +111,8 @@ class RunFolder:
         return file_lock(self.path / ".repeats")
 
     def training_lock(self) -> Any:
-        """Held by the process that trains a `train` run."""
+        """Held by the process that trains a `train` run; no link leads out of it."""
+        refuse_links(self.path.iterdir())
         busy = f"{self.path}: another process is working on this run; wait for it, or name another -o"
         return file_lock(self.path / ".training", busy)
 
@@ -239,8 +241,10 @@ class FoldFolder:
         return self.done.exists()
 
     def lock(self) -> Any:
-        """Held by the process that works on the fold; the folder is made."""
+        """Held by the process that works on the fold; the folder is made, and no link leads out of it."""
+        refuse_links([self.path])
         make_folder(self.path)
+        refuse_links(self.path.iterdir())
         busy = f"{self.path}: another process is working on this fold; wait for it, or take another --fold"
         return file_lock(self.path / ".lock", busy)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets.labels import default_classes
-from ..errors import RunError, UsageError
+from ..errors import FileError, RunError, UsageError
 from ..evaluation.protocols import PROTOCOLS
 from ..network.device import choose_device
 from ..pack import Pack, load_pack
@@ -35,7 +35,7 @@ class Request:
         output: The run folder; None for the default one.
         given: Settings by name; None for those that were not given.
         init: `--init`.
-        resume: Continue the run if there is one.
+        resume: Continue a run; none is begun.
         folds_file: `--folds-file`.
         folds: `--fold`.
         repeats: `--repeat`.
@@ -116,7 +116,7 @@ def start_or_resume(request: Request, remark: Remark) -> tuple[Path, RunConfig]:
         MertoolError: As `mertool.runs.create.create_run` and `resume_run`; or options that contradict each other.
     """
     given = _with_protocol(request)
-    if request.resume and request.output is not None and RunFolder(request.output).is_run:
+    if request.resume and request.output is not None:
         return _resume(request.output, request, given)
     paths = choose_packs(request.packs, remark)
     packs = [load_pack(path) for path in paths]
@@ -126,11 +126,9 @@ def start_or_resume(request: Request, remark: Remark) -> tuple[Path, RunConfig]:
         option = "--init" if request.init is not None else "train"
         raise UsageError(f"{option}: --method {settings.method} has no network; leave it out")
     folder = request.output or default_folder(request.command, paths, settings, request.init, _usual_classes(packs))
-    if request.resume and RunFolder(folder).is_run:
+    if request.resume:
         return _resume(folder, request, given)
     _check_repeats(request.repeats, settings)
-    if request.resume:
-        remark(f"{folder}: nothing to continue yet; starting")
     decided = _chosen(given)
     new = NewRun(
         command=request.command,
@@ -169,6 +167,8 @@ def _with_protocol(request: Request) -> dict[str, Any]:
 
 
 def _resume(folder: Path, request: Request, given: dict[str, Any]) -> tuple[Path, RunConfig]:
+    if not RunFolder(folder).is_run:  # a name misspelt, or a start that was stopped: no reason to begin another run
+        raise FileError(f"{folder}: nothing to resume, this is no run; name one with -o, or leave out --resume")
     config = resume_run(folder, request.command, request.packs, request.init, _chosen(given))
     _check_repeats(request.repeats, config.settings)
     return folder, config

@@ -18,6 +18,7 @@ from mertool.network.checkpoint import load_weights
 from mertool.runs.finished import load_run
 from tests.support.command import COMMAND, TINY, run
 from tests.support.processes import killed
+from tests.support.run_folders import resume_if_begun
 
 FOLDS = range(2)
 
@@ -84,10 +85,10 @@ def test_two_array_jobs_that_start_together_share_a_run(pack_path, finished_run,
 
 
 def kill_and_resume(pack_path, finished_run, tmp_path, moments):
-    base = [*COMMAND, "cv", str(pack_path), "--abn", *TINY, "-o", str(tmp_path / "run"), "--resume"]
+    base = [*COMMAND, "cv", str(pack_path), "--abn", *TINY, "-o", str(tmp_path / "run")]
     for moment in moments:
-        assert killed(base, tmp_path, moment) == []
-    subprocess.run(base, cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+        assert killed([*base, *resume_if_begun(tmp_path / "run")], tmp_path, moment) == []
+    subprocess.run([*base, *resume_if_begun(tmp_path / "run")], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
     assert fingerprint(tmp_path / "run") == fingerprint(finished_run)
 
 

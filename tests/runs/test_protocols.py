@@ -85,7 +85,7 @@ def test_a_plan_is_a_command_a_fold_that_together_are_the_run(folder):
     done = cv(folder, "one.npz", "--protocol", "loso", "-o", "planned runs/a b", "--plan")
     commands = done.stdout.splitlines()
     assert len(commands) == 6
-    assert commands[2] == "mertool cv -o 'planned runs/a b' --resume --fold 2"
+    assert commands[2] == "mertool cv one.npz -o 'planned runs/a b' --resume --fold 2"
     assert Folds.load(folder / "planned runs/a b/folds.json").protocol == "loso"
     script = "set -e\n" + "".join(f"{command} &\n" for command in commands) + "wait\n"
     subprocess.run(["sh", "-c", script], cwd=folder, check=True, env={**os.environ, "PATH": PATH}, timeout=600)
