@@ -158,7 +158,7 @@ def test_networks_train_on_the_inner_training_part_and_nothing_else(home, tmp_pa
         )
         assert set(load_weights(tmp_path / "run" / f"fold_{fold}" / "final.pt").seen) == set(folds.training(fold))
     found = {check.name: check for check in audit_run(tmp_path / "run")}
-    assert (found["epoch"].verdict, found["clips"].verdict) == (PASS, PASS), found
+    assert (found["epoch"].verdict, found["networks"].verdict) == (PASS, PASS), found
 
 
 def test_the_split_seed_and_not_the_seed_draws_the_inner_part(home, finished, tmp_path):
