@@ -43,7 +43,7 @@ def audit_run(folder: Path, *, choose: bool = True) -> list[Check]:
 
     Raises:
         FileError: It is not a run folder.
-        RunError: Its configuration is damaged, or it is not finished.
+        RunError: Its configuration or folds.json is damaged, or it is not finished.
     """
     return [*_checks(folder, choose), BEYOND]
 
@@ -54,10 +54,7 @@ def _checks(folder: Path, choose: bool) -> list[Check]:
         raise RunError(
             f'{folder}: made by "mertool {config.command}", which tests nothing; audit a run of "mertool cv"'
         )
-    try:
-        folds = RunFolder(folder).read_folds()
-    except RunError as error:
-        return [Check("folds", FAIL, str(error))]
+    folds = RunFolder(folder).read_folds()
     method = method_of(config.settings)
     checks = [check_files(folder, config, folds)]
     try:
