@@ -21,7 +21,7 @@ from ..inputs.samples import Samples
 from ..text import few, plural
 from .audit_files import check_files, check_results
 from .checks import BEYOND, FAIL, NOTE, PASS, Check
-from .config import PackRecord, RunConfig, class_set_of, open_samples
+from .config import RunConfig, made_with, open_samples
 from .finished import Run, load_run
 from .layout import RunFolder
 from .methods import method_of
@@ -96,12 +96,11 @@ def _pack(config: RunConfig, samples: Samples) -> Check:
     """Whether config.json says of each pack what the pack says itself."""
     apart, renamed = [], []
     for record, pack in zip(config.packs, samples.packs, strict=True):
-        own = PackRecord.of(pack, pack.path.parent)
-        for what in ("apex", "jitter", "alignment"):
-            here, there = getattr(record, what), getattr(own, what)
+        stated = (record.apex, record.jitter, record.alignment)
+        for what, here, there in zip(("apex", "jitter", "alignment"), stated, made_with(pack), strict=True):
             if here != there:
                 apart.append(f"{record.name}: {what} {here}, its pack has {there}")
-        if record.name != own.name:
+        if record.name != pack.path.stem:
             renamed.append(f"{record.name} is now {pack.path.name}")
     if apart:
         return Check("pack", FAIL, "; ".join(apart))
@@ -125,9 +124,9 @@ def _clips(config: RunConfig, folds: Folds, samples: Samples) -> Check:
 
 def _labels(run: Run, case: AuditCase, samples: Samples) -> Check:
     """Whether each truth is the pack's label, in the predictions of test clips and in those that chose something."""
-    wanted = class_set_of(samples.packs, case.config.settings).classes
-    if wanted != case.config.classes:
-        return Check("labels", FAIL, f"classes {', '.join(case.config.classes)}, its class set has {', '.join(wanted)}")
+    classes, wanted = case.config.classes, samples.classes
+    if classes != wanted:
+        return Check("labels", FAIL, f"classes {', '.join(classes)}, its class set has {', '.join(wanted)}")
     class_of = samples.class_names()
     truths = set(zip(run.predictions.clip, run.predictions.truth, strict=True))
     method = method_of(case.config.settings)
@@ -153,11 +152,14 @@ def _folds(config: RunConfig, folds: Folds, samples: Samples) -> Check:
         return Check("folds", PASS, "the user's own (--folds-file)")
     names = samples.class_names()
     labels = [names[clip] for clip in samples.ids]
-    if split(samples.ids, labels, settings.folds, settings.split_seed) != folds:
-        return Check(
-            "folds", FAIL, f"not those of --protocol {settings.protocol} with split seed {settings.split_seed}"
-        )
-    return Check("folds", PASS, f"those of --protocol {settings.protocol} with split seed {settings.split_seed}")
+    which = f"those of --protocol {settings.protocol} with split seed {settings.split_seed}"
+    try:
+        made = split(samples.ids, labels, settings.folds, settings.split_seed)
+    except MertoolError as error:
+        return Check("folds", FAIL, f"not {which}: {error}")
+    if made != folds:
+        return Check("folds", FAIL, f"not {which}")
+    return Check("folds", PASS, which)
 
 
 def _subjects(run: Run) -> Check:

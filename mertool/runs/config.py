@@ -31,6 +31,7 @@ __all__ = [
     "RunConfig",
     "class_set_of",
     "fingerprint",
+    "made_with",
     "open_packs",
     "open_samples",
     "read_folds",
@@ -67,15 +68,14 @@ class PackRecord:
     @classmethod
     def of(cls, pack: Pack, run: Path) -> PackRecord:
         """The record of a pack, as seen from a run folder."""
-        made_with = pack.meta.get("settings", {})
-        return cls(
-            name=pack.path.stem,
-            path=relative_to_run(pack.path, run),
-            sha256=file_sha256(pack.path),
-            apex=str(made_with.get("apex", "table")),
-            jitter=made_with.get("jitter", 0),
-            alignment=pack.alignment,
-        )
+        path = relative_to_run(pack.path, run)
+        return cls(pack.path.stem, path, file_sha256(pack.path), *made_with(pack))
+
+
+def made_with(pack: Pack) -> tuple[str, int, str]:
+    """Apex, jitter and alignment of a pack, as in `PackRecord`."""
+    settings = pack.meta.get("settings", {})
+    return str(settings.get("apex", "table")), settings.get("jitter", 0), pack.alignment
 
 
 @dataclass(frozen=True, slots=True)
