@@ -742,7 +742,7 @@ def test_a_run_of_the_last_epoch_with_the_weights_of_another_is_found(home, tmp_
     shutil.copy(home / "a.npz", tmp_path)
     call("cv", "a.npz", *SMALL, "--folds", 2, "-o", "run", cwd=tmp_path)
     assert not list((tmp_path / "run").rglob("inner.csv"))
-    assert findings(tmp_path / "run")["epoch"] == (PASS, "last of 3; the final weights predict the same once more")
+    assert findings(tmp_path / "run")["epoch"] == (PASS, "last of 3; the final weights predict the same again")
     part = tmp_path / "run" / "fold_0"
     final = load_weights(part / "final.pt")
     save_checkpoint(part / "final.pt", final.settings, final.classes, final.weights, {"epoch": 2}, final.seen)
