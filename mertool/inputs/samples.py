@@ -43,6 +43,10 @@ class Samples:
         truth = tuple(self.classes[label] for label in self.labels[rows])
         return Predictions(clips, (fold,) * len(rows), truth, probabilities, self.classes)
 
+    def class_names(self) -> dict[str, str]:
+        """The class of each clip, by its id."""
+        return {clip_id: self.classes[label] for clip_id, label in zip(self.ids, self.labels, strict=True)}
+
     def rows_of(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """(len(ids),) rows of the named clips.
 

@@ -16,7 +16,7 @@ from ..files import atomic_file, read_bytes
 from ..text import os_error_text
 from .layout import RunFolder
 
-__all__ = ["read_run_maps", "write_maps"]
+__all__ = ["read_maps", "read_run_maps", "write_maps"]
 
 _LARGEST = 2**32  # bytes of attention.npy; 100,000 clips take 100 MB
 
@@ -53,7 +53,7 @@ def read_run_maps(run: Path) -> tuple[list[str], NDArray[np.float32]]:
             raise RunError(f'{run}: fold {number} is not done; run "{resume}"')
         names = sorted(folder.read_predictions().clip)
         try:
-            maps.append(_read_maps(folder.attention, len(names), shape))
+            maps.append(read_maps(folder.attention, len(names), shape))
         except RunError as error:
             raise RunError(f'{error}; delete {shlex.quote(str(folder.path))} and run "{resume}"') from error
         shape = maps[0].shape[1:]
@@ -67,8 +67,12 @@ def write_maps(path: Path, maps: NDArray[np.float32]) -> None:
         np.save(stream, maps, allow_pickle=False)
 
 
-def _read_maps(path: Path, n: int, shape: tuple[int, ...] | None) -> NDArray[np.float32]:
-    """(n, *shape) attention maps, 0..1; of any height and width if the shape is None."""
+def read_maps(path: Path, n: int, shape: tuple[int, ...] | None) -> NDArray[np.float32]:
+    """(n, *shape) attention maps, 0..1; of any height and width if the shape is None.
+
+    Raises:
+        RunError: They are missing, damaged, or of another shape.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")

@@ -11,6 +11,7 @@ from ..evaluation.metrics import evaluate
 from ..evaluation.predictions import NO_FOLD, Predictions
 from ..workers import available_cores, run_each
 from .config import RunConfig, fingerprint
+from .finished import results_of
 from .layout import FoldFolder, RunFolder
 from .methods import method_of
 from .methods.base import FoldWork
@@ -74,7 +75,7 @@ def _write_results(run: Path, config: RunConfig) -> None:
                 f"{path}: its clips are not those that folds.json tests in fold {fold}; was it edited? "
                 f"Delete {shlex.quote(str(path.parent))} to train that fold again"
             )
-    folder.write_results({"settings": config.settings.as_dict(), **evaluate(Predictions.join(parts))})
+    folder.write_results(results_of(config.settings, evaluate(Predictions.join(parts))))
 
 
 def train_run(run: Path, config: RunConfig, progress: Progress) -> None:
@@ -131,12 +132,15 @@ def _work_on_fold(run: Path, fold: int) -> None:
             return
         config = RunConfig.read(run)
         made_from = fingerprint(run)  # even if somebody edits it meanwhile
-        outcome = method_of(config.settings).work_on_fold(FoldWork(run, config, fold, folder))
-        folder.write_record(outcome.files, made_from, outcome.facts)
+        method = method_of(config.settings)
+        facts = method.work_on_fold(FoldWork(run, config, fold, folder))
+        training = RunFolder(run).read_folds().training(fold)
+        folder.write_record(method.files_left(folder, config, training), made_from, facts)
 
 
 def _work_on_training(run: Path) -> None:
     with RunFolder(run).training_lock():
         config, folder = RunConfig.read(run), RunFolder(run).training
-        outcome = method_of(config.settings).train_on_all(FoldWork(run, config, NO_FOLD, folder))
-        folder.write_record(outcome.files, "", outcome.facts)
+        method = method_of(config.settings)
+        facts = method.train_on_all(FoldWork(run, config, NO_FOLD, folder))
+        folder.write_record(method.files_left(folder, config, config.clips), "", facts)

@@ -121,6 +121,13 @@ class RunFolder:
         ours = {".lock", self.folds.name, self.environment.name}
         return sorted(path.name for path in self.path.iterdir() if path.name not in ours and path.suffix != ".tmp")
 
+    def unexpected_files(self, n_folds: int, repeats: int) -> list[str]:
+        """Names in a cross-validation's folder that neither mertool nor `examples/slurm` puts there, sorted."""
+        known = {path.name for path in (self.config, self.environment, self.folds, self.results)}
+        known |= {self.fold(number).path.name for number in range(n_folds)}
+        known |= {self.repeat(number).path.name for number in range(1, repeats)}
+        return _names_beside(self.path, {*known, "slurm"})
+
     def resume_command(self, command: str = "cv") -> str:
         """The command that continues the run."""
         return shlex.join(["mertool", command, "-o", str(self.path), "--resume"])
@@ -165,9 +172,25 @@ class RunFolder:
             return {}
         return values if isinstance(values, dict) else {}
 
+    def read_results(self) -> Any:
+        """The value in results.json.
+
+        Raises:
+            FileError: There is none.
+            RunError: It is not JSON.
+        """
+        with as_run_error():
+            return read_json(self.results)
+
     def write_results(self, values: dict[str, Any]) -> None:
         """Write results.json."""
         write_json(self.results, values)
+
+
+def _names_beside(folder: Path, known: set[str]) -> list[str]:
+    """Sorted names in a folder that are not known, without locks and what killed processes left."""
+    names = {path.name for path in folder.iterdir()} - known - {".lock", ".repeats"}
+    return sorted(name for name in names if not (name.startswith(".") and name.endswith(".tmp")))
 
 
 def is_repeat_name(name: str) -> bool:
@@ -239,6 +262,10 @@ class FoldFolder:
     def is_done(self) -> bool:
         """Whether the fold is finished."""
         return self.done.exists()
+
+    def unexpected_files(self, left: Sequence[Path]) -> list[str]:
+        """Names in the folder other than those of files that a method has left, done.json and last.pt; sorted."""
+        return _names_beside(self.path, {path.name for path in (*left, self.done, self.last)})
 
     def lock(self) -> Any:
         """Held by the process that works on the fold; the folder is made, and no link leads out of it."""

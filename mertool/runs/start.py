@@ -14,8 +14,9 @@ from ..evaluation.protocols import PROTOCOLS
 from ..network.device import choose_device
 from ..pack import Pack, load_pack
 from ..settings import Settings, settings_table
-from .config import Command, RunConfig, initial_weights, open_packs, resolve_in_run, update_paths
+from .config import Command, RunConfig, open_packs, resolve_in_run, update_paths
 from .create import NewRun, create_run, default_folder, resume_run
+from .initial_weights import initial_weights
 from .layout import RunFolder
 from .methods import method_named, method_of
 from .methods.options import reject_irrelevant

@@ -163,24 +163,19 @@ def classify_fold(
     fold: int,
     files: FoldFiles,
     settings: Settings,
-) -> tuple[list[Path], Classifier]:
+) -> Classifier:
     """Train on one part and predict the other.
 
     `files.inner` and `files.selection`, which has one row per candidate, are written where inner folds can be made.
-
-    Returns:
-        The files written, and the classifier.
     """
     tuned = train_fold(samples, features, training, settings)
-    written = [files.predictions, files.classifier]
     tuned.classifier.save(files.classifier)
     if tuned.inner is not None:
         samples.predictions(samples.rows_of(training), tuned.inner, fold).write(files.inner)
         write_text(files.selection, _selection_csv(tuned))
-        written += [files.inner, files.selection]
     rows = samples.rows_of(tested)
     samples.predictions(rows, tuned.classifier.predict(features[rows]), fold).write(files.predictions)
-    return written, tuned.classifier
+    return tuned.classifier
 
 
 def fold_record(classifier: Classifier, layout: FeatureLayout) -> dict[str, Any]:

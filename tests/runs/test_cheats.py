@@ -13,6 +13,7 @@ import shutil
 import numpy as np
 import pytest
 
+from mertool.errors import RunError
 from mertool.files import file_sha256, write_json
 from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
 from mertool.runs.config import fingerprint
@@ -180,14 +181,15 @@ def test_maps_that_the_network_did_not_make(home):
     path = home / "net" / "fold_0" / "attention.npy"
     np.save(path, np.load(path)[::-1])
     resign(home / "net")
-    assert "attention" in " ".join(failed(home / "net").values())
+    assert "not the maps that the final weights give" in failed(home / "net")["attention"]
 
 
 def test_a_clip_that_is_tested_twice(home):
     run = home / "net"
     edit(run / "folds.json", lambda values: values["tests"][0].append(values["tests"][1][0]))
     resign(run)
-    assert failed(run)
+    with pytest.raises(RunError, match=r"folds.json: .* is tested more than once"):
+        audit_run(run)
 
 
 def test_better_probabilities(home):
@@ -219,3 +221,94 @@ def test_the_audit_says_what_it_cannot_see(home):
     for words in ("trained", "seeds", "label"):
         assert words in text
     assert PASS in {verdict for verdict, _ in said.values()}
+
+
+def test_truths_of_the_clips_that_chose_the_epoch(home):
+    """A fusion fits its weights on these."""
+
+    def agree(header, rows):
+        truth, predicted = header.index("truth"), header.index("prediction")
+        return [[*row[:truth], row[predicted], *row[truth + 1 :]] for row in rows]
+
+    for fold in (0, 1):
+        rewrite(home / "inner" / f"fold_{fold}" / "inner.csv", agree)
+    resign(home / "inner")
+    assert "not as the pack labels them" in failed(home / "inner")["labels"]
+
+
+def test_a_log_that_counts_other_epochs(home):
+    rewrite(home / "net" / "fold_0" / "log.csv", lambda _, rows: [["7", *row[1:]] for row in rows])
+    resign(home / "net")
+    assert "fold 0: its log does not count the epochs from 1 to 3" in failed(home / "net")["epoch"]
+
+
+def test_done_without_its_epoch(home):
+    edit(home / "net" / "fold_0" / "done.json", lambda values: values.pop("epoch"))
+    assert "fold 0: done.json says epoch None" in failed(home / "net")["epoch"]
+
+
+@pytest.mark.parametrize("name", ["better.csv", "fold_2", "repeat_1"])
+def test_something_that_no_run_has(home, name):
+    shutil.copytree(home / "net" / "fold_1", home / "net" / name)
+    (home / "net" / name / "predictions.csv").unlink()
+    assert f"{name} (unexpected)" in failed(home / "net")["files"]
+
+
+def test_locks_leftovers_and_the_state_of_a_training_are_no_fault(home):
+    for place in (home / "net", home / "net" / "fold_0"):
+        (place / ".lock").touch()
+        (place / ".log.csv.there.17.x.tmp").touch()
+    (home / "net" / "slurm").mkdir()
+    (home / "net" / "fold_1" / "last.pt").unlink(missing_ok=True)
+    assert failed(home / "net") == {}
+
+
+def test_folds_that_were_chosen_and_not_split(home):
+    edit(home / "texture" / "config.json", lambda values: values["settings"].update(split_seed=5))
+    resign(home / "texture")
+    assert failed(home / "texture")["folds"] == "not those of --protocol stratified with split seed 5"
+
+
+def test_a_pack_under_another_name_is_a_note(home):
+    """Whoever renames the file may do so; the run keeps the name that it had."""
+    (home / "a.npz").rename(home / "SAMM.npz")
+    assert "pack" not in failed(home / "net")
+    call("cv", "SAMM.npz", "-o", "net", "--resume", cwd=home)
+    (found,) = (check for check in audit_run(home / "net") if check.name == "pack")
+    assert (found.verdict, "a is now SAMM.npz" in found.detail) == (NOTE, True)
+    assert failed(home / "net") == {}
+
+
+def test_an_attention_map_of_another_shape(home):
+    path = home / "net" / "fold_0" / "attention.npy"
+    np.save(path, np.load(path)[:, :1])
+    resign(home / "net")
+    assert "attention.npy: expected" in failed(home / "net")["networks"]
+
+
+def test_a_network_of_other_frames_is_one_line(home):
+    """Its pictures would not even fit."""
+    call("cv", "a.npz", *NETWORK, "--frames", 1, "-o", "still", cwd=home)
+    shutil.rmtree(home / "net" / "fold_1")
+    shutil.copytree(home / "still" / "fold_1", home / "net" / "fold_1")
+    resign(home / "net")
+    assert "fold 1: frames 1, the run has 3" in failed(home / "net")["networks"]
+
+
+def test_initial_weights_that_knew_the_people(home):
+    make_pack(home / "large.npz", PEOPLE, "mmew-macro", seed=1)
+    make_pack(home / "micro.npz", PEOPLE, "mmew", seed=2)
+    call("train", "large.npz", "--classes", "all", *SMALL, "-o", "large", cwd=home)
+    call("cv", "micro.npz", *NETWORK, "--init", "large", "--protocol", "group", "-o", "tuned", cwd=home)
+    assert set(failed(home / "tuned")) == {"initial weights"}
+    edit(home / "tuned" / "config.json", lambda values: values["init"].update(subjects=[]))
+    resign(home / "tuned")
+    assert "trained on 4 subjects of the run, which has 0 on record" in failed(home / "tuned")["networks"]
+
+
+def test_a_fused_run_that_knew_the_people(home):
+    call("cv", "--fuse", "net", "rate", "-o", "both", cwd=home)
+    assert failed(home / "both") == {}
+    edit(home / "both" / "config.json", lambda values: values["members"][0].update(subjects=["noise/p0"]))
+    resign(home / "both")
+    assert "fused run" in failed(home / "both")

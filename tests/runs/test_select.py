@@ -158,7 +158,7 @@ def test_networks_train_on_the_inner_training_part_and_nothing_else(home, tmp_pa
         )
         assert set(load_weights(tmp_path / "run" / f"fold_{fold}" / "final.pt").seen) == set(folds.training(fold))
     found = {check.name: check for check in audit_run(tmp_path / "run")}
-    assert (found["epoch"].verdict, found["clips"].verdict) == (PASS, PASS), found
+    assert (found["epoch"].verdict, found["networks"].verdict) == (PASS, PASS), found
 
 
 def test_the_split_seed_and_not_the_seed_draws_the_inner_part(home, finished, tmp_path):
@@ -744,7 +744,7 @@ def test_a_run_of_the_last_epoch_with_the_weights_of_another_is_found(home, tmp_
     shutil.copy(home / "a.npz", tmp_path)
     call("cv", "a.npz", *SMALL, "--folds", 2, "-o", "run", cwd=tmp_path)
     assert not list((tmp_path / "run").rglob("inner.csv"))
-    assert findings(tmp_path / "run")["epoch"] == (PASS, "last of 3; the final weights predict the same once more")
+    assert findings(tmp_path / "run")["epoch"] == (PASS, "last of 3; the final weights predict the same again")
     part = tmp_path / "run" / "fold_0"
     final = load_weights(part / "final.pt")
     save_checkpoint(part / "final.pt", final.settings, final.classes, final.weights, {"epoch": 2}, final.seen)
