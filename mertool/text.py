@@ -15,10 +15,12 @@ __all__ = [
     "os_error_text",
     "plural",
     "strip_control_chars",
+    "video_advice",
 ]
 
 _LONGEST = 60  # characters of a wrong value in a message
 _LONGEST_LINE = 500
+_VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".webm", ".wmv")
 _DRIVES = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of characters, separators of lines
 
 
@@ -74,3 +76,13 @@ def display_width(text: str) -> int:
     """Columns of a terminal: wide East Asian characters take two, combining marks none."""
     marks = sum(unicodedata.combining(c) > 0 for c in text)
     return len(text) - marks + sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+
+
+def video_advice(name: str) -> str:
+    """What to do with a file that is named as a video is; "" for any other."""
+    if not name.lower().endswith(_VIDEOS):
+        return ""
+    return (
+        "a video, which mertool does not read; cut it into numbered pictures (ffmpeg -i VIDEO FOLDER/%05d.png) and "
+        "name their folder in a .csv manifest"
+    )

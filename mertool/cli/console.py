@@ -74,6 +74,17 @@ class Command(click.Command):
         super().__init__(*args, **extra)
         self._panels = panels or {}
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse two flags that choose different values of one setting: of `--face --roi` click takes the last."""
+        flags: dict[str, str] = {}
+        for parameter in self.get_params(ctx):
+            if isinstance(parameter, click.Option) and isinstance(parameter.flag_value, str):
+                for given in set(parameter.opts) & set(args):
+                    other = flags.setdefault(parameter.name or "", given)
+                    if other != given:
+                        raise UsageError(f"{other}: contradicts {given}; leave one of them out")
+        return super().parse_args(ctx, args)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the groups."""
         records: dict[str, list[tuple[str, str]]] = {}

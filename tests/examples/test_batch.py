@@ -21,7 +21,7 @@ NETWORK = (*TINY[:-4], "--face-size", "32", "--epochs", "1", "--protocol", "loso
 def make_pack(home, people):
     """Two clips of noise a person."""
     rng = np.random.default_rng(0)
-    rows = ["clip,subject,emotion,image"]
+    rows = ["clip,subject,emotion,stacked_image"]
     for person in range(people):
         for emotion in ("fear", "joy"):
             picture = f"{person}_{emotion}.png"

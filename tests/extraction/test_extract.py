@@ -273,12 +273,16 @@ def test_a_picture_of_three_channels_is_red_green_blue(tmp_path, colour_portrait
     cv2.imwrite(str(tmp_path / "stack.png"), np.dstack([apex, middle, onset]))  # OpenCV writes blue, green, red
     cv2.imwrite(str(tmp_path / "grey.png"), grey)
     manifest = tmp_path / "m.csv"
-    manifest.write_text("clip,subject,emotion,image\na,1,x,stack.png\nb,1,y,grey.png\n")
+    cv2.imwrite(str(tmp_path / "colour.png"), colour_portrait)
+    rows = "a,1,x,stack.png\nb,1,y,grey.png\nc,1,y,colour.png\n"
+    manifest.write_text(f"clip,subject,emotion,stacked_image\n{rows}")
     done = extract(read_clips(manifest), tmp_path / "a.npz", ExtractOptions(size=512, aligned=True))
     np.testing.assert_array_equal(done.pack.frames[0], np.stack([onset, middle, apex]))
     assert not done.pack.has_landmarks
     assert done.rows[1]["status"] == "unreadable"
     assert "grey.png: grey; expected three channels" in done.rows[1]["detail"]
+    assert done.rows[2]["status"] == "unreadable"
+    assert "colour.png: a colour photograph, whose red, green and blue are no key frames" in done.rows[2]["detail"]
 
 
 def test_sequences_are_evenly_spaced_and_hold_onset_and_offset(recordings, tmp_path):
