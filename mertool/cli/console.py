@@ -5,18 +5,22 @@ from __future__ import annotations
 import difflib
 import errno
 import io
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import DataError, FileError, MertoolError, UsageError
 from ..text import os_error_text
 
-__all__ = ["Command", "Commands", "check_png", "progress_bar", "remark"]
+if TYPE_CHECKING:
+    from ..runs.progress import Watch
+
+__all__ = ["Command", "Commands", "check_png", "progress_bar", "remark", "watch_run"]
 
 
 class Failure(click.ClickException):
@@ -101,19 +105,42 @@ class Command(click.Command):
                     formatter.write_dl(rows)
 
 
-@contextmanager
-def progress_bar(label: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """A bar with the time left on stderr; silent with --quiet or where stderr is no terminal."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda _done, _total: None
-        return
-    with click.progressbar(length=1, label=label, file=sys.stderr, show_eta=True, show_pos=True) as bar:
+def _has_bar(quiet: bool) -> bool:
+    """Whether a bar can be drawn on stderr: a terminal that moves its cursor, without --quiet."""
+    return not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
-        def advance(done: int, total: int) -> None:
+
+@contextmanager
+def progress_bar(label: str, quiet: bool, unit: str) -> Iterator[Callable[..., None]]:
+    """A bar on stderr with the time left; silent with --quiet or where no bar can be drawn.
+
+    Gives a function of steps done, steps in all and, optionally, what is being done; the latter begins with the `unit`
+    of a step, which is shown alone otherwise.
+    """
+    if not _has_bar(quiet):
+        yield lambda _done, _total, _doing="": None
+        return
+    with click.progressbar(
+        length=1, label=label, file=sys.stderr, show_eta=True, show_pos=True, item_show_func=lambda doing: doing
+    ) as bar:
+
+        def advance(done: int, total: int, doing: str = unit) -> None:
             bar.length = total
-            bar.update(done - bar.pos)
+            bar.update(done - bar.pos, doing)
 
         yield advance
+
+
+@contextmanager
+def watch_run(label: str, quiet: bool) -> Iterator[Watch]:
+    """A bar, or in a log a line for each finished fold."""
+    from ..runs.progress import Watch
+
+    with progress_bar(label, quiet, "") as progress:
+        if _has_bar(quiet):
+            yield Watch(progress)
+        else:
+            yield Watch(fold_done=lambda line: remark(line, quiet))
 
 
 def remark(text: str, quiet: bool) -> None:

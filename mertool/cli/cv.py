@@ -12,7 +12,7 @@ import click
 
 from ..errors import UsageError
 from ..settings import settings_table
-from .console import Command, check_png, progress_bar, remark
+from .console import Command, check_png, remark, watch_run
 from .options import (
     PATH,
     fusion_options,
@@ -121,10 +121,14 @@ def _cross_validate(packs: tuple[Path, ...], output: Path | None, quiet: bool, g
         _print_plan(folder, runs)
         return
     chosen = [runs[number] for number in dict.fromkeys(request.repeats)] or runs
-    with progress_bar("cv", quiet) as progress:
-        cross_validate(chosen, request.folds or None, given["jobs"] or default_jobs(config, len(chosen)), progress)
+    jobs = given["jobs"] or default_jobs(config, len(chosen))
+    with watch_run("cv", quiet) as watch:
+        completed = cross_validate(chosen, request.folds or None, jobs, watch)
     if all(is_complete(*run) for run in runs):
-        _print_report(folder)
+        if completed:
+            _print_report(folder)
+        else:
+            remark(f"{folder}: all folds are done; another process completed the run and prints its report", quiet)
     else:
         done = [("repeat", request.repeats), ("fold", request.folds)]
         what = ", ".join(f"{name} {', '.join(map(str, numbers))}" for name, numbers in done if numbers)
@@ -164,6 +168,7 @@ def _fuse(runs: tuple[Path, ...], output: Path | None, quiet: bool, given: dict[
     from ..runs.execute import cross_validate
     from ..runs.methods import method_named
     from ..runs.methods.options import reject_irrelevant
+    from ..runs.progress import Watch
     from ..runs.start_fusion import default_fusion_folder, start_fusion
 
     unfit = [option for name, option in _NOT_FUSING.items() if given[name]]
@@ -176,8 +181,7 @@ def _fuse(runs: tuple[Path, ...], output: Path | None, quiet: bool, given: dict[
     config, remarks = start_fusion(runs, folder, weights, join=given["resume"])
     for text in remarks:
         remark(text, quiet)
-    with progress_bar("fuse", quiet) as progress:
-        cross_validate([(folder, config)], None, 1, progress)
+    cross_validate([(folder, config)], None, 1, Watch())
     _print_report(folder)
 
 

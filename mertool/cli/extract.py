@@ -219,7 +219,7 @@ def _make_pack(request: _Request, annotations: Annotations, output: Path, model:
     from ..extraction.extract import extract as make_pack
     from ..workers import available_cores
 
-    with progress_bar("extract", request.quiet) as progress:
+    with progress_bar("extract", request.quiet, "clips") as progress:
         return make_pack(
             annotations,
             output,

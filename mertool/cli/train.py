@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from .console import Command, progress_bar, remark
+from .console import Command, remark, watch_run
 from .options import PATH, network_options, panels_of, quiet_option
 
 __all__ = ["train"]
@@ -35,6 +35,6 @@ def train(
 
     request = Request("train", packs, output, given, init=init, resume=resume)
     folder, config = start_or_resume(request, partial(remark, quiet=quiet))
-    with progress_bar("train", quiet) as progress:
-        train_run(folder, config, progress)
+    with watch_run("train", quiet) as watch:
+        train_run(folder, config, watch)
     remark(f"{folder}: {training_summary(folder, config)}", quiet)

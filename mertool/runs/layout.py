@@ -163,6 +163,10 @@ class RunFolder:
             return {}
         return values if isinstance(values, dict) else {}
 
+    def discard_results(self) -> None:
+        """Remove results.json: they are not, or no longer, those of all folds."""
+        self.results.unlink(missing_ok=True)
+
     def write_results(self, values: dict[str, Any]) -> None:
         """Write results.json."""
         write_json(self.results, values)
@@ -190,7 +194,7 @@ class FoldFolder:
 
     @property
     def last(self) -> Path:
-        """last.pt: all that continuing a training needs."""
+        """last.pt: all that continuing a training needs; removed when it is finished."""
         return self.path / "last.pt"
 
     @property
@@ -237,6 +241,10 @@ class FoldFolder:
     def is_done(self) -> bool:
         """Whether the fold is finished."""
         return self.done.exists()
+
+    def discard_state(self) -> None:
+        """Remove last.pt, four fifths of a fold: nothing continues what is finished."""
+        self.last.unlink(missing_ok=True)
 
     def lock(self) -> Any:
         """Held by the process that works on the fold; the folder is made."""
