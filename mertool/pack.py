@@ -132,11 +132,7 @@ def load_pack(path: Path, *, check_frames: bool = True) -> Pack:
         PackError: It is not a pack, is damaged, or was written by a newer mertool.
     """
     again = 'make it again with "mertool extract"'
-    if path.is_dir():
-        raise FileError(f"{path}: a folder, expected a pack (.npz); make one with {_extract_command(path)}")
-    video = video_advice(path.name)
-    if video:
-        raise FileError(f"{path}: expected a pack (.npz), got {video}")
+    _refuse_recordings(path)
     try:
         with open_regular(path, _LARGEST) as stream, zipfile.ZipFile(stream) as archive, warnings.catch_warnings():
             warnings.simplefilter("error")  # NumPy warns of headers that it never wrote
@@ -183,8 +179,14 @@ def load_pack(path: Path, *, check_frames: bool = True) -> Pack:
     return pack
 
 
-def _extract_command(source: Path) -> str:
-    return f'"{shlex.join(["mertool", "extract", str(source)])}"'
+def _refuse_recordings(path: Path) -> None:
+    """Say what makes a pack of a folder or a video."""
+    if path.is_dir():
+        command = shlex.join(["mertool", "extract", str(path)])
+        raise FileError(f'{path}: a folder, expected a pack (.npz); make one with "{command}"')
+    video = video_advice(path.name)
+    if video:
+        raise FileError(f"{path}: expected a pack (.npz), got {video}")
 
 
 def _misfit(

@@ -6,11 +6,13 @@ import difflib
 import errno
 import io
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -20,7 +22,7 @@ from ..text import os_error_text
 if TYPE_CHECKING:
     from ..runs.progress import Watch
 
-__all__ = ["Command", "Commands", "check_png", "progress_bar", "remark", "watch_run"]
+__all__ = ["Command", "Commands", "check_png", "continued_by", "progress_bar", "remark", "watch_run"]
 
 
 class Failure(click.ClickException):
@@ -31,6 +33,27 @@ class Failure(click.ClickException):
         self.exit_code = error.exit_code  # type: ignore[misc]
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does: cleaning up behind itself."""
+
+
+def _terminate(_number: int, _frame: object) -> NoReturn:
+    raise Terminated
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+@contextmanager
+def continued_by(command: str) -> Iterator[None]:
+    """Ctrl-C and SIGTERM inside name the command that continues."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise type(stop)(f'what is done is kept, "{command}" continues') from stop
+
+
 class Commands(click.Group):
     """Commands in the order of the work; a MertoolError becomes its line and its exit code."""
 
@@ -38,7 +61,13 @@ class Commands(click.Group):
         """Run a command line; names that the terminal cannot print are escaped, which is no reason to fail."""
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
-        return super().main(*args, **extra)
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL or not _in_main_thread():
+            return super().main(*args, **extra)
+        signal.signal(signal.SIGTERM, _terminate)
+        try:
+            return super().main(*args, **extra)
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -60,6 +89,11 @@ class Commands(click.Group):
         """Run the command."""
         try:
             return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            click.echo("; ".join(["mertool: stopped", *stop.args]), err=True)
+            raise click.exceptions.Exit(
+                128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT)
+            ) from stop
         except MertoolError as error:
             raise Failure(error) from error
         except MemoryError as error:

@@ -12,7 +12,7 @@ import click
 
 from ..errors import UsageError
 from ..settings import settings_table
-from .console import Command, check_png, remark, watch_run
+from .console import Command, check_png, continued_by, remark, watch_run
 from .options import (
     PATH,
     fusion_options,
@@ -26,6 +26,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..runs.config import RunConfig
+    from ..runs.start import Request
 
 __all__ = ["cv"]
 
@@ -122,7 +123,7 @@ def _cross_validate(packs: tuple[Path, ...], output: Path | None, quiet: bool, g
         return
     chosen = [runs[number] for number in dict.fromkeys(request.repeats)] or runs
     jobs = given["jobs"] or default_jobs(config, len(chosen))
-    with watch_run("cv", quiet) as watch:
+    with continued_by(_continuing(folder, request)), watch_run("cv", quiet) as watch:
         completed = cross_validate(chosen, request.folds or None, jobs, watch)
     if all(is_complete(*run) for run in runs):
         if completed:
@@ -133,6 +134,15 @@ def _cross_validate(packs: tuple[Path, ...], output: Path | None, quiet: bool, g
         done = [("repeat", request.repeats), ("fold", request.folds)]
         what = ", ".join(f"{name} {', '.join(map(str, numbers))}" for name, numbers in done if numbers)
         remark(f"{folder}: {what} done; others are still to do", quiet)
+
+
+def _continuing(folder: Path, request: Request) -> str:
+    """The command that goes on with the same folds and repeats."""
+    from ..runs.layout import RunFolder
+
+    words = [RunFolder(folder).resume_command()]
+    words += [f"--repeat {number}" for number in request.repeats] + [f"--fold {number}" for number in request.folds]
+    return " ".join(words)
 
 
 def _print_plan(folder: Path, runs: Sequence[tuple[Path, RunConfig]]) -> None:

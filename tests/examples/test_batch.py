@@ -69,6 +69,16 @@ def test_a_wrong_option_ends_the_submission_before_anything_is_queued(tmp_path):
     assert not (tmp_path / "queued").exists()
 
 
+def test_without_slurm_no_run_is_made(tmp_path):
+    make_pack(tmp_path, 3)
+    for name in ("sh", "sed", "dirname"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    done = script("slurm/submit.sh", "x", "noise.npz", cwd=tmp_path, PATH=str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr == "sbatch: not found; run this where Slurm is, or examples/parallel.sh without it\n"
+    assert not (tmp_path / "x").exists()
+
+
 SBATCH = """#!/bin/sh
 # Stands for sbatch: does at once, and one after the other, what is submitted; all words of it go into `submitted`.
 set -eu

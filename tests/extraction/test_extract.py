@@ -328,3 +328,17 @@ def test_the_command_says_what_it_did(recordings, tmp_path):
     assert (tmp_path / "SAMM.npz").read_bytes() == (tmp_path / "x.npz").read_bytes()
     silent = run("extract", recordings, "-o", "x.npz", "--size", "96", "-q", cwd=tmp_path)
     assert silent.stdout + silent.stderr == ""
+
+
+def test_a_subset_of_subjects_is_one_line(recordings, tmp_path):
+    folder = tmp_path / "part"
+    shutil.copytree(recordings, folder)
+    annotations = read_clips(folder)
+    gone = annotations.clips[0].subject
+    for path in {clip.sequence.folder for clip in annotations.clips if clip.subject == gone}:
+        shutil.rmtree(path)
+    n = sum(clip.subject == gone for clip in annotations.clips)
+    done = run("extract", "part", "--size", "64", cwd=tmp_path)
+    assert "no folder" not in done.stderr
+    assert f"mertool: {n} clips of subjects that are not on disk: see part.clips.csv\n" in done.stderr
+    assert (tmp_path / "part.clips.csv").read_text().count(",missing_frame,no folder") == n

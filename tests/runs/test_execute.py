@@ -9,7 +9,9 @@ import pty
 import random
 import re
 import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ from mertool.evaluation.predictions import Predictions
 from mertool.network.checkpoint import load_weights
 from mertool.runs.finished import load_run
 from tests.support.command import COMMAND, TINY, run
-from tests.support.processes import killed
+from tests.support.processes import descendants, killed, zombie
 
 FOLDS = range(2)
 
@@ -312,3 +314,27 @@ def test_the_bar_names_its_unit_fold_and_loss_and_a_dumb_terminal_gets_lines(pac
     text = on_a_terminal(*base, "-o", "b", "--epochs", "1", cwd=tmp_path, TERM="dumb")
     assert "mertool: fold 1 of 2: " in text
     assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("words", [("cv", "--fold", "1", "--jobs", "1"), ("train",)])
+def test_a_stopped_run_names_the_command_that_continues(pack_path, tmp_path, number, code, words):
+    small = [*TINY, "--epochs", "100000"]
+    if words[0] == "train":
+        at = small.index("--folds")
+        del small[at : at + 2]
+    command = [*COMMAND, words[0], str(pack_path), *small, *words[1:], "-o", "a run"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 120
+    while not list((tmp_path).rglob("last.pt")) and time.monotonic() < end:
+        time.sleep(0.1)
+    children = descendants(process.pid)
+    process.send_signal(number)
+    _, text = process.communicate(timeout=60)
+    assert process.returncode == code, text
+    fold = " --fold 1" if words[0] == "cv" else ""
+    last = text.splitlines()[-1]
+    assert last == f"mertool: stopped; what is done is kept, \"mertool {words[0]} -o 'a run' --resume{fold}\" continues"
+    assert "Traceback" not in text
+    time.sleep(1)
+    assert not [pid for pid in children if Path(f"/proc/{pid}").exists() and not zombie(pid)]
