@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import shlex
 import struct
 import sys
 import tokenize
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 
 from .errors import FileError, PackError
 from .files import open_regular, write_arrays
-from .text import abbreviate, is_plain, os_error_text
+from .text import abbreviate, is_plain, os_error_text, video_advice
 
 __all__ = ["FORMAT", "Pack", "load_pack", "save_pack"]
 
@@ -131,6 +132,7 @@ def load_pack(path: Path, *, check_frames: bool = True) -> Pack:
         PackError: It is not a pack, is damaged, or was written by a newer mertool.
     """
     again = 'make it again with "mertool extract"'
+    _refuse_recordings(path)
     try:
         with open_regular(path, _LARGEST) as stream, zipfile.ZipFile(stream) as archive, warnings.catch_warnings():
             warnings.simplefilter("error")  # NumPy warns of headers that it never wrote
@@ -175,6 +177,16 @@ def load_pack(path: Path, *, check_frames: bool = True) -> Pack:
     if len(set(pack.ids)) != len(frames):
         raise PackError(f"{path}: damaged pack, two rows are the same clip; {again}")
     return pack
+
+
+def _refuse_recordings(path: Path) -> None:
+    """Say what makes a pack of a folder or a video."""
+    if path.is_dir():
+        command = shlex.join(["mertool", "extract", str(path)])
+        raise FileError(f'{path}: a folder, expected a pack (.npz); make one with "{command}"')
+    video = video_advice(path.name)
+    if video:
+        raise FileError(f"{path}: expected a pack (.npz), got {video}")
 
 
 def _misfit(

@@ -17,11 +17,13 @@ __all__ = [
     "plural",
     "printable",
     "strip_control_chars",
+    "video_advice",
 ]
 
 _LONGEST = 60  # characters of a wrong value in a message
 _LONGEST_LINE = 500
 _DRIVING = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")  # as `_DRIVES`, but \t and \n
+_VIDEOS = (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".mts", ".webm", ".wmv")
 _DRIVES = ("Cc", "Cs", "Zl", "Zp")  # control characters, halves of characters, separators of lines
 
 
@@ -82,3 +84,13 @@ def display_width(text: str) -> int:
     """Columns of a terminal: wide East Asian characters take two, combining marks none."""
     marks = sum(unicodedata.combining(c) > 0 for c in text)
     return len(text) - marks + sum(unicodedata.east_asian_width(c) in "WF" for c in text)
+
+
+def video_advice(name: str) -> str:
+    """What to do with a file that is named as a video is; "" for any other."""
+    if not name.lower().endswith(_VIDEOS):
+        return ""
+    return (
+        "a video, which mertool does not read; cut it into numbered pictures (ffmpeg -i VIDEO FOLDER/%05d.png) and "
+        "name their folder in a .csv manifest"
+    )

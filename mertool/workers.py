@@ -81,11 +81,13 @@ def run_each(
     context = multiprocessing.get_context("spawn")
     todo = list(reversed(arguments))
     running: dict[Connection[Any, Any], Any] = {}
+    started = []
     try:
         while todo or running:
             while todo and len(running) < jobs:
                 receiver, sender = context.Pipe(duplex=False)
                 process = context.Process(target=_call, args=(sender, function, todo.pop()))
+                started.append(process)  # before it starts: a signal may end this function at any moment
                 with no_interrupts():
                     process.start()
                 sender.close()
@@ -104,9 +106,10 @@ def run_each(
                     raise DataError(_how_it_ended(process.exitcode))
             tick()
     finally:
-        for process in running.values():
-            process.kill()
-            process.join()
+        for process in started:
+            if process.pid is not None:
+                process.kill()
+                process.join()
 
 
 @contextlib.contextmanager

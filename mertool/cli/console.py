@@ -5,18 +5,24 @@ from __future__ import annotations
 import difflib
 import errno
 import io
+import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from ..errors import DataError, FileError, MertoolError, UsageError
 from ..text import one_line, os_error_text, printable
 
-__all__ = ["Command", "Commands", "check_png", "print_out", "progress_bar", "remark"]
+if TYPE_CHECKING:
+    from ..runs.progress import Watch
+
+__all__ = ["Command", "Commands", "check_png", "continued_by", "print_out", "progress_bar", "remark", "watch_run"]
 
 
 class Failure(click.ClickException):
@@ -38,6 +44,27 @@ def _one_line_errors() -> Iterator[None]:
         raise click.UsageError(one_line(error.format_message()), error.ctx) from error
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does: cleaning up behind itself."""
+
+
+def _terminate(_number: int, _frame: object) -> NoReturn:
+    raise Terminated
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+@contextmanager
+def continued_by(command: str) -> Iterator[None]:
+    """Ctrl-C and SIGTERM inside name the command that continues."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise type(stop)(f'what is done is kept, "{command}" continues') from stop
+
+
 class Commands(click.Group):
     """Commands in the order of the work; a MertoolError becomes its line and its exit code."""
 
@@ -45,7 +72,13 @@ class Commands(click.Group):
         """Run a command line; names that the terminal cannot print are escaped, which is no reason to fail."""
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
-        return super().main(*args, **extra)
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL or not _in_main_thread():
+            return super().main(*args, **extra)
+        signal.signal(signal.SIGTERM, _terminate)
+        try:
+            return super().main(*args, **extra)
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     def make_context(self, *args: Any, **extra: Any) -> click.Context:
         """The context of a command line."""
@@ -77,6 +110,11 @@ class Commands(click.Group):
         try:
             with _one_line_errors():
                 return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            click.echo("; ".join(["mertool: stopped", *stop.args]), err=True)
+            raise click.exceptions.Exit(
+                128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT)
+            ) from stop
         except MertoolError as error:
             raise Failure(error) from error
         except MemoryError as error:
@@ -99,6 +137,17 @@ class Command(click.Command):
         super().__init__(*args, **extra)
         self._panels = panels or {}
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse two flags that choose different values of one setting: of `--face --roi` click takes the last."""
+        flags: dict[str, str] = {}
+        for parameter in self.get_params(ctx):
+            if isinstance(parameter, click.Option) and isinstance(parameter.flag_value, str):
+                for given in set(parameter.opts) & set(args):
+                    other = flags.setdefault(parameter.name or "", given)
+                    if other != given:
+                        raise UsageError(f"{other}: contradicts {given}; leave one of them out")
+        return super().parse_args(ctx, args)
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the groups."""
         records: dict[str, list[tuple[str, str]]] = {}
@@ -115,19 +164,42 @@ class Command(click.Command):
                     formatter.write_dl(rows)
 
 
-@contextmanager
-def progress_bar(label: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """A bar with the time left on stderr; silent with --quiet or where stderr is no terminal."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda _done, _total: None
-        return
-    with click.progressbar(length=1, label=label, file=sys.stderr, show_eta=True, show_pos=True) as bar:
+def _has_bar(quiet: bool) -> bool:
+    """Whether a bar can be drawn on stderr: a terminal that moves its cursor, without --quiet."""
+    return not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
-        def advance(done: int, total: int) -> None:
+
+@contextmanager
+def progress_bar(label: str, quiet: bool, unit: str) -> Iterator[Callable[..., None]]:
+    """A bar on stderr with the time left; silent with --quiet or where no bar can be drawn.
+
+    Gives a function of steps done, steps in all and, optionally, what is being done; the latter begins with the `unit`
+    of a step, which is shown alone otherwise.
+    """
+    if not _has_bar(quiet):
+        yield lambda _done, _total, _doing="": None
+        return
+    with click.progressbar(
+        length=1, label=label, file=sys.stderr, show_eta=True, show_pos=True, item_show_func=lambda doing: doing
+    ) as bar:
+
+        def advance(done: int, total: int, doing: str = unit) -> None:
             bar.length = total
-            bar.update(done - bar.pos)
+            bar.update(done - bar.pos, doing)
 
         yield advance
+
+
+@contextmanager
+def watch_run(label: str, quiet: bool) -> Iterator[Watch]:
+    """A bar, or in a log a line for each finished fold."""
+    from ..runs.progress import Watch
+
+    with progress_bar(label, quiet, "") as progress:
+        if _has_bar(quiet):
+            yield Watch(progress)
+        else:
+            yield Watch(fold_done=lambda line: remark(line, quiet))
 
 
 def remark(text: str, quiet: bool) -> None:

@@ -13,7 +13,7 @@ import click
 
 from ..errors import UsageError
 from ..settings import settings_table
-from .console import Command, check_png, print_out, progress_bar, remark
+from .console import Command, check_png, continued_by, print_out, remark, watch_run
 from .options import (
     PATH,
     fusion_options,
@@ -27,6 +27,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..runs.config import RunConfig
+    from ..runs.start import Request
 
 __all__ = ["cv"]
 
@@ -122,14 +123,27 @@ def _cross_validate(packs: tuple[Path, ...], output: Path | None, quiet: bool, g
         _print_plan(folder, runs, packs)
         return
     chosen = [runs[number] for number in dict.fromkeys(request.repeats)] or runs
-    with progress_bar("cv", quiet) as progress:
-        cross_validate(chosen, request.folds or None, given["jobs"] or default_jobs(config, len(chosen)), progress)
+    jobs = given["jobs"] or default_jobs(config, len(chosen))
+    with continued_by(_continuing(folder, request)), watch_run("cv", quiet) as watch:
+        completed = cross_validate(chosen, request.folds or None, jobs, watch)
     if all(is_complete(*run) for run in runs):
-        _print_report(folder)
+        if completed:
+            _print_report(folder)
+        else:
+            remark(f"{folder}: all folds are done; another process completed the run and prints its report", quiet)
     else:
         done = [("repeat", request.repeats), ("fold", request.folds)]
         what = ", ".join(f"{name} {', '.join(map(str, numbers))}" for name, numbers in done if numbers)
         remark(f"{folder}: {what} done; others are still to do", quiet)
+
+
+def _continuing(folder: Path, request: Request) -> str:
+    """The command that goes on with the same folds and repeats."""
+    from ..runs.layout import RunFolder
+
+    words = [RunFolder(folder).resume_command()]
+    words += [f"--repeat {number}" for number in request.repeats] + [f"--fold {number}" for number in request.folds]
+    return " ".join(words)
 
 
 def _print_plan(folder: Path, runs: Sequence[tuple[Path, RunConfig]], packs: Sequence[Path]) -> None:
@@ -170,6 +184,7 @@ def _fuse(runs: tuple[Path, ...], output: Path | None, quiet: bool, given: dict[
     from ..runs.execute import cross_validate
     from ..runs.methods import method_named
     from ..runs.methods.options import reject_irrelevant
+    from ..runs.progress import Watch
     from ..runs.start_fusion import default_fusion_folder, start_fusion
 
     unfit = [option for name, option in _NOT_FUSING.items() if given[name]]
@@ -182,8 +197,7 @@ def _fuse(runs: tuple[Path, ...], output: Path | None, quiet: bool, given: dict[
     config, remarks = start_fusion(runs, folder, weights, join=given["resume"])
     for text in remarks:
         remark(text, quiet)
-    with progress_bar("fuse", quiet) as progress:
-        cross_validate([(folder, config)], None, 1, progress)
+    cross_validate([(folder, config)], None, 1, Watch())
     _print_report(folder)
 
 

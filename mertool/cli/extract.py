@@ -11,7 +11,7 @@ import click
 from ..clips import subject_key
 from ..errors import UsageError
 from ..extraction.options import ALIGNMENTS, APEXES, ExtractOptions
-from ..text import strip_control_chars
+from ..text import plural, strip_control_chars
 from .console import Command, check_png, print_out, progress_bar, remark
 from .options import PATH, jobs_option, quiet_option
 
@@ -114,7 +114,7 @@ def extract(**given: Any) -> None:
     annotations = _read_annotations(request)
     output = request.pack_path()
     extraction = _make_pack(request, annotations, output, model)
-    _tell_outcome(request, extraction)
+    _tell_outcome(request, annotations, extraction)
     if request.sheet is not None:
         from ..report.drawing import contact_sheet
 
@@ -220,7 +220,7 @@ def _make_pack(request: _Request, annotations: Annotations, output: Path, model:
     from ..extraction.extract import extract as make_pack
     from ..workers import available_cores
 
-    with progress_bar("extract", request.quiet) as progress:
+    with progress_bar("extract", request.quiet, "clips") as progress:
         return make_pack(
             annotations,
             output,
@@ -232,15 +232,18 @@ def _make_pack(request: _Request, annotations: Annotations, output: Path, model:
         )
 
 
-def _tell_outcome(request: _Request, extraction: Extraction) -> None:
+def _tell_outcome(request: _Request, annotations: Annotations, extraction: Extraction) -> None:
     """What became of the clips, on stderr."""
     from ..datasets.jitter import jitter_summary
     from ..extraction.clip_rows import clips_csv, news
 
     pack, rows, quiet = extraction.pack, extraction.rows, request.quiet
+    outside = annotations.outside_subset
+    if outside:
+        remark(f"{plural(len(outside), 'clip')} of subjects that are not on disk: see {clips_csv(pack.path)}", quiet)
     for row in rows:
         text = news(row)
-        if text:
+        if text and "/".join((row["dataset"], row["subject"], row["clip"])) not in outside:
             remark(f"{row['subject']}/{row['clip']}: {row['status']}: {text}", quiet)
     if request.apex != "table":
         remark(f"--apex {request.apex}: the apex of each clip is in {clips_csv(pack.path)}", quiet)

@@ -129,7 +129,7 @@ def _report(
         raise SystemExit(1)
     for text in paper_remarks(loaded, output_format) if tables else []:
         remark(text, quiet)
-    with progress_bar("report", quiet or output_format != "html") as progress:
+    with progress_bar("report", quiet or output_format != "html", "runs") as progress:
         text = compose(loaded, output_format, tables, faces, progress)
     if path is None:
         if output_format == "json" and not _printable(text):  # JSON has escapes for what the terminal cannot show

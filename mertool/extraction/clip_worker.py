@@ -173,6 +173,8 @@ Extracted = tuple[dict[str, NDArray[Any]], str, HeadRecord | None]  # arrays, de
 
 def _extract_frames(clip: Clip, data: dict[Path, bytes]) -> Extracted:
     """The key frames of a clip and its sequence, for the pack."""
+    from .image_files import looks_like_photograph
+
     sequence_files = _sequence_files(clip, _options.sequence)
     decoded = {path: _picture(path, data) for path in (*clip.key_frames, *sequence_files)}
     key = [decoded[path] for path in clip.key_frames]
@@ -182,6 +184,12 @@ def _extract_frames(clip: Clip, data: dict[Path, bytes]) -> Extracted:
     if clip.channels:
         if key[0].ndim != 3:
             raise _Unusable(UNREADABLE, f"{clip.key_frames[0].name}: grey; expected three channels")
+        if looks_like_photograph(key[0]):
+            raise _Unusable(
+                UNREADABLE,
+                f"{clip.key_frames[0].name}: a colour photograph, whose red, green and blue are no key frames; name "
+                "three pictures as onset_image, middle_image and apex_image",
+            )
         # The picture's red, green and blue are onset, middle and apex, as the paper stacks them; OpenCV reads BGR.
         key = [np.ascontiguousarray(key[0][:, :, 2 - channel]) for channel in range(3)]
     shapes = {image.shape[:2] for image in (*key, *sequence)}

@@ -80,7 +80,7 @@ def load_samples(packs: Sequence[Pack], class_set: ClassSet, settings: Settings)
                 ids.append(clip_id)
                 labels.append(class_set.classes.index(label))
     if not ids:
-        present = sorted({emotion for pack in packs for emotion in pack.emotion})
+        present = sorted({emotion for pack in packs for emotion in pack.emotion} - {""})
         raise DataError(
             f"no clip belongs to --classes {settings.classes}; the emotions in the packs are {', '.join(present)}"
         )

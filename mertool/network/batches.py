@@ -25,7 +25,7 @@ def sample_augmentation(ids: Sequence[str], copy: NDArray[np.int64], epoch: int,
     Args:
         ids: B clip ids.
         copy: (B,) which of a clip's augmentations, from 0.
-        epoch: Only used with `fresh_augmentations`; without it each epoch has the same augmentations, as the paper's ten.
+        epoch: Only used with `fresh_augmentations`; without it each epoch has the same ones, as the paper's ten.
         settings: Ranges and seed.
     """
     epoch = epoch if settings.fresh_augmentations else 0

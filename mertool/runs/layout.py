@@ -182,6 +182,10 @@ class RunFolder:
         with as_run_error():
             return read_json(self.results)
 
+    def discard_results(self) -> None:
+        """Remove results.json: they are not, or no longer, those of all folds."""
+        self.results.unlink(missing_ok=True)
+
     def write_results(self, values: dict[str, Any]) -> None:
         """Write results.json."""
         write_json(self.results, values)
@@ -215,7 +219,7 @@ class FoldFolder:
 
     @property
     def last(self) -> Path:
-        """last.pt: all that continuing a training needs."""
+        """last.pt: all that continuing a training needs; removed when it is finished."""
         return self.path / "last.pt"
 
     @property
@@ -266,6 +270,10 @@ class FoldFolder:
     def unexpected_files(self, left: Sequence[Path]) -> list[str]:
         """Names in the folder other than those of files that a method has left, done.json and last.pt; sorted."""
         return _names_beside(self.path, {path.name for path in (*left, self.done, self.last)})
+
+    def discard_state(self) -> None:
+        """Remove last.pt, four fifths of a fold: nothing continues what is finished."""
+        self.last.unlink(missing_ok=True)
 
     def lock(self) -> Any:
         """Held by the process that works on the fold; the folder is made, and no link leads out of it."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets.labels import default_classes
-from ..errors import FileError, RunError, UsageError
+from ..errors import DataError, FileError, RunError, UsageError
 from ..evaluation.protocols import PROTOCOLS
 from ..network.device import choose_device
 from ..pack import Pack, load_pack
@@ -57,9 +57,14 @@ def choose_packs(packs: Sequence[Path], remark: Remark) -> list[Path]:
     """The packs that were named, or the only one of the working folder.
 
     Raises:
-        UsageError: None was named, and there is none or more than one.
+        UsageError: None was named, and there is none or more than one; or a run was named.
     """
     if packs:
+        for path in packs:
+            if RunFolder(path).is_run:
+                raise UsageError(
+                    f'{path}: a run, expected packs (.npz); "{RunFolder(path).resume_command()}" continues it'
+                )
         return list(packs)
     found = sorted(Path().glob("*.npz"))
     if len(found) != 1:
@@ -86,12 +91,23 @@ def _usual_classes(packs: Sequence[Pack]) -> str:
     return usual.pop() if len(usual) == 1 else ""
 
 
+def _refuse_unlabelled(packs: Sequence[Pack]) -> None:
+    for pack in packs:
+        if not any(pack.emotion):
+            raise DataError(
+                f"{pack.path}: its clips have no emotions to train on; add the column emotion to their manifest and "
+                "extract them again, or label them with 'mertool predict RUN PACK'"
+            )
+
+
 def settings_of(given: dict[str, Any], packs: Sequence[Pack]) -> Settings:
     """All settings, from the options that were given.
 
     Raises:
         UsageError: A value is out of range or belongs to other methods, or the packs leave the classes open.
+        DataError: The clips of a pack have no labels.
     """
+    _refuse_unlabelled(packs)
     values = _chosen(given)
     method = method_named(values.get("method", Settings().method))
     reject_irrelevant(method, values)

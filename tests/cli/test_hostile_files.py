@@ -104,7 +104,7 @@ def test_a_file_of_a_run_that_never_ends(home, name, kind):
     ],
 )
 def test_an_input_that_never_ends(home, name, words, kind):
-    (home / "a.csv").write_text("clip,subject,emotion,image\na,a,fear,a.png\n")
+    (home / "a.csv").write_text("clip,subject,emotion,stacked_image\na,a,fear,a.png\n")
     if kind == "device":
         (home / name).symlink_to("/dev/zero")
     else:
@@ -186,7 +186,7 @@ def test_a_run_is_not_named_with_control_characters(home):
 
 def test_names_that_are_not_utf8_are_refused_at_once(home):
     (home / "a.png").write_bytes(b"")
-    (home / os.fsdecode(b"m\xff.csv")).write_text("clip,subject,emotion,image\na,a,fear,a.png\n")
+    (home / os.fsdecode(b"m\xff.csv")).write_text("clip,subject,emotion,stacked_image\na,a,fear,a.png\n")
     done = subprocess.run([*COMMAND, "extract", b"m\xff.csv"], cwd=home, capture_output=True, text=True, timeout=60)
     line = failure(done)
     assert (

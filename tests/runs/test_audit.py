@@ -141,7 +141,7 @@ def test_a_file_that_is_gone_is_found(copy):
 def test_a_clip_that_is_there_twice_is_found(tmp_path, quality, expected):
     """The same recording under two names, of two people even; as it is, or encoded once more."""
     rng = np.random.default_rng(0)
-    rows = ["clip,subject,emotion,image"]
+    rows = ["clip,subject,emotion,stacked_image"]
     for n in range(8):
         noise = cv2.resize(rng.integers(0, 256, (8, 8, 3), np.uint8), (128, 128), interpolation=cv2.INTER_CUBIC)
         cv2.imwrite(str(tmp_path / f"{n}.png"), noise)

@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
     home = tmp_path_factory.mktemp("protocols é")
     rng = np.random.default_rng(0)
     for name, people in (("one", 6), ("two", 3)):
-        rows = ["clip,subject,emotion,image"]
+        rows = ["clip,subject,emotion,stacked_image"]
         for person in range(people):
             for n, emotion in enumerate(("fear", "joy", "fear", "rage")[: 3 + person % 2]):
                 picture = f"{name}_{person}_{n}.png"

@@ -70,12 +70,14 @@ class Method(ABC):
         setting_groups: Groups of settings that are its own, see `mertool.declarations.Group`.
         has_network: It trains networks: it takes initial weights, may have an attention branch and learning curves,
             can be trained by `train`, and belongs in the paper's tables.
+        unit: What a step of its progress is.
         has_chance: Its results depend on the seed even if the folds stay the same.
         trains: It trains something; a method that does not joins what other runs predicted.
     """
 
     setting_groups: frozenset[str]
     has_network = False
+    unit = "clips"
     has_chance = False
     trains = True
 

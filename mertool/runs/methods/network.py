@@ -38,6 +38,7 @@ class NetworkMethod(Method):
 
     setting_groups = frozenset({"network"})
     has_network = True
+    unit = "epochs"
     has_chance = True
     trained_things = "networks"
     statistics = "none is fitted over clips: each is normalised by its own mean and deviation"
