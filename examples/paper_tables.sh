@@ -65,7 +65,12 @@ train_origin() {
     done
     # shellcheck disable=SC2046
     mertool train "$ck" --recipe paper "$@" --classes ckplus7 --no-arcface $(network_of "$condition") \
-        -o "$(origin_of "$condition")" --resume
+        -o "$(origin_of "$condition")" $(resume_of "$(origin_of "$condition")")
+}
+
+# The option that continues a run, if there is one.
+resume_of() {
+    [ ! -e "$1/config.json" ] || echo --resume
 }
 
 # validate CONDITION OPTION...
@@ -79,7 +84,8 @@ validate() {
     esac
     # Its own report is not printed: the tables follow.
     # shellcheck disable=SC2046
-    mertool cv "$pack" --recipe paper "$@" $(network_of "$condition") -o "$out/$condition" --resume >/dev/null
+    mertool cv "$pack" --recipe paper "$@" $(network_of "$condition") -o "$out/$condition" \
+        $(resume_of "$out/$condition") >/dev/null
 }
 
 # Sets `finished` to the conditions that can be reported, `missing` to those that were asked for and cannot.

@@ -11,6 +11,7 @@ set -eu
 at_once=$1
 run=$2
 shift 2
-plan=$(mertool cv "$@" -o "$run" --resume --plan --quiet)
+[ ! -e "$run/config.json" ] || set -- "$@" --resume
+plan=$(mertool cv "$@" -o "$run" --plan --quiet)
 printf '%s\n' "$plan" | tr '\n' '\0' | xargs -0 -P "$at_once" -I{} sh -c '{} --quiet >/dev/null'
 mertool report "$run"

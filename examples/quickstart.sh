@@ -26,7 +26,9 @@ if [ SAMM.npz -nt run/config.json ]; then
     rm -rf run # of an older pack
 fi
 # Shorter than the default, so that the whole demonstration takes minutes.
-"$bin/mertool" cv SAMM.npz --roi --frames 3 --abn --epochs 15 -o run --resume
+resume=
+[ ! -e run/config.json ] || resume=--resume
+"$bin/mertool" cv SAMM.npz --roi --frames 3 --abn --epochs 15 -o run $resume
 "$bin/mertool" report run --format html -o .
 echo
 echo "Report:          $demo/report.html"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from .datasets import Annotations
     from .extraction.extract import Extraction
+    from .runs.progress import Watch
 
 __all__ = [
     "Comparison",
@@ -159,7 +160,7 @@ def cross_validate(
     )
     folder, config = start_or_resume(request, note)
     runs = start_repeats(folder, config, note, ())
-    run_folds(runs, None, jobs or default_jobs(config, len(runs)), on_progress or _ignore)
+    run_folds(runs, None, jobs or default_jobs(config, len(runs)), _watch(on_progress))
     return load_run(folder)
 
 
@@ -182,8 +183,16 @@ def train(
 
     request = Request("train", list(map(Path, packs)), Path(output), settings, init=_path(init), resume=resume)
     folder, config = start_or_resume(request, on_remark or _ignore)
-    train_run(folder, config, on_progress or _ignore)
+    train_run(folder, config, _watch(on_progress))
     return folder
+
+
+def _watch(on_progress: Progress | None) -> Watch:
+    from .runs.progress import Watch
+
+    if on_progress is None:
+        return Watch()
+    return Watch(lambda done, total, _doing: on_progress(done, total))
 
 
 def _ignore(*_values: object) -> None:

@@ -1,4 +1,6 @@
-"""Atomic writing, so that a killed process never leaves half a file under its final name; JSON, .npz, hashes, locks."""
+"""Files: written atomically, so that a killed process leaves no half of one; read only if they are regular and of a
+sensible size; JSON, .npz, hashes, locks.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +8,14 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import io
 import json
 import os
 import platform
+import stat
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -27,13 +31,20 @@ __all__ = [
     "file_lock",
     "file_sha256",
     "make_folder",
+    "open_regular",
+    "read_arrays",
+    "read_bytes",
     "read_json",
+    "read_text",
+    "refuse_links",
     "write_arrays",
     "write_json",
     "write_text",
 ]
 
 _DEEPEST = 50  # lists and objects inside each other in a JSON file: many more than mertool's have
+_LARGEST = 2**42  # bytes of any file
+_LARGEST_JSON = 2**28  # bytes; a run of 100,000 clips has 20 MB
 _HOST = platform.node().replace(".", "_")
 
 
@@ -50,32 +61,66 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a temporary file beside `path`; on a clean exit sync it and rename it to `path`.
 
     After any failure or kill, `path` is what it was before. Temporary files are named `.<name>.*.tmp`; those that a
-    killed process left are removed by the next one that writes `path`.
+    killed process left are removed by the next one that writes `path`. A link stays, and the file that it leads to is
+    written. What is no regular file (a pipe, `/dev/null`, `/dev/stdout`) is written into.
 
     Raises:
         FileError: The file cannot be written (no space, no permission, no such folder).
     """
+    name = None
     try:
-        _remove_leftovers(path)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.{_HOST}.{os.getpid()}.", suffix=".tmp", dir=path.parent)
-    except OSError as error:
-        raise FileError(f"{path}: cannot be written: {_reason_to_write(error)}") from error
-    try:
+        if _is_special(path):
+            with _open_special(path) as stream:
+                yield stream
+            return
+        target = Path(os.path.realpath(path))
+        _remove_leftovers(target)
+        handle, name = _make_temporary(target)
         with os.fdopen(handle, "wb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        _unlink(name)
-        if isinstance(error, FileError):
-            raise
-        raise FileError(f"{path}: cannot be written: {_reason_to_write(error)}") from error
-    except BaseException:
-        _unlink(name)
+        os.replace(name, target)
+        name = None
+        _sync_folder(target.parent)
+    except FileError:
         raise
+    except OSError as error:
+        raise FileError(f"{path}: cannot be written: {_reason_to_write(error)}") from error
+    finally:
+        if name is not None:
+            _unlink(name)
+
+
+def _make_temporary(path: Path) -> tuple[int, str]:
+    prefix = f".{path.name}.{_HOST}.{os.getpid()}."
+    return tempfile.mkstemp(prefix=prefix, suffix=".tmp", dir=path.parent)
+
+
+def _is_special(path: Path) -> bool:
+    """Whether something is there that must not be replaced by a file: a device, a pipe, an open file of a process."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return False
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "Is a directory")
+    return not stat.S_ISREG(mode) or path.absolute().parts[1:2] in (("dev",), ("proc",))
+
+
+def _open_special(path: Path) -> io.BufferedWriter:
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise OSError(errno.ENXIO, "nothing reads from this pipe") from error
+        raise
+    if stat.S_ISBLK(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "is a disk")
+    os.set_blocking(handle, True)
+    return os.fdopen(handle, "wb")
 
 
 def check_writable(path: Path) -> None:
@@ -84,14 +129,56 @@ def check_writable(path: Path) -> None:
     Raises:
         FileError: It cannot.
     """
-    if path.is_dir():
-        raise FileError(f"{path}: cannot be written: is a directory")
     try:
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.{_HOST}.{os.getpid()}.", suffix=".tmp", dir=path.parent)
+        if _is_special(path):
+            _open_special(path).close()
+            return
+        handle, name = _make_temporary(Path(os.path.realpath(path)))
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {_reason_to_write(error)}") from error
     os.close(handle)
     _unlink(name)
+
+
+def open_regular(path: Path, largest: int) -> io.BufferedReader:
+    """Open a regular file for reading; a device could have no end, and a pipe no writer.
+
+    Args:
+        path: The file, or a link to it.
+        largest: Bytes; a larger file is refused before it fills the memory.
+
+    Raises:
+        OSError: It is missing, no regular file, too large or cannot be read.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        found = os.fstat(handle)
+        if stat.S_ISDIR(found.st_mode):
+            raise IsADirectoryError(errno.EISDIR, "Is a directory", str(path))
+        if not stat.S_ISREG(found.st_mode):
+            kind = "a pipe" if stat.S_ISFIFO(found.st_mode) else "a device"
+            raise OSError(errno.EINVAL, f"expected a file, got {kind}", str(path))
+        if found.st_size > largest:
+            raise OSError(
+                errno.EFBIG, f"has {found.st_size} bytes, more than any such file of mertool's ({largest})", str(path)
+            )
+    except BaseException:
+        os.close(handle)
+        raise
+    return os.fdopen(handle, "rb")
+
+
+def read_bytes(path: Path, largest: int) -> bytes:
+    """The content of a regular file; as `open_regular`."""
+    with open_regular(path, largest) as stream:
+        return stream.read()
+
+
+def read_text(path: Path, largest: int, errors: str = "strict") -> str:
+    """The UTF-8 text of a regular file with its line ends as they are; as `open_regular`, and for what is no UTF-8 as
+    `bytes.decode`.
+    """
+    return read_bytes(path, largest).decode("utf-8-sig", errors)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -114,7 +201,7 @@ def read_json(path: Path) -> Any:
     """
     deep = DataError(f"{path}: nested more than {_DEEPEST} times; it was damaged or is not mertool's")
     try:
-        value = json.loads(path.read_text(encoding="utf-8", errors="surrogateescape"))
+        value = json.loads(read_bytes(path, _LARGEST_JSON).decode("utf-8", "surrogateescape"))
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
     except ValueError as error:
@@ -147,6 +234,25 @@ def write_arrays(path: Path, members: Mapping[str, NDArray[Any]]) -> None:
                 np.lib.format.write_array(member, array, allow_pickle=False)
 
 
+def read_arrays(path: Path, largest: int) -> dict[str, NDArray[Any]]:
+    """The members of a file of `write_arrays`.
+
+    Raises:
+        OSError: As `open_regular`.
+        Exception: Nearly every kind, on damaged input.
+    """
+    import numpy as np
+
+    arrays = {}
+    with open_regular(path, largest) as stream, zipfile.ZipFile(stream) as archive:
+        for entry in archive.infolist():
+            if entry.compress_type != zipfile.ZIP_STORED:
+                raise ValueError(f"member {entry.filename} is compressed")  # a few bytes could fill the memory
+            with archive.open(entry) as member:
+                arrays[entry.filename.removesuffix(".npy")] = np.lib.format.read_array(member, allow_pickle=False)
+    return arrays
+
+
 def file_sha256(path: Path) -> str:
     """Hex SHA-256 of a file.
 
@@ -154,7 +260,7 @@ def file_sha256(path: Path) -> str:
         FileError: It cannot be read.
     """
     try:
-        with path.open("rb") as stream:
+        with open_regular(path, _LARGEST) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
@@ -170,6 +276,18 @@ def make_folder(path: Path) -> None:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise FileError(f"{path}: cannot make this folder: {_reason_to_write(error)}") from error
+
+
+def refuse_links(paths: Iterable[Path]) -> None:
+    """Refuse links where a run is written: what is written there would land outside of it.
+
+    Raises:
+        FileError: One of the paths is a link.
+    """
+    for path in paths:
+        if path.is_symlink():
+            kind = "folder" if path.is_dir() else "file"
+            raise FileError(f"{path}: is a link; expected a {kind} of the run; put the {kind} itself in its place")
 
 
 def _umask() -> int:
@@ -223,7 +341,7 @@ def file_lock(path: Path, busy: str | None = None) -> Iterator[None]:
         FileError: Another process holds it, or the file cannot be made.
     """
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
     except OSError as error:
         raise FileError(f"{path}: cannot be written: {_reason_to_write(error)}") from error
     try:

@@ -14,7 +14,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from .errors import DataError, MertoolError
+from .errors import DataError, FileError, MertoolError
+from .text import os_error_text
 
 __all__ = ["available_cores", "no_interrupts", "run_each", "worker_pool"]
 
@@ -37,13 +38,22 @@ def available_cores() -> int:
 def worker_pool(
     jobs: int, initializer: Callable[..., None] | None = None, initargs: tuple[Any, ...] = ()
 ) -> ProcessPoolExecutor:
-    """A pool of `jobs` freshly started processes that die with this one, even on SIGKILL, and leave Ctrl-C to it."""
-    return ProcessPoolExecutor(
-        jobs,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=_start_worker,
-        initargs=(initializer, initargs),
-    )
+    """A pool of `jobs` freshly started processes that die with this one, even on SIGKILL, and leave Ctrl-C to it.
+
+    Raises:
+        FileError: This machine gives no memory that processes share.
+    """
+    try:
+        return ProcessPoolExecutor(
+            jobs,
+            mp_context=multiprocessing.get_context("spawn"),
+            initializer=_start_worker,
+            initargs=(initializer, initargs),
+        )
+    except OSError as error:
+        raise FileError(
+            f"/dev/shm: cannot be used by worker processes: {os_error_text(error)}; let it be mounted writable"
+        ) from error
 
 
 def run_each(
@@ -71,11 +81,13 @@ def run_each(
     context = multiprocessing.get_context("spawn")
     todo = list(reversed(arguments))
     running: dict[Connection[Any, Any], Any] = {}
+    started = []
     try:
         while todo or running:
             while todo and len(running) < jobs:
                 receiver, sender = context.Pipe(duplex=False)
                 process = context.Process(target=_call, args=(sender, function, todo.pop()))
+                started.append(process)  # before it starts: a signal may end this function at any moment
                 with no_interrupts():
                     process.start()
                 sender.close()
@@ -94,9 +106,10 @@ def run_each(
                     raise DataError(_how_it_ended(process.exitcode))
             tick()
     finally:
-        for process in running.values():
-            process.kill()
-            process.join()
+        for process in started:
+            if process.pid is not None:
+                process.kill()
+                process.join()
 
 
 @contextlib.contextmanager
@@ -118,6 +131,8 @@ def _ready(connections: Iterable[Connection[Any, Any]], timeout_s: float) -> lis
 
 
 def _how_it_ended(exitcode: int | None) -> str:
+    if exitcode == -signal.SIGBUS:
+        return "a worker process was ended by SIGBUS: a pack was cut short while it was read; copy it again"
     if exitcode is not None and exitcode < 0:
         name = signal.Signals(-exitcode).name
         return f"a worker process was ended by {name}; SIGKILL often means lack of memory: try fewer --jobs"

@@ -77,7 +77,7 @@ def test_what_holds_for_single_files():
         "regions": set(),
         "settings": {"declarations", "errors", "recipes"},
         "extraction.apex": {"_core"},
-        "extraction.faces": {"errors", "text"},
+        "extraction.faces": {"errors", "files", "text"},
         "extraction.stabilise": {"_core", "regions"},
         "evaluation.statistics": set(),
         "evaluation.metrics": {"clips", "errors", "evaluation.predictions", "evaluation.statistics"},
@@ -128,6 +128,29 @@ def test_every_file_of_a_run_has_one_reader():
     for pattern, allowed in readers.items():
         found = {name for name, path in modules().items() if re.search(pattern, path.read_text(encoding="utf-8"))}
         assert found <= allowed, pattern
+
+
+def test_every_csv_has_one_writer():
+    for name, path in modules().items():
+        if name != "csv_text":
+            assert not re.search(r"csv\.(writer|DictWriter)\(", path.read_text(encoding="utf-8")), name
+
+
+def test_files_are_opened_in_one_place():
+    """What a user names may be a device or a pipe: it is read through `mertool.files`, which reads only files."""
+    allowed = {
+        "files",
+        "report.html",  # its own style sheet
+        "runs.environment",  # /proc/cpuinfo
+        "workers",  # /sys/fs/cgroup
+    }
+    pattern = r"\bopen\(|\.(read_bytes|read_text|fromfile|open_memmap)\(|np\.load\(|ZipFile\(path|imread\("
+    for name, path in modules().items():
+        code = path.read_text(encoding="utf-8")
+        if name == "pack":  # members of an archive that `open_regular` opened
+            code = code.replace("self._archive.open(", "")
+        if name not in allowed:
+            assert not re.search(pattern, code), name
 
 
 def test_protocols_are_those_that_the_setting_offers():

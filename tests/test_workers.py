@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from mertool import workers
 from mertool.errors import DataError, FileError
 from mertool.workers import available_cores, run_each
 
@@ -47,6 +49,24 @@ def test_the_first_failure_ends_the_others(tmp_path):
 def test_a_killed_worker_is_named():
     with pytest.raises(DataError, match=r"was ended by SIGKILL; .* try fewer --jobs"):
         run_each(die, [(None,)], 1, lambda: None, 0.05)
+
+
+def read_beyond_the_end(_path):
+    os.kill(os.getpid(), signal.SIGBUS)
+
+
+def test_a_worker_whose_pack_was_cut_short_is_named():
+    with pytest.raises(DataError, match=r"SIGBUS: a pack was cut short while it was read; copy it again"):
+        run_each(read_beyond_the_end, [(None,)], 1, lambda: None, 0.05)
+
+
+def test_shared_memory_that_cannot_be_written_is_named(monkeypatch):
+    def refuse(*_arguments, **_named):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(workers, "ProcessPoolExecutor", refuse)
+    with pytest.raises(FileError, match=r"^/dev/shm: .*: read-only file system; let it be mounted writable$"):
+        workers.worker_pool(1)
 
 
 @pytest.mark.parametrize("kind", ["run_each", "pool"])

@@ -8,11 +8,16 @@
 # a partition or --gres=gpu:1, go into SBATCH_OPTIONS. mertool must be on the PATH, e.g. by an active environment.
 set -eu
 [ $# -ge 2 ] || { sed -n '2,7s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+command -v sbatch >/dev/null || {
+    echo "sbatch: not found; run this where Slurm is, or examples/parallel.sh without it" >&2
+    exit 1
+}
 here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 run=$1
 shift
 # Writes the folds and says a command for each; of a run that is there already it takes settings and folds from it.
-plan=$(mertool cv "$@" -o "$run" --resume --plan --quiet)
+[ ! -e "$run/config.json" ] || set -- "$@" --resume
+plan=$(mertool cv "$@" -o "$run" --plan --quiet)
 folds=$(printf '%s\n' "$plan" | wc -l)
 mkdir -p "$run/slurm"
 # Renamed into place: tasks of an earlier submission may be reading it.

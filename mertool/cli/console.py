@@ -5,26 +5,64 @@ from __future__ import annotations
 import difflib
 import errno
 import io
+import os
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
 from ..errors import DataError, FileError, MertoolError, UsageError
-from ..text import os_error_text
+from ..text import one_line, os_error_text, printable
 
-__all__ = ["Command", "Commands", "check_png", "progress_bar", "remark"]
+if TYPE_CHECKING:
+    from ..runs.progress import Watch
+
+__all__ = ["Command", "Commands", "check_png", "continued_by", "print_out", "progress_bar", "remark", "watch_run"]
 
 
 class Failure(click.ClickException):
     """A MertoolError as click shows it: one line on stderr and its exit code."""
 
     def __init__(self, error: MertoolError) -> None:
-        super().__init__(str(error))
+        super().__init__(one_line(str(error)))
         self.exit_code = error.exit_code  # type: ignore[misc]
+
+
+@contextmanager
+def _one_line_errors() -> Iterator[None]:
+    """click's own messages quote what was typed: they become one line too."""
+    try:
+        yield
+    except click.exceptions.NoArgsIsHelpError:
+        raise
+    except click.UsageError as error:
+        raise click.UsageError(one_line(error.format_message()), error.ctx) from error
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which ends a command as Ctrl-C does: cleaning up behind itself."""
+
+
+def _terminate(_number: int, _frame: object) -> NoReturn:
+    raise Terminated
+
+
+def _in_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+@contextmanager
+def continued_by(command: str) -> Iterator[None]:
+    """Ctrl-C and SIGTERM inside name the command that continues."""
+    try:
+        yield
+    except KeyboardInterrupt as stop:
+        raise type(stop)(f'what is done is kept, "{command}" continues') from stop
 
 
 class Commands(click.Group):
@@ -34,7 +72,18 @@ class Commands(click.Group):
         """Run a command line; names that the terminal cannot print are escaped, which is no reason to fail."""
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(errors="backslashreplace")
-        return super().main(*args, **extra)
+        if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL or not _in_main_thread():
+            return super().main(*args, **extra)
+        signal.signal(signal.SIGTERM, _terminate)
+        try:
+            return super().main(*args, **extra)
+        finally:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """The context of a command line."""
+        with _one_line_errors():
+            return super().make_context(*args, **extra)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -55,11 +104,25 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
         try:
-            return super().invoke(ctx)
+            Path.cwd()
+        except OSError as error:
+            raise Failure(FileError("the current folder is gone; change to one that exists")) from error
+        try:
+            with _one_line_errors():
+                return super().invoke(ctx)
+        except KeyboardInterrupt as stop:
+            click.echo("; ".join(["mertool: stopped", *stop.args]), err=True)
+            raise click.exceptions.Exit(
+                128 + (signal.SIGTERM if isinstance(stop, Terminated) else signal.SIGINT)
+            ) from stop
         except MertoolError as error:
             raise Failure(error) from error
         except MemoryError as error:
             raise Failure(DataError("not enough memory on this machine; try fewer --jobs")) from error
+        except ImportError as error:
+            if "failed to map" not in str(error) and "allocate" not in str(error):
+                raise
+            raise Failure(DataError(f"not enough memory to load a library ({error}); allow more: ulimit -v")) from error
         except OSError as error:
             if error.errno == errno.EPIPE:
                 raise  # a reader such as head has gone: click ends quietly
@@ -73,6 +136,17 @@ class Command(click.Command):
         """`panels`: heading -> names of the parameters below it; all others are below "Options"."""
         super().__init__(*args, **extra)
         self._panels = panels or {}
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Refuse two flags that choose different values of one setting: of `--face --roi` click takes the last."""
+        flags: dict[str, str] = {}
+        for parameter in self.get_params(ctx):
+            if isinstance(parameter, click.Option) and isinstance(parameter.flag_value, str):
+                for given in set(parameter.opts) & set(args):
+                    other = flags.setdefault(parameter.name or "", given)
+                    if other != given:
+                        raise UsageError(f"{other}: contradicts {given}; leave one of them out")
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the groups."""
@@ -90,25 +164,53 @@ class Command(click.Command):
                     formatter.write_dl(rows)
 
 
-@contextmanager
-def progress_bar(label: str, quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """A bar with the time left on stderr; silent with --quiet or where stderr is no terminal."""
-    if quiet or not sys.stderr.isatty():
-        yield lambda _done, _total: None
-        return
-    with click.progressbar(length=1, label=label, file=sys.stderr, show_eta=True, show_pos=True) as bar:
+def _has_bar(quiet: bool) -> bool:
+    """Whether a bar can be drawn on stderr: a terminal that moves its cursor, without --quiet."""
+    return not quiet and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
-        def advance(done: int, total: int) -> None:
+
+@contextmanager
+def progress_bar(label: str, quiet: bool, unit: str) -> Iterator[Callable[..., None]]:
+    """A bar on stderr with the time left; silent with --quiet or where no bar can be drawn.
+
+    Gives a function of steps done, steps in all and, optionally, what is being done; the latter begins with the `unit`
+    of a step, which is shown alone otherwise.
+    """
+    if not _has_bar(quiet):
+        yield lambda _done, _total, _doing="": None
+        return
+    with click.progressbar(
+        length=1, label=label, file=sys.stderr, show_eta=True, show_pos=True, item_show_func=lambda doing: doing
+    ) as bar:
+
+        def advance(done: int, total: int, doing: str = unit) -> None:
             bar.length = total
-            bar.update(done - bar.pos)
+            bar.update(done - bar.pos, doing)
 
         yield advance
+
+
+@contextmanager
+def watch_run(label: str, quiet: bool) -> Iterator[Watch]:
+    """A bar, or in a log a line for each finished fold."""
+    from ..runs.progress import Watch
+
+    with progress_bar(label, quiet, "") as progress:
+        if _has_bar(quiet):
+            yield Watch(progress)
+        else:
+            yield Watch(fold_done=lambda line: remark(line, quiet))
 
 
 def remark(text: str, quiet: bool) -> None:
     """Say something on stderr, unless --quiet."""
     if not quiet:
-        click.echo(f"mertool: {text}", err=True)
+        click.echo(f"mertool: {one_line(text)}", err=True)
+
+
+def print_out(text: str) -> None:
+    """Print a result to standard output, where nothing in it drives a terminal."""
+    click.echo(printable(text.rstrip("\n")))
 
 
 def check_png(path: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from functools import partial
@@ -12,7 +13,7 @@ import click
 
 from ..errors import UsageError
 from ..settings import settings_table
-from .console import Command, check_png, progress_bar, remark
+from .console import Command, check_png, continued_by, print_out, remark, watch_run
 from .options import (
     PATH,
     fusion_options,
@@ -26,6 +27,7 @@ from .options import (
 
 if TYPE_CHECKING:
     from ..runs.config import RunConfig
+    from ..runs.start import Request
 
 __all__ = ["cv"]
 
@@ -118,23 +120,41 @@ def _cross_validate(packs: tuple[Path, ...], output: Path | None, quiet: bool, g
     folder, config = start_or_resume(request, note)
     runs = start_repeats(folder, config, partial(remark, quiet=quiet), known)
     if given["plan"]:
-        _print_plan(folder, runs)
+        _print_plan(folder, runs, packs)
         return
     chosen = [runs[number] for number in dict.fromkeys(request.repeats)] or runs
-    with progress_bar("cv", quiet) as progress:
-        cross_validate(chosen, request.folds or None, given["jobs"] or default_jobs(config, len(chosen)), progress)
+    jobs = given["jobs"] or default_jobs(config, len(chosen))
+    with continued_by(_continuing(folder, request)), watch_run("cv", quiet) as watch:
+        completed = cross_validate(chosen, request.folds or None, jobs, watch)
     if all(is_complete(*run) for run in runs):
-        _print_report(folder)
+        if completed:
+            _print_report(folder)
+        else:
+            remark(f"{folder}: all folds are done; another process completed the run and prints its report", quiet)
     else:
         done = [("repeat", request.repeats), ("fold", request.folds)]
         what = ", ".join(f"{name} {', '.join(map(str, numbers))}" for name, numbers in done if numbers)
         remark(f"{folder}: {what} done; others are still to do", quiet)
 
 
-def _print_plan(folder: Path, runs: Sequence[tuple[Path, RunConfig]]) -> None:
+def _continuing(folder: Path, request: Request) -> str:
+    """The command that goes on with the same folds and repeats."""
+    from ..runs.layout import RunFolder
+
+    words = [RunFolder(folder).resume_command()]
+    words += [f"--repeat {number}" for number in request.repeats] + [f"--fold {number}" for number in request.folds]
+    return " ".join(words)
+
+
+def _print_plan(folder: Path, runs: Sequence[tuple[Path, RunConfig]], packs: Sequence[Path]) -> None:
     """One command per fold of a run and of its repeats."""
+    from ..runs.config import resolve_in_run
+
+    named = [f"./{pack}" if str(pack).startswith("-") else str(pack) for pack in packs]
+    if not named:
+        named = [os.path.relpath(resolve_in_run(folder, pack.path)) for pack in runs[0][1].packs]
     for number, (_, config) in enumerate(runs):
-        words = ["mertool", "cv", "-o", str(folder), "--resume"]
+        words = ["mertool", "cv", *named, "-o", str(folder), "--resume"]
         if len(runs) > 1:
             words += ["--repeat", str(number)]
         for fold in range(config.settings.folds):
@@ -145,7 +165,7 @@ def _print_report(folder: Path) -> None:
     from ..report.formats import render_text
     from ..runs.finished import load_run
 
-    click.echo(render_text([load_run(folder)]).rstrip("\n"))
+    print_out(render_text([load_run(folder)]))
 
 
 # Options of `cv` that --fuse has no use for: name -> option.
@@ -164,6 +184,7 @@ def _fuse(runs: tuple[Path, ...], output: Path | None, quiet: bool, given: dict[
     from ..runs.execute import cross_validate
     from ..runs.methods import method_named
     from ..runs.methods.options import reject_irrelevant
+    from ..runs.progress import Watch
     from ..runs.start_fusion import default_fusion_folder, start_fusion
 
     unfit = [option for name, option in _NOT_FUSING.items() if given[name]]
@@ -176,8 +197,7 @@ def _fuse(runs: tuple[Path, ...], output: Path | None, quiet: bool, given: dict[
     config, remarks = start_fusion(runs, folder, weights, join=given["resume"])
     for text in remarks:
         remark(text, quiet)
-    with progress_bar("fuse", quiet) as progress:
-        cross_validate([(folder, config)], None, 1, progress)
+    cross_validate([(folder, config)], None, 1, Watch())
     _print_report(folder)
 
 

@@ -11,7 +11,8 @@ import click
 from ..clips import subject_key
 from ..errors import UsageError
 from ..extraction.options import ALIGNMENTS, APEXES, ExtractOptions
-from .console import Command, check_png, progress_bar, remark
+from ..text import plural, strip_control_chars
+from .console import Command, check_png, print_out, progress_bar, remark
 from .options import PATH, jobs_option, quiet_option
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def extract(**given: Any) -> None:
     annotations = _read_annotations(request)
     output = request.pack_path()
     extraction = _make_pack(request, annotations, output, model)
-    _tell_outcome(request, extraction)
+    _tell_outcome(request, annotations, extraction)
     if request.sheet is not None:
         from ..report.drawing import contact_sheet
 
@@ -123,7 +124,7 @@ def extract(**given: Any) -> None:
         from ..extraction.clip_rows import clips_csv
 
         n, table = len(extraction.rows), clips_csv(output)
-        click.echo(f"mertool: {extraction.failed} of {n} clips left out; see {table}", err=True)
+        remark(f"{extraction.failed} of {n} clips left out; see {table}", quiet=False)
         if request.strict:
             raise SystemExit(1)
 
@@ -219,7 +220,7 @@ def _make_pack(request: _Request, annotations: Annotations, output: Path, model:
     from ..extraction.extract import extract as make_pack
     from ..workers import available_cores
 
-    with progress_bar("extract", request.quiet) as progress:
+    with progress_bar("extract", request.quiet, "clips") as progress:
         return make_pack(
             annotations,
             output,
@@ -231,15 +232,18 @@ def _make_pack(request: _Request, annotations: Annotations, output: Path, model:
         )
 
 
-def _tell_outcome(request: _Request, extraction: Extraction) -> None:
+def _tell_outcome(request: _Request, annotations: Annotations, extraction: Extraction) -> None:
     """What became of the clips, on stderr."""
     from ..datasets.jitter import jitter_summary
     from ..extraction.clip_rows import clips_csv, news
 
     pack, rows, quiet = extraction.pack, extraction.rows, request.quiet
+    outside = annotations.outside_subset
+    if outside:
+        remark(f"{plural(len(outside), 'clip')} of subjects that are not on disk: see {clips_csv(pack.path)}", quiet)
     for row in rows:
         text = news(row)
-        if text:
+        if text and "/".join((row["dataset"], row["subject"], row["clip"])) not in outside:
             remark(f"{row['subject']}/{row['clip']}: {row['status']}: {text}", quiet)
     if request.apex != "table":
         remark(f"--apex {request.apex}: the apex of each clip is in {clips_csv(pack.path)}", quiet)
@@ -258,8 +262,8 @@ def _verify(request: _Request) -> None:
     if request.as_json:
         import json
 
-        click.echo(json.dumps(verification.as_dict(), indent=1, ensure_ascii=False))
+        print_out(json.dumps(verification.as_dict(), indent=1, ensure_ascii=False))
     else:
-        click.echo("\n".join(verification.lines()))
+        print_out("\n".join(map(strip_control_chars, verification.lines())))
     if not verification.complete:
         raise SystemExit(1)

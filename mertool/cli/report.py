@@ -10,7 +10,8 @@ from pathlib import Path
 import click
 
 from ..errors import MertoolError, UsageError
-from .console import Command, check_png, progress_bar, remark
+from ..text import one_line, strip_control_chars
+from .console import Command, check_png, print_out, progress_bar, remark
 from .options import PATH, quiet_option
 
 __all__ = ["report"]
@@ -128,14 +129,14 @@ def _report(
         raise SystemExit(1)
     for text in paper_remarks(loaded, output_format) if tables else []:
         remark(text, quiet)
-    with progress_bar("report", quiet or output_format != "html") as progress:
+    with progress_bar("report", quiet or output_format != "html", "runs") as progress:
         text = compose(loaded, output_format, tables, faces, progress)
     if path is None:
         if output_format == "json" and not _printable(text):  # JSON has escapes for what the terminal cannot show
             import json
 
             text = json.dumps(json.loads(text), indent=1)
-        click.echo(text.rstrip("\n"))
+        print_out(text)
     else:
         write_text(path, text)
         remark(f"report: {path}", quiet)
@@ -158,7 +159,7 @@ def _printable(text: str) -> bool:
 
 def _print_failures(failures: Sequence[MertoolError]) -> None:
     for failure in failures:
-        click.echo(f"Error: {failure}", err=True)
+        click.echo(f"Error: {one_line(str(failure))}", err=True)
 
 
 def _print_commands(runs: list[Path], quiet: bool) -> None:
@@ -168,7 +169,7 @@ def _print_commands(runs: list[Path], quiet: bool) -> None:
 
     found, failures = read_each(runs, lambda run: command_of(run, RunConfig.read(run)), partial(remark, quiet=quiet))
     for command in found.values():
-        click.echo(command)
+        print_out(command)
     _print_failures(failures)
     if failures:
         raise SystemExit(1)
@@ -184,12 +185,12 @@ def _audit(runs: list[Path], output_format: str, quiet: bool) -> None:
         import json
 
         plain = {name: [check._asdict() for check in checks] for name, checks in found.items()}
-        click.echo(json.dumps(plain, indent=1, ensure_ascii=False))
+        print_out(json.dumps(plain, indent=1, ensure_ascii=False))
     else:
         for name, checks in found.items():
-            click.echo(name)
+            print_out(strip_control_chars(name))
             for check in checks:
-                click.echo(f"  {check.verdict}  {check.name:15}  {check.detail}")
+                print_out(f"  {check.verdict}  {check.name:15}  {one_line(check.detail)}")
     _print_failures(failures)
     if failures or any(check.verdict == FAIL for checks in found.values() for check in checks):
         raise SystemExit(1)

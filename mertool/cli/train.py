@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from .console import Command, progress_bar, remark
+from .console import Command, continued_by, remark, watch_run
 from .options import PATH, network_options, panels_of, quiet_option
 
 __all__ = ["train"]
@@ -31,10 +31,11 @@ def train(
       mertool cv SAMM.npz --roi --abn --init ckplus
     """
     from ..runs.execute import train_run, training_summary
+    from ..runs.layout import RunFolder
     from ..runs.start import Request, start_or_resume
 
     request = Request("train", packs, output, given, init=init, resume=resume)
     folder, config = start_or_resume(request, partial(remark, quiet=quiet))
-    with progress_bar("train", quiet) as progress:
-        train_run(folder, config, progress)
+    with continued_by(RunFolder(folder).resume_command("train")), watch_run("train", quiet) as watch:
+        train_run(folder, config, watch)
     remark(f"{folder}: {training_summary(folder, config)}", quiet)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..clips import OK, Clip
 from ..errors import AnnotationError, FileError, UsageError
+from ..text import is_plain, video_advice
 from .annotations import Annotations
 from .key_frames import middle_of, with_apex
 from .reader import Reader
@@ -69,13 +70,27 @@ def read_clips(path: Path, *, dataset: str | None = None, apex: str = "table") -
         FileError: Something is missing or cannot be read.
         AnnotationError: The annotation cannot be used, or no data set or several are recognised.
     """
-    annotations = _read(path, dataset)
+    annotations = _read(path, dataset, apex)
+    _check_names(path, annotations)
     if apex == "table":
         return annotations
     annotations = replace(annotations, middle_is_apex=False)  # `apex` says what is used
     if apex == "middle":
         annotations = replace(annotations, clips=tuple(map(_with_middle_apex, annotations.clips)))
     return annotations
+
+
+def _check_names(path: Path, annotations: Annotations) -> None:
+    """Refuse names that cannot be printed and stored everywhere, before they are in packs, runs and tables."""
+    if not is_plain(annotations.dataset):
+        raise AnnotationError(
+            f"{path}: names a data set, but is not valid UTF-8 or has control characters; rename this file"
+        )
+    for clip in annotations.clips:
+        if not (is_plain(clip.id) and is_plain(clip.emotion)):
+            raise AnnotationError(
+                f"{path}: name or emotion of clip {clip.id} is not valid UTF-8 or has control characters; change it"
+            )
 
 
 def describe_dataset(name: str) -> str:
@@ -96,7 +111,7 @@ def _with_middle_apex(clip: Clip) -> Clip:
     return with_apex(clip, middle_of(clip.onset, last), "middle")
 
 
-def _read(path: Path, dataset: str | None) -> Annotations:
+def _read(path: Path, dataset: str | None, apex: str) -> Annotations:
     reader = None if dataset in (None, manifest.NAME) else _reader(dataset)
     if os.path.isdir(path):  # noqa: PTH112  (unlike Path's, never raises, e.g. for a name too long)
         if dataset == manifest.NAME:
@@ -106,11 +121,16 @@ def _read(path: Path, dataset: str | None) -> Annotations:
         return (reader or _recognise(survey)).read(survey, part)
     if not os.path.exists(path):  # noqa: PTH110
         raise FileError(f"{path}: no such file or folder; expected a data set's folder or a .csv manifest")
+    video = video_advice(path.name)
+    if video:
+        raise UsageError(f"{path}: expected a data set's folder or a .csv manifest, got {video}")
+    if path.suffix.lower() == ".npz":
+        raise UsageError(f"{path}: a pack already; extract makes one from a data set's folder or a .csv manifest")
     if path.suffix.lower() != ".csv":
         raise UsageError(f"{path}: expected a data set's folder or a .csv manifest; for a table, give its folder")
     if reader is not None:
         raise UsageError(f"{path}: {dataset} is read from its folder, not from a .csv file")
-    return manifest.read(path)
+    return manifest.read(path, apex)
 
 
 def _reader(name: str) -> Reader:

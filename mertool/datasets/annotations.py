@@ -73,6 +73,12 @@ class Annotations:
         return (*self.sources, *apex, *self.gaps)
 
     @property
+    def outside_subset(self) -> frozenset[str]:
+        """Ids of the clips of subjects without a single clip on disk: the user has a part of the data set."""
+        present = {(clip.dataset, clip.subject) for clip in self.clips if clip.id not in self.absent}
+        return frozenset(clip.id for clip in self.clips if (clip.dataset, clip.subject) not in present)
+
+    @property
     def corrections(self) -> tuple[str, ...]:
         """One line for each clip that can be used but not as the table says, e.g. with an impossible apex."""
         return tuple(f"{clip.id}: {clip.detail}" for clip in self.clips if clip.status == OK and clip.detail)

@@ -10,7 +10,16 @@ from dataclasses import dataclass
 
 from ..errors import UsageError
 
-__all__ = ["ALL", "CLASS_SETS", "ClassSet", "canonical_emotion", "default_classes", "megc3_remarks", "resolve_classes"]
+__all__ = [
+    "ALL",
+    "CLASS_SETS",
+    "ClassSet",
+    "canonical_emotion",
+    "default_classes",
+    "megc3_remarks",
+    "misspelt_emotions",
+    "resolve_classes",
+]
 
 # Spellings in public annotation tables (docs/datasets.md); nothing is merged here, only spelt one way.
 _ALIASES = {
@@ -124,6 +133,13 @@ def canonical_emotion(text: str) -> str:
     return _ALIASES.get(word, word)
 
 
+def misspelt_emotions(emotions: Iterable[str]) -> list[tuple[str, str]]:
+    """Emotions that no data set has, but that are almost one: each with that one."""
+    known = sorted({*_VALENCE, *(name for classes in CLASS_SETS.values() for name in classes.classes), "neutral"})
+    unknown = dict.fromkeys(emotion for emotion in emotions if emotion not in known)
+    return [(word, near[0]) for word in unknown if (near := difflib.get_close_matches(word, known, 1, 0.8))]
+
+
 def default_classes(dataset: str) -> str:
     """Name of a data set's default class set; "all" for an unknown data set."""
     return _DEFAULTS.get(dataset, ALL)
@@ -149,8 +165,8 @@ def resolve_classes(wanted: str, emotions_present: Iterable[str]) -> ClassSet:
         return ClassSet(ALL, tuple(present))
     if "," not in name and canonical_emotion(name) not in present:
         raise UsageError(
-            f"--classes: unknown class set {wanted.strip()!r}{_nearest(name, [*CLASS_SETS, ALL])}; expected one of "
-            f"{', '.join([*CLASS_SETS, ALL])}, or a comma-separated list of {_listed(present)}"
+            f"--classes: unknown class set {wanted.strip()!r}{_nearest(name, [*CLASS_SETS, ALL, *present])}; expected "
+            f"one of {', '.join([*CLASS_SETS, ALL])}, or a comma-separated list of {_listed(present)}"
         )
     classes = [canonical_emotion(word) for word in name.split(",") if word.strip()]
     for label in classes:

@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import AnnotationError, FileError
+from ..files import read_bytes
 from ..text import os_error_text
 from .frames import is_junk
 
 __all__ = ["Line", "column_key", "is_table", "read_sheets", "read_table", "whole_number"]
 
 _SUFFIXES = (".xlsx", ".xls", ".csv")
+_LARGEST = 2**28  # bytes of a table; the largest data set's has 1 MB
 _CSV_DELIMITERS = (",", ";", "\t")  # Excel writes semicolons where the comma is the decimal mark
 _BREAKS = re.compile(r"[^\S ]+")  # line breaks, tabs, hard blanks; ordinary blanks stay, since paths contain them
 _WHOLE = re.compile(r"[+-]?[0-9]{1,12}(\.0*)?", re.ASCII)
@@ -114,7 +116,7 @@ def _csv_readings(path: Path) -> Iterator[tuple[str, list[Line]]]:
 
 def _decode(path: Path) -> str:
     try:
-        data = path.read_bytes()
+        data = read_bytes(path, _LARGEST)
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
     codecs = ("utf-16",) if data[:2] in (b"\xff\xfe", b"\xfe\xff") else ("utf-8-sig", "cp1252")
@@ -131,9 +133,12 @@ def _decode(path: Path) -> str:
 def _sheets(path: Path) -> Iterator[tuple[str, list[Line]]]:
     program = Path(__file__).with_name("workbook.py")
     try:
-        path.open("rb").close()
         done = subprocess.run(
-            [sys.executable, "-P", str(program), str(path)], capture_output=True, timeout=120, check=False
+            [sys.executable, "-P", str(program)],
+            input=read_bytes(path, _LARGEST),
+            capture_output=True,
+            timeout=120,
+            check=False,
         )
         sheets = json.loads(done.stdout)
     except OSError as error:

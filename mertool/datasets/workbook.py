@@ -1,4 +1,4 @@
-"""Print every sheet of a workbook as JSON: run as a program of its own by `sheets`, never imported.
+"""Print every sheet of a workbook, given on stdin, as JSON: run as a program of its own by `sheets`, never imported.
 
 A damaged .xls makes the reader (calamine) panic, or ask for so much memory that the whole process is aborted; here
 that ends a child process that takes a tenth of a second, with nothing on the user's screen.
@@ -8,7 +8,6 @@ import io
 import json
 import sys
 from datetime import date, datetime, time, timedelta
-from pathlib import Path
 
 MEMORY = 4 << 30  # bytes of address space; a table with one stray cell in the last row and column asks for 500 GB
 
@@ -20,7 +19,7 @@ def as_text(cell: str | float | bool | date | datetime | time | timedelta) -> st
     return str(cell)
 
 
-def main(path: str) -> None:
+def main() -> None:
     """Write `[[name, [row, ...]], ...]`, one pair per sheet, or `{"error": text}` to stdout."""
     try:
         import resource  # not on Windows
@@ -37,7 +36,7 @@ def main(path: str) -> None:
         return
     try:
         # From memory, so that the content decides what it is: an .xlsx renamed to .xls is read too.
-        book = CalamineWorkbook.from_filelike(io.BytesIO(Path(path).read_bytes()))
+        book = CalamineWorkbook.from_filelike(io.BytesIO(sys.stdin.buffer.read()))
         sheets = [(name, book.get_sheet_by_name(name).to_python(skip_empty_area=False)) for name in book.sheet_names]
     except (CalamineError, OSError) as error:
         print(json.dumps({"error": str(error)}))
@@ -46,4 +45,4 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main()

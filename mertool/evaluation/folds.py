@@ -15,14 +15,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..clips import split_id, subject_key_of_id
+from ..csv_text import unescape_cell
 from ..errors import DataError, FileError, UsageError
-from ..files import read_json, write_json
+from ..files import read_json, read_text, write_json
 from ..text import abbreviate, os_error_text
 
 __all__ = ["Folds", "Overlap", "read_folds_file", "subject_overlap"]
 
 _FORMAT = 1
 _MOST_DIGITS = 6  # of the number of a fold: --folds goes to 100 000
+_LARGEST = 2**28  # bytes of a csv of folds
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,11 +162,10 @@ def read_folds_file(path: Path, ids: Sequence[str], outside: Collection[str] = (
 
 def _tests_of_csv(path: Path) -> tuple[tuple[str, ...], ...]:
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            text = stream.read()
-            delimiter = max(",;\t", key=text.partition("\n")[0].count)
-            lines = csv.reader(io.StringIO(text), delimiter=delimiter)
-            rows = [(line, row) for line, row in enumerate(lines, 1) if row]
+        text = read_text(path, _LARGEST)
+        delimiter = max(",;\t", key=text.partition("\n")[0].count)
+        lines = csv.reader(io.StringIO(text), delimiter=delimiter)
+        rows = [(line, row) for line, row in enumerate(lines, 1) if row]
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
     except (UnicodeDecodeError, csv.Error) as error:
@@ -178,7 +179,7 @@ def _tests_of_csv(path: Path) -> tuple[tuple[str, ...], ...]:
         number = cells.get("fold", "")
         if not number.isascii() or not number.isdigit() or len(number) > _MOST_DIGITS:
             raise DataError(f"{path}: line {line}: fold: expected a whole number from 0, got {abbreviate(number)}")
-        tests.setdefault(int(number), []).append(cells["clip"])
+        tests.setdefault(int(number), []).append(unescape_cell(cells["clip"]))
     if not tests or sorted(tests) != list(range(len(tests))):
         got = ", ".join(map(str, sorted(tests))) or "none"
         raise DataError(f"{path}: expected folds numbered from 0 without a gap, got {got}")

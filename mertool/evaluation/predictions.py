@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..clips import split_id
+from ..csv_text import csv_text, unescape_cell
 from ..errors import DataError, FileError
-from ..files import write_text
+from ..files import read_text, write_text
 from ..text import abbreviate, os_error_text
 
 __all__ = ["NO_FOLD", "SAME_WITHIN", "Predictions"]
@@ -30,6 +31,7 @@ NO_FOLD = -1
 SAME_WITHIN = 1e-3  # probabilities and scores that differ by more are of another model, on whatever machine
 _COLUMNS = ("clip", "dataset", "subject", "fold", "truth", "prediction")
 _FOLD_DIGITS = 6  # --folds goes to 100 000
+_LARGEST = 2**28  # bytes; 100,000 clips take 15 MB
 _SUM_TOLERANCE = 1e-3  # a softmax in float32 sums to 1 within 1e-6; anything beyond this is no distribution
 
 
@@ -104,17 +106,15 @@ class Predictions:
 
     def to_csv(self) -> str:
         """The rows, sorted by clip id, as CSV with '\\n' line ends: equal rows give equal text."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow([*_COLUMNS, *(f"p_{name}" for name in self.classes)])
+        rows: list[list[object]] = [[*_COLUMNS, *(f"p_{name}" for name in self.classes)]]
         columns = zip(self.clip, self.dataset, self.subject, self.fold, self.truth, self.prediction, strict=True)
         probabilities = self.probabilities.astype(np.float32)
         for (clip, dataset, subject, fold, truth, prediction), row in sorted(
             zip(columns, probabilities, strict=True), key=lambda pair: pair[0][0]
         ):
             number = "" if fold == NO_FOLD else fold
-            writer.writerow([clip, dataset, subject, number, truth, prediction, *(str(value) for value in row)])
-        return text.getvalue()
+            rows.append([clip, dataset, subject, number, truth, prediction, *(str(value) for value in row)])
+        return csv_text(rows)
 
     def write(self, path: Path) -> None:
         """Write `to_csv` as UTF-8, atomically."""
@@ -130,9 +130,8 @@ class Predictions:
                 or prediction that contradicts the clip id or the probabilities. The message names file and line.
         """
         try:
-            with path.open(encoding="utf-8-sig", newline="") as stream:
-                reader = csv.reader(stream)
-                rows = [(reader.line_num, row) for row in reader]
+            reader = csv.reader(io.StringIO(read_text(path, _LARGEST), newline=""))
+            rows = [(reader.line_num, list(map(unescape_cell, row))) for row in reader]
         except OSError as error:
             raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
         except (UnicodeDecodeError, csv.Error) as error:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..clips import OK, ChosenApex, Clip, Jitter
-from ..files import write_text
+from ..csv_text import csv_text
+from ..files import read_bytes, write_text
 from .alignment import HeadRecord
 
 __all__ = ["ClipRow", "clip_row", "clips_csv", "news", "write_rows"]
@@ -55,10 +54,11 @@ def clips_csv(output: Path) -> Path:
 
 def write_rows(output: Path, rows: Sequence[ClipRow]) -> None:
     """Write the rows of a pack, unless they are there already."""
-    stream = io.StringIO()
-    writer = csv.DictWriter(stream, _COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    path, text = clips_csv(output), stream.getvalue()
-    if not path.exists() or path.read_bytes() != text.encode():
+    path = clips_csv(output)
+    text = csv_text([_COLUMNS, *([row.get(name, "") for name in _COLUMNS] for row in rows)])
+    try:
+        unchanged = read_bytes(path, len(text.encode())) == text.encode()
+    except OSError:
+        unchanged = False
+    if not unchanged:
         write_text(path, text)

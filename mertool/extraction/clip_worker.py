@@ -21,6 +21,7 @@ from ..regions import compose, invert
 from ..text import os_error_text
 from .alignment import Aligner, HeadRecord, Placed, lost_remark, to_grey
 from .apex import ApexFinder
+from .image_files import decode_picture, picture_bytes, read_picture
 from .options import STABILISED, ExtractOptions
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def read_pictures(clip: Clip, options: ExtractOptions) -> tuple[dict[Path, bytes
     for path in _files(clip, options):
         try:
             if path not in data:
-                data[path] = path.read_bytes()
+                data[path] = picture_bytes(path)
             digests.append(hashlib.sha256(data[path]).hexdigest())
         except OSError as error:
             digests.append(f"{path.name}: {os_error_text(error)}")
@@ -172,6 +173,8 @@ Extracted = tuple[dict[str, NDArray[Any]], str, HeadRecord | None]  # arrays, de
 
 def _extract_frames(clip: Clip, data: dict[Path, bytes]) -> Extracted:
     """The key frames of a clip and its sequence, for the pack."""
+    from .image_files import looks_like_photograph
+
     sequence_files = _sequence_files(clip, _options.sequence)
     decoded = {path: _picture(path, data) for path in (*clip.key_frames, *sequence_files)}
     key = [decoded[path] for path in clip.key_frames]
@@ -181,6 +184,12 @@ def _extract_frames(clip: Clip, data: dict[Path, bytes]) -> Extracted:
     if clip.channels:
         if key[0].ndim != 3:
             raise _Unusable(UNREADABLE, f"{clip.key_frames[0].name}: grey; expected three channels")
+        if looks_like_photograph(key[0]):
+            raise _Unusable(
+                UNREADABLE,
+                f"{clip.key_frames[0].name}: a colour photograph, whose red, green and blue are no key frames; name "
+                "three pictures as onset_image, middle_image and apex_image",
+            )
         # The picture's red, green and blue are onset, middle and apex, as the paper stacks them; OpenCV reads BGR.
         key = [np.ascontiguousarray(key[0][:, :, 2 - channel]) for channel in range(3)]
     shapes = {image.shape[:2] for image in (*key, *sequence)}
@@ -196,8 +205,6 @@ def _extract_frames(clip: Clip, data: dict[Path, bytes]) -> Extracted:
 
 
 def _picture(path: Path, data: dict[Path, bytes]) -> Picture:
-    from .image_files import decode_picture, read_picture
-
     return decode_picture(data[path], path.name) if path in data else read_picture(path)
 
 

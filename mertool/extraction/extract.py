@@ -22,7 +22,7 @@ from ..clips import OK, Clip
 from ..datasets import Annotations
 from ..datasets.frames import index_frames
 from ..errors import AnnotationError, DataError, MertoolError
-from ..files import check_writable, file_sha256
+from ..files import check_writable, file_sha256, make_folder
 from ..pack import Pack, load_pack, save_pack
 from ..workers import no_interrupts, worker_pool
 from .clip_rows import ClipRow, clip_row, clips_csv, write_rows
@@ -86,6 +86,7 @@ def extract(
             rows = existing.meta["rows"]
             write_rows(output, rows)
             return Extraction(existing, rows, fresh=False)
+    make_folder(output.parent)
     check_writable(output)
     store = _Store(len(source.clips), options)
     results = _extract_clips(source, store, jobs, progress)

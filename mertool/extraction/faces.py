@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DataError, FileError
+from ..files import open_regular
 from ..text import os_error_text
 
 __all__ = ["Box", "Face", "FaceFinder", "find_landmark_model"]
@@ -24,6 +25,7 @@ __all__ = ["Box", "Face", "FaceFinder", "find_landmark_model"]
 Box = tuple[int, int, int, int]
 
 _MODEL = "shape_predictor_68_face_landmarks.dat"
+_LARGEST = 2**30  # bytes of a landmark model; dlib's has 100 MB
 _DEBIAN = Path("/usr/share/dlib") / _MODEL
 # How dlib writes a shape predictor: version 1, then a column of 136 = 68 x 2 coordinates (sizes are stored negated).
 _HEADER_68 = bytes([1, 1, 0x81, 136, 0x81, 1])
@@ -97,7 +99,7 @@ class FaceFinder:
         import dlib
 
         try:
-            with model.open("rb") as file:
+            with open_regular(model, _LARGEST) as file:
                 header = file.read(len(_HEADER_68))
         except OSError as error:
             raise FileError(f"{model}: cannot read this landmark model: {os_error_text(error)}") from error

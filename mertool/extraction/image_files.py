@@ -7,6 +7,7 @@ middle, with 16 bits or transparency), is an error here.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import struct
 import tempfile
@@ -18,19 +19,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FileError, PictureError
-from ..files import atomic_file
+from ..files import atomic_file, read_bytes
 from ..text import os_error_text
 
-__all__ = ["MAX_PIXELS", "decode_picture", "read_picture", "write_png"]
+__all__ = ["MAX_PIXELS", "decode_picture", "looks_like_photograph", "picture_bytes", "read_picture", "write_png"]
 
 # Beyond this a file is more likely a mistake than a frame (the largest cameras in use give 2 to 4 megapixels), and
 # decoding it would take gigabytes.
 MAX_PIXELS = 2**27
+_LARGEST = 2**30  # bytes: that many pixels in colour, uncompressed
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 _ALPHA = (4, 6)  # PNG colour types: grey and RGB, each with transparency
+# Of 59 portraits of 30 people: details of red and blue correlate by 0.72 to 0.99, and the middle of all but one person
+# is coloured by 10 to 43 grey levels.
+_SHARED_DETAILS = 0.6
+_COLOUR_CAST = 8.0  # grey levels
 _CAPTURE = threading.Lock()
+
+
+def picture_bytes(path: Path) -> bytes:
+    """The content of a picture file.
+
+    Raises:
+        OSError: It is missing, no regular file, too large or cannot be read.
+    """
+    return read_bytes(path, _LARGEST)
 
 
 def read_picture(path: Path) -> NDArray[np.uint8]:
@@ -41,7 +56,7 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
         PictureError: See `decode_picture`.
     """
     try:
-        data = path.read_bytes()
+        data = picture_bytes(path)
     except OSError as error:
         raise FileError(f"{path}: cannot read this picture: {os_error_text(error)}") from error
     return decode_picture(data, str(path))
@@ -172,3 +187,21 @@ def _captured_stderr() -> Iterator[list[str]]:
             os.close(screen)
         file.seek(0)
         printed[0] = file.read().decode("utf-8", "replace")
+
+
+def looks_like_photograph(picture: NDArray[np.uint8]) -> bool:
+    """Whether the channels of a (H, W, 3) picture are the colours of one photograph, not three stacked key frames.
+
+    The colours of a photograph share its details, but differ in brightness over whole areas. Stacked frames of a still
+    head have the same brightness, those of a moved head other details, and so have the channels of a flow picture.
+    """
+    import cv2
+
+    small = cv2.resize(picture, (128, 128), interpolation=cv2.INTER_AREA).astype(np.float32)
+    details = small - cv2.blur(small, (9, 9))
+    blue, red = details[..., 0], details[..., 2]
+    strength = math.sqrt(float((blue**2).sum() * (red**2).sum()))
+    if float((blue * red).sum()) <= _SHARED_DETAILS * strength:
+        return False
+    areas = cv2.resize(small, (16, 16), interpolation=cv2.INTER_AREA)[4:12, 4:12]  # the middle, where the face is
+    return float(np.median(np.abs(areas[..., 0] - areas[..., 2]))) > _COLOUR_CAST

@@ -43,6 +43,10 @@ class Samples:
         truth = tuple(self.classes[label] for label in self.labels[rows])
         return Predictions(clips, (fold,) * len(rows), truth, probabilities, self.classes)
 
+    def class_names(self) -> dict[str, str]:
+        """The class of each clip, by its id."""
+        return {clip_id: self.classes[label] for clip_id, label in zip(self.ids, self.labels, strict=True)}
+
     def rows_of(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """(len(ids),) rows of the named clips.
 
@@ -76,7 +80,7 @@ def load_samples(packs: Sequence[Pack], class_set: ClassSet, settings: Settings)
                 ids.append(clip_id)
                 labels.append(class_set.classes.index(label))
     if not ids:
-        present = sorted({emotion for pack in packs for emotion in pack.emotion})
+        present = sorted({emotion for pack in packs for emotion in pack.emotion} - {""})
         raise DataError(
             f"no clip belongs to --classes {settings.classes}; the emotions in the packs are {', '.join(present)}"
         )

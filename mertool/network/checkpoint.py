@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from .. import __version__
 from ..errors import DataError, FileError
-from ..files import atomic_file
+from ..files import atomic_file, read_bytes
 from ..settings import Settings
 from ..text import os_error_text
 from .model import Network, build_model
@@ -34,6 +34,8 @@ VERSION = 1
 # Bias of the attention map's normalisation where a branch joins a network that was trained without one:
 # sigmoid(-2) = 0.12, so that stage 4 and its running statistics get nearly the features they know, not 1.5 times them.
 _QUIET_MAP_BIAS = -2.0
+
+_LARGEST = 2**32  # bytes of a checkpoint
 
 # Parts whose weights depend on the class list.
 _CLASS_PARTS = ("head", "attention.classes", "attention.class_head", "attention.map_head")
@@ -221,13 +223,15 @@ def transfer(model: Network, settings: Settings, classes: tuple[str, ...], sourc
 def _read_plain(path: Path, hint: str) -> Any:
     """The plain containers and tensors of a torch archive."""
     try:
-        data = io.BytesIO(path.read_bytes())
+        data = io.BytesIO(read_bytes(path, _LARGEST))
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {os_error_text(error)}; {hint}") from error
     if not zipfile.is_zipfile(data):  # a truncated archive has lost its index, which is at the end
         raise DataError(f"{path}: expected a mertool checkpoint, got another file or a truncated one; {hint}")
     try:
         with zipfile.ZipFile(data) as archive:
+            if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+                raise ValueError("compressed, which torch never does")
             damaged = archive.testzip()
         if damaged is None:
             data.seek(0)

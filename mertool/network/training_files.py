@@ -9,9 +9,12 @@ from math import isfinite
 from pathlib import Path
 from typing import NamedTuple
 
-from ..files import write_text
+from ..csv_text import csv_text
+from ..files import read_bytes, read_text, write_text
 
 __all__ = ["LOG_COLUMNS", "TrainingFiles"]
+
+_LARGEST = 2**26  # bytes of log.csv, one line per epoch
 
 # Columns of log.csv; those of the attention branch are empty without it, those of validation without
 # `--epoch-selection inner`.
@@ -45,17 +48,13 @@ class TrainingFiles(NamedTuple):
 
     def write_log(self, rows: Sequence[dict[str, float]]) -> None:
         """Replace the log, atomically."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, LOG_COLUMNS, restval="", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: f"{value:.6g}" for name, value in row.items()} for row in rows)
-        write_text(self.log, text.getvalue())
+        texts = ({name: f"{value:.6g}" for name, value in row.items()} for row in rows)
+        write_text(self.log, csv_text([LOG_COLUMNS, *([row.get(name, "") for name in LOG_COLUMNS] for row in texts)]))
 
     def read_log(self) -> list[dict[str, float]]:
         """The rows of the log, with the columns that have a finite number in every row; empty if there are none."""
         try:
-            with self.log.open(encoding="utf-8", newline="") as stream:
-                rows = list(csv.DictReader(stream))
+            rows = list(csv.DictReader(io.StringIO(read_text(self.log, _LARGEST), newline="")))
             names = [name for name in rows[0] if name and all(row.get(name) for row in rows)]
             log = [{name: float(row[name]) for name in names} for row in rows]
         except (OSError, ValueError, TypeError, IndexError, csv.Error):
@@ -65,6 +64,6 @@ class TrainingFiles(NamedTuple):
     def epochs_logged(self) -> int:
         """Rows of the log; 0 without one."""
         try:
-            return max(0, self.log.read_bytes().count(b"\n") - 1)
+            return max(0, read_bytes(self.log, _LARGEST).count(b"\n") - 1)
         except OSError:
             return 0

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 import textwrap
@@ -11,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..clips import natural_key, split_id
+from ..csv_text import csv_text
 from ..errors import DataError
 from ..evaluation.metrics import hits_by_subject
 from ..evaluation.statistics import spread
@@ -77,16 +76,12 @@ def render_json(runs: Sequence[Run]) -> str:
 
 def render_csv(runs: Sequence[Run]) -> str:
     """One line per run: scores with the ends of their intervals (0..1), then every setting that its method uses."""
-    stream = io.StringIO()
     settings = list(runs[0].settings.as_dict())
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow([*_CSV_SCORES, *settings])
+    rows: list[list[object]] = [[*_CSV_SCORES, *settings]]
     for run in runs:
         cells, relevant = _csv_cells(run), relevant_settings(run.settings)
-        writer.writerow(
-            [*(cells.get(name, "") for name in _CSV_SCORES), *(relevant.get(name, "") for name in settings)]
-        )
-    return stream.getvalue()
+        rows.append([*(cells.get(name, "") for name in _CSV_SCORES), *(relevant.get(name, "") for name in settings)])
+    return csv_text(rows)
 
 
 def _csv_cells(run: Run) -> dict[str, Any]:

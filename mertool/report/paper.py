@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import PurePath
 from typing import Any
 
+from ..csv_text import csv_text
 from ..runs.finished import Run
 from ..settings import Settings
 from ..text import plural
@@ -256,13 +255,12 @@ def _values(one: FilledCell) -> dict[str, Any]:
 
 
 def _csv(cells: Sequence[FilledCell]) -> str:
-    stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    for number, one in enumerate(cells):
+    rows: list[list[object]] = []
+    for one in cells:
         values = _values(one)
         ends = values.pop("interval") or (None, None)
         values |= {"accuracy_low": ends[0], "accuracy_high": ends[1]}
-        if not number:
-            writer.writerow(values)
-        writer.writerow("" if value is None else value for value in values.values())
-    return stream.getvalue()
+        if not rows:
+            rows.append([*values])
+        rows.append(["" if value is None else value for value in values.values()])
+    return csv_text(rows)

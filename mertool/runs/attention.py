@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shlex
 import tokenize
 import warnings
@@ -11,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RunError
-from ..files import atomic_file
+from ..files import atomic_file, read_bytes
 from ..text import os_error_text
 from .layout import RunFolder
 
-__all__ = ["read_run_maps", "write_maps"]
+__all__ = ["read_maps", "read_run_maps", "write_maps"]
+
+_LARGEST = 2**32  # bytes of attention.npy; 100,000 clips take 100 MB
 
 # What NumPy raises on a damaged header, depending on which byte it is; a warning is one of Python 2's.
 _DAMAGE = (
@@ -50,7 +53,7 @@ def read_run_maps(run: Path) -> tuple[list[str], NDArray[np.float32]]:
             raise RunError(f'{run}: fold {number} is not done; run "{resume}"')
         names = sorted(folder.read_predictions().clip)
         try:
-            maps.append(_read_maps(folder.attention, len(names), shape))
+            maps.append(read_maps(folder.attention, len(names), shape))
         except RunError as error:
             raise RunError(f'{error}; delete {shlex.quote(str(folder.path))} and run "{resume}"') from error
         shape = maps[0].shape[1:]
@@ -64,13 +67,16 @@ def write_maps(path: Path, maps: NDArray[np.float32]) -> None:
         np.save(stream, maps, allow_pickle=False)
 
 
-def _read_maps(path: Path, n: int, shape: tuple[int, ...] | None) -> NDArray[np.float32]:
-    """(n, *shape) attention maps, 0..1; of any height and width if the shape is None."""
+def read_maps(path: Path, n: int, shape: tuple[int, ...] | None) -> NDArray[np.float32]:
+    """(n, *shape) attention maps, 0..1; of any height and width if the shape is None.
+
+    Raises:
+        RunError: They are missing, damaged, or of another shape.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            # No archive, no pickle, and no memory for more than the file has.
-            found = np.lib.format.open_memmap(path, mode="r")
+            found = np.lib.format.read_array(io.BytesIO(read_bytes(path, _LARGEST)), allow_pickle=False)
     except OSError as error:
         raise RunError(f"{path}: no attention maps ({os_error_text(error)})") from error
     except _DAMAGE as error:

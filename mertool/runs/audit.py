@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from ..errors import FileError, MertoolError, RunError
 from ..evaluation.folds import Folds
-from ..evaluation.protocols import SUBJECT_DISJOINT
-from ..files import file_sha256
+from ..evaluation.protocols import PROTOCOLS, SUBJECT_DISJOINT
 from ..inputs.samples import Samples
 from ..text import few, plural
-from .checks import FAIL, NOTE, PASS, Check
-from .config import RunConfig, fingerprint, open_samples
+from .audit_files import check_files, check_results
+from .checks import BEYOND, FAIL, NOTE, PASS, Check
+from .config import RunConfig, made_with, open_samples
 from .finished import Run, load_run
 from .layout import RunFolder
 from .methods import method_of
@@ -43,8 +43,12 @@ def audit_run(folder: Path, *, choose: bool = True) -> list[Check]:
 
     Raises:
         FileError: It is not a run folder.
-        RunError: Its configuration is damaged, or it is not finished.
+        RunError: Its configuration or folds.json is damaged, or it is not finished.
     """
+    return [*_checks(folder, choose), BEYOND]
+
+
+def _checks(folder: Path, choose: bool) -> list[Check]:
     config = RunConfig.read(folder)
     if config.command != "cv":
         raise RunError(
@@ -52,13 +56,13 @@ def audit_run(folder: Path, *, choose: bool = True) -> list[Check]:
         )
     folds = RunFolder(folder).read_folds()
     method = method_of(config.settings)
-    checks = [_files(folder, len(folds.tests))]
+    checks = [check_files(folder, config, folds)]
     try:
         run = load_run(folder)
     except MertoolError as error:
         return [*checks, Check("predictions", FAIL, str(error))]
     case = AuditCase(folder, config, folds, choose, lambda other: audit_run(other, choose=choose))
-    checks += [_predictions(run), _subjects(run), _initial(run), *method.audit_files(case)]
+    checks += [_predictions(run), check_results(run), _subjects(run), _initial(run), *method.audit_files(case)]
     statistics = Check("statistics", PASS, method.statistics)
     key_frames = Check("key frames", NOTE, run.key_frames)
     try:
@@ -68,6 +72,9 @@ def audit_run(folder: Path, *, choose: bool = True) -> list[Check]:
         what = f" and {method.trained_things}" if method.trained_things else ""
         missing = Check("pack", gone, f"not read, so pictures{what} were not checked: {error}")
         return [*checks, missing, statistics, key_frames]
+    checks += [_pack(config, samples), _clips(config, folds, samples), _labels(run, case, samples)]
+    if FAIL not in {check.verdict for check in checks[-2:]}:
+        checks.append(_folds(config, folds, samples))
     return [*checks, *method.audit(case, samples), _pictures(samples, folds), statistics, key_frames]
 
 
@@ -80,34 +87,79 @@ def audit_repeats(folder: Path, *, choose: bool = True) -> dict[str, list[Check]
     return found
 
 
-def _files(folder: Path, n_folds: int) -> Check:
-    """The hashes that each fold left behind when it was done."""
-    changed, other_run = [], []
-    expected = fingerprint(folder)
-    for fold in range(n_folds):
-        own = RunFolder(folder).fold(fold)
-        if not own.is_done:
-            raise RunError(f'{folder}: fold {fold} is not done; run "{RunFolder(folder).resume_command()}"')
-        record = own.read_record()
-        for name, digest in record.files.items():
-            try:
-                if file_sha256(own.path / name) != digest:
-                    changed.append(f"{own.path.name}/{name}")
-            except FileError:
-                changed.append(f"{own.path.name}/{name} (gone)")
-        if record.fingerprint != expected:
-            other_run.append(str(fold))
-    if other_run:
-        folds = f"fold {other_run[0]} was" if len(other_run) == 1 else f"folds {few(other_run)} were"
-        changed.append(f"folds.json or config.json, since {folds} done")
-    if changed:
-        return Check("files", FAIL, f"changed since they were written: {', '.join(changed)}")
-    return Check("files", PASS, f"what {n_folds} folds left, folds.json and config.json as written")
-
-
 def _predictions(run: Run) -> Check:
     n = run.metrics["n"]
     return Check("predictions", PASS, f"{n} clips, each tested in the fold of folds.json and predicted exactly once")
+
+
+def _pack(config: RunConfig, samples: Samples) -> Check:
+    """Whether config.json says of each pack what the pack says itself."""
+    apart, renamed = [], []
+    for record, pack in zip(config.packs, samples.packs, strict=True):
+        stated = (record.apex, record.jitter, record.alignment)
+        for what, here, there in zip(("apex", "jitter", "alignment"), stated, made_with(pack), strict=True):
+            if here != there:
+                apart.append(f"{record.name}: {what} {here}, its pack has {there}")
+        if record.name != pack.path.stem:
+            renamed.append(f"{record.name} is now {pack.path.name}")
+    if apart:
+        return Check("pack", FAIL, "; ".join(apart))
+    if renamed:
+        return Check("pack", NOTE, f"as when the run was started, but renamed: {few(renamed)}")
+    return Check("pack", PASS, "as when the run was started, with the key frames and alignment that the run states")
+
+
+def _clips(config: RunConfig, folds: Folds, samples: Samples) -> Check:
+    """Whether the clips of the run are all clips of its packs that belong to a class, each in one test part."""
+    known, tested = set(samples.ids), set(folds.fold_of())
+    for names, what in (
+        (known - tested, "of the pack are in no test part"),
+        (tested - known, "are tested, but not in the pack or of no class"),
+        (known ^ set(config.clips), "are not both in the pack and in the run's list"),
+    ):
+        if names:
+            return Check("clips", FAIL, f"{plural(len(names), 'clip')} {what}: {few(sorted(names))}")
+    return Check("clips", PASS, f"each of the {len(known)} clips of its packs that have a class is in one test part")
+
+
+def _labels(run: Run, case: AuditCase, samples: Samples) -> Check:
+    """Whether each truth is the pack's label, in the predictions of test clips and in those that chose something."""
+    classes, wanted = case.config.classes, samples.classes
+    if classes != wanted:
+        return Check("labels", FAIL, f"classes {', '.join(classes)}, its class set has {', '.join(wanted)}")
+    class_of = samples.class_names()
+    truths = set(zip(run.predictions.clip, run.predictions.truth, strict=True))
+    method = method_of(case.config.settings)
+    for fold in range(len(case.folds.tests)):
+        folder = RunFolder(case.run).fold(fold)
+        if folder.inner in method.files_left(folder, case.config, case.folds.training(fold)):
+            try:
+                inner = folder.read_inner()
+            except MertoolError as error:
+                return Check("labels", FAIL, str(error))
+            truths |= set(zip(inner.clip, inner.truth, strict=True))
+    wrong = sorted({clip for clip, truth in truths if class_of.get(clip) != truth})
+    if wrong:
+        return Check("labels", FAIL, f"{plural(len(wrong), 'clip')} not as the pack labels them: {few(wrong)}")
+    return Check("labels", PASS, "every truth is the label of its clip in the pack")
+
+
+def _folds(config: RunConfig, folds: Folds, samples: Samples) -> Check:
+    """Whether the folds are those that the protocol makes of the clips."""
+    settings = config.settings
+    split = PROTOCOLS[settings.protocol].split
+    if split is None:
+        return Check("folds", PASS, "the user's own (--folds-file)")
+    names = samples.class_names()
+    labels = [names[clip] for clip in samples.ids]
+    which = f"those of --protocol {settings.protocol} with split seed {settings.split_seed}"
+    try:
+        made = split(samples.ids, labels, settings.folds, settings.split_seed)
+    except MertoolError as error:
+        return Check("folds", FAIL, f"not {which}: {error}")
+    if made != folds:
+        return Check("folds", FAIL, f"not {which}")
+    return Check("folds", PASS, which)
 
 
 def _subjects(run: Run) -> Check:

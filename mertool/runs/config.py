@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any, Literal
 
 from .. import __version__
@@ -31,7 +31,7 @@ __all__ = [
     "RunConfig",
     "class_set_of",
     "fingerprint",
-    "initial_weights",
+    "made_with",
     "open_packs",
     "open_samples",
     "read_folds",
@@ -50,6 +50,7 @@ class PackRecord:
     """A pack of a run, and how it was made.
 
     Attributes:
+        name: `SAMM` for SAMM.npz, as the file was named when the run was started.
         path: As seen from the run folder.
         sha256: Hash of the file.
         apex: How its apexes were chosen: "table", "middle" or "difference".
@@ -57,16 +58,24 @@ class PackRecord:
         alignment: How its frames were aligned, see `mertool.pack.Pack.alignment`.
     """
 
+    name: str
     path: str
     sha256: str
     apex: str
     jitter: int
     alignment: str
 
-    @property
-    def name(self) -> str:
-        """`SAMM` for ../../SAMM.npz."""
-        return PurePath(self.path).stem
+    @classmethod
+    def of(cls, pack: Pack, run: Path) -> PackRecord:
+        """The record of a pack, as seen from a run folder."""
+        path = relative_to_run(pack.path, run)
+        return cls(pack.path.stem, path, file_sha256(pack.path), *made_with(pack))
+
+
+def made_with(pack: Pack) -> tuple[str, int, str]:
+    """Apex, jitter and alignment of a pack, as in `PackRecord`."""
+    settings = pack.meta.get("settings", {})
+    return str(settings.get("apex", "table")), settings.get("jitter", 0), pack.alignment
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +133,7 @@ class RunConfig:
             "command": self.command,
             "settings": self.settings.as_dict(),
             "classes": self.classes,
-            "packs": [{"name": pack.name, **asdict(pack)} for pack in self.packs],
+            "packs": [asdict(pack) for pack in self.packs],
             "init": self.init and asdict(self.init),
             "clips": self.clips,
         }
@@ -216,8 +225,8 @@ def _read_values(path: Path) -> dict[str, Any]:
 def _pack_record(values: dict[str, Any]) -> PackRecord:
     if type(values["jitter"]) is not int:
         raise TypeError(f"jitter: expected a whole number, got {abbreviate(values['jitter'])}")
-    apex, alignment = _text(values["apex"], "apex"), _text(values["alignment"], "alignment")
-    return PackRecord(_path(values["path"]), _text(values["sha256"], "sha256"), apex, values["jitter"], alignment)
+    name, sha256, apex, alignment = (_text(values[key], key) for key in ("name", "sha256", "apex", "alignment"))
+    return PackRecord(name, _path(values["path"]), sha256, apex, values["jitter"], alignment)
 
 
 def _initial_weights(values: dict[str, Any]) -> InitialWeights:
@@ -255,27 +264,34 @@ def _list(value: Any, kind: type, name: str) -> tuple[Any, ...]:
 
 
 def fingerprint(run: Path) -> str:
-    """Hash of all that decides a run's results: its folds, settings, classes, clips, packs and initial weights.
+    """Hash of what was fixed when a run was started: all of config.json but paths, env.json and folds.json.
 
-    Paths are not part of it: packs may move. It is made from config.json as it is, so that settings that a newer
+    Packs, initial weights and fused runs may move. config.json is hashed as it is, so that settings that a newer
     mertool adds change nothing.
 
     Raises:
         FileError: A file is gone.
         RunError: config.json is damaged.
     """
-    path = RunFolder(run).config
-    values = _read_values(path)
+    folder = RunFolder(run)
+    values = _read_values(folder.config)
     try:
-        hashed = {name: values[name] for name in ("format", "command", "settings", "classes", "clips")}
-        hashed["packs"] = [pack["sha256"] for pack in values["packs"]]
-        hashed["init"] = values["init"] and values["init"]["sha256"]
-        if "members" in values:
-            hashed["members"] = [member["fingerprint"] for member in values["members"]]
-    except (KeyError, TypeError) as error:
-        raise RunError(f"{path}: damaged configuration ({error}); start the run again") from error
-    hashed["folds"] = file_sha256(RunFolder(run).folds)
-    return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()
+        members = [_without_path(member) for member in values.get("members", [])]
+        packs = [_without_path(pack) for pack in values["packs"]]
+        hashed = {
+            **values,
+            "packs": packs,
+            "init": values["init"] and _without_path(values["init"]),
+            "members": members,
+        }
+    except (AttributeError, KeyError, TypeError) as error:
+        raise RunError(f"{folder.config}: damaged configuration ({error}); start the run again") from error
+    files = {path.name: file_sha256(path) for path in (folder.environment, folder.folds)}
+    return hashlib.sha256(json.dumps([hashed, files], sort_keys=True).encode()).hexdigest()
+
+
+def _without_path(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != "path"}
 
 
 def class_set_of(packs: Sequence[Pack], settings: Settings) -> ClassSet:
@@ -347,21 +363,6 @@ def open_packs(run: Path, config: RunConfig) -> list[Pack]:
             )
         packs.append(load_pack(path))
     return packs
-
-
-def initial_weights(run: Path, config: RunConfig) -> Path | None:
-    """The file of a run's initial weights; None for random ones.
-
-    Raises:
-        FileError: It is gone.
-        RunError: It is not the one that the run was started with.
-    """
-    if config.init is None:
-        return None
-    path = resolve_in_run(run, config.init.path)
-    if file_sha256(path) != config.init.sha256:
-        raise RunError(f"{path}: the initial weights changed since {run} was started; start a new run with another -o")
-    return path
 
 
 def read_folds(run: Path, samples: Samples) -> Folds:

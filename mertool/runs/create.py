@@ -23,7 +23,8 @@ from ..files import file_sha256, make_folder
 from ..inputs.samples import Samples, load_samples
 from ..pack import Pack
 from ..settings import Settings, settings_table
-from .config import Command, InitialWeights, PackRecord, RunConfig, class_set_of, relative_to_run, update_paths
+from ..text import is_plain
+from .config import Command, InitialWeights, PackRecord, RunConfig, class_set_of, update_paths
 from .environment import describe_environment
 from .initial_weights import open_initial_weights, weights_file
 from .layout import RunFolder
@@ -131,7 +132,7 @@ def create_run(run: Path, new: NewRun) -> tuple[RunConfig, list[str]]:
         command=new.command,
         settings=settings,
         classes=samples.classes,
-        packs=tuple(_record_of(pack, run) for pack in new.packs),
+        packs=tuple(PackRecord.of(pack, run) for pack in new.packs),
         clips=tuple(sorted(samples.ids)),
         init=init,
     )
@@ -151,8 +152,10 @@ def write_or_join(
 
     Raises:
         FileError: The folder is in use, or cannot be written.
-        UsageError: Its run has other settings or folds.
+        UsageError: Its run has other settings or folds, or its name has control characters.
     """
+    if not is_plain(run.name):
+        raise UsageError(f"{run}: the name of a run is UTF-8 without control characters; choose another -o")
     make_folder(run)
     folder = RunFolder(run)
     with folder.lock():
@@ -214,17 +217,6 @@ def resume_run(
             f"{run}: --resume takes the run's own settings, but {'; '.join(texts)}; leave these options out"
         )
     return update_paths(run, config, packs)
-
-
-def _record_of(pack: Pack, run: Path) -> PackRecord:
-    made_with = pack.meta.get("settings", {})
-    return PackRecord(
-        path=relative_to_run(pack.path, run),
-        sha256=file_sha256(pack.path),
-        apex=str(made_with.get("apex", "table")),
-        jitter=made_with.get("jitter", 0),
-        alignment=pack.alignment,
-    )
 
 
 def _check_seeds(settings: Settings) -> None:

@@ -1,9 +1,12 @@
-"""What env.json says: versions, hardware, and the state of the working folder. No absolute paths."""
+"""What env.json says: versions and hardware. No absolute paths.
+
+Nothing is said about a git checkout around the working folder: asking git runs programs that the folder names in its
+configuration (`core.fsmonitor`, `filter.*.clean`), and whoever sent the folder chose them.
+"""
 
 from __future__ import annotations
 
 import platform
-import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -31,21 +34,7 @@ def describe_environment(settings: Settings) -> dict[str, Any]:
         "threads": settings.threads,
         "device": torch.cuda.get_device_name() if settings.device == "cuda" else settings.device,
         "torch_cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "git": _git_state(),
     }
-
-
-def _git_state() -> dict[str, Any] | None:
-    """Commit of the working folder, and whether tracked files are changed; None where it is in no git checkout."""
-    words = (("rev-parse", "HEAD"), ("status", "--porcelain", "--untracked-files=no"))
-    try:
-        commit, status = (
-            subprocess.run(["git", *part], capture_output=True, text=True, timeout=20, check=True).stdout.strip()
-            for part in words
-        )
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return {"commit": commit, "changed": bool(status)}
 
 
 def _cpu_name() -> str:

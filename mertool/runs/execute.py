@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import RunError
@@ -11,25 +11,28 @@ from ..evaluation.metrics import evaluate
 from ..evaluation.predictions import NO_FOLD, Predictions
 from ..workers import available_cores, run_each
 from .config import RunConfig, fingerprint
-from .layout import FoldFolder, RunFolder
+from .finished import results_of
+from .layout import RunFolder
 from .methods import method_of
 from .methods.base import FoldWork
+from .progress import FoldsProgress, Watch
 
 __all__ = ["cross_validate", "default_jobs", "is_complete", "train_run", "training_summary"]
 
-Progress = Callable[[int, int], None]
-
 
 def cross_validate(
-    runs: Sequence[tuple[Path, RunConfig]], folds: Sequence[int] | None, jobs: int, progress: Progress
-) -> None:
+    runs: Sequence[tuple[Path, RunConfig]], folds: Sequence[int] | None, jobs: int, watch: Watch
+) -> bool:
     """Train and test the folds of runs that are not done yet, and write results.json of each run that is then complete.
 
     Args:
         runs: Folders and configurations of a run and its repeats, as `mertool.runs.start.start_repeats` gives them.
         folds: Which folds of each; None for all.
         jobs: Folds at once.
-        progress: Called with (steps done, steps in all): epochs of networks, else clips.
+        watch: Who is told how they get on; steps are epochs of networks, else clips.
+
+    Returns:
+        Whether this call completed a run; of several processes that work on one, only one does.
 
     Raises:
         MertoolError: A fold failed; finished folds stay finished.
@@ -38,19 +41,25 @@ def cross_validate(
     for run, config in runs:
         wanted = range(config.settings.folds) if folds is None else dict.fromkeys(folds)
         todo += [(run, fold) for fold in wanted if not RunFolder(run).fold(fold).is_done]
+        if not is_complete(run, config):
+            RunFolder(run).discard_results()
     first, config = runs[0]
     method = method_of(config.settings)
     before = 0
     if todo and method.prepares:
         before = method.steps(config)
         total = before * (1 + len(todo))
-        method.prepare(first, config, jobs, lambda done, of: progress(done * before // of, total))
+        method.prepare(first, config, jobs, lambda done, of: watch.progress(done * before // of, total, "clips"))
     folders = [RunFolder(run).fold(fold) for run, fold in todo]
-    _run_all(_work_on_fold, todo, folders, config, jobs, progress, before)
-    for run, own in runs:
-        if is_complete(run, own):
+    run_each(_work_on_fold, todo, jobs, FoldsProgress(folders, config, jobs, watch, before).tell)
+    completed = False
+    for run, config in runs:
+        if is_complete(run, config):
             with RunFolder(run).lock():  # the last two of an array of jobs may end together
-                _write_results(run, own)
+                if not todo or not RunFolder(run).results.exists():
+                    _write_results(run, config)
+                    completed = True
+    return completed
 
 
 def default_jobs(config: RunConfig, n_runs: int) -> int:
@@ -74,10 +83,10 @@ def _write_results(run: Path, config: RunConfig) -> None:
                 f"{path}: its clips are not those that folds.json tests in fold {fold}; was it edited? "
                 f"Delete {shlex.quote(str(path.parent))} to train that fold again"
             )
-    folder.write_results({"settings": config.settings.as_dict(), **evaluate(Predictions.join(parts))})
+    folder.write_results(results_of(config.settings, evaluate(Predictions.join(parts))))
 
 
-def train_run(run: Path, config: RunConfig, progress: Progress) -> None:
+def train_run(run: Path, config: RunConfig, watch: Watch) -> None:
     """Train one network on all clips of a run; leaves its final weights.
 
     Raises:
@@ -85,7 +94,7 @@ def train_run(run: Path, config: RunConfig, progress: Progress) -> None:
     """
     folder = RunFolder(run).training
     if not folder.is_done:
-        _run_all(_work_on_training, [(run,)], [folder], config, 1, progress)
+        run_each(_work_on_training, [(run,)], 1, FoldsProgress([folder], config, 1, watch).tell)
 
 
 def training_summary(run: Path, config: RunConfig) -> str:
@@ -103,24 +112,6 @@ def training_summary(run: Path, config: RunConfig) -> str:
     return f"trained on {n - held} clips; {held} more of other subjects chose epoch {epoch} of {config.settings.epochs}"
 
 
-def _run_all(
-    work: Callable[..., None],
-    arguments: Sequence[tuple[object, ...]],
-    folders: Sequence[FoldFolder],
-    config: RunConfig,
-    jobs: int,
-    progress: Progress,
-    before: int = 0,
-) -> None:
-    method = method_of(config.settings)
-    total = before + method.steps(config) * len(folders)
-
-    def report() -> None:
-        progress(before + sum(method.steps_done(folder, config) for folder in folders), total)
-
-    run_each(work, arguments, jobs, report)
-
-
 # In the worker processes.
 
 
@@ -131,12 +122,17 @@ def _work_on_fold(run: Path, fold: int) -> None:
             return
         config = RunConfig.read(run)
         made_from = fingerprint(run)  # even if somebody edits it meanwhile
-        outcome = method_of(config.settings).work_on_fold(FoldWork(run, config, fold, folder))
-        folder.write_record(outcome.files, made_from, outcome.facts)
+        method = method_of(config.settings)
+        facts = method.work_on_fold(FoldWork(run, config, fold, folder))
+        training = RunFolder(run).read_folds().training(fold)
+        folder.write_record(method.files_left(folder, config, training), made_from, facts)
+        folder.discard_state()
 
 
 def _work_on_training(run: Path) -> None:
     with RunFolder(run).training_lock():
         config, folder = RunConfig.read(run), RunFolder(run).training
-        outcome = method_of(config.settings).train_on_all(FoldWork(run, config, NO_FOLD, folder))
-        folder.write_record(outcome.files, "", outcome.facts)
+        method = method_of(config.settings)
+        facts = method.train_on_all(FoldWork(run, config, NO_FOLD, folder))
+        folder.write_record(method.files_left(folder, config, config.clips), "", facts)
+        folder.discard_state()

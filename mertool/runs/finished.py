@@ -23,7 +23,7 @@ from .config import RunConfig
 from .layout import FoldFolder, RunFolder, as_run_error
 from .record import FoldRecord
 
-__all__ = ["Run", "find_newest_run", "load_run"]
+__all__ = ["Run", "find_newest_run", "load_run", "results_of"]
 
 _BOOTSTRAP_SEED = 0  # the same report every time
 
@@ -203,6 +203,11 @@ class Run:
                 plane: sum(design["places"][region].get(plane, 0) for design in designs) / of_plane for plane in planes
             }
         return shares
+
+
+def results_of(settings: Settings, metrics: Metrics) -> dict[str, Any]:
+    """What results.json says."""
+    return {"settings": settings.as_dict(), **metrics}
 
 
 def load_run(folder: Path) -> Run:

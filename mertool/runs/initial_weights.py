@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..clips import filmed_together, split_id, subject_key_of_id
-from ..errors import DataError, FileError
+from ..errors import DataError, FileError, RunError
 from ..files import file_sha256
 from ..inputs.samples import Samples
 from ..settings import Settings
-from .config import Command, InitialWeights, relative_to_run
+from .config import Command, InitialWeights, RunConfig, relative_to_run, resolve_in_run
 from .layout import RunFolder
 
-__all__ = ["open_initial_weights", "weights_file"]
+__all__ = ["initial_weights", "open_initial_weights", "weights_file"]
 
 
 def weights_file(path: Path) -> Path:
@@ -74,3 +74,18 @@ def _refuse_tested(path: Path, trained_on: Sequence[str], tested: Sequence[str],
                 f"{path}: was trained on {clip_id}, and {twin} filmed the same moments, which would then be tested; "
                 "train on other recordings"
             )
+
+
+def initial_weights(run: Path, config: RunConfig) -> Path | None:
+    """The file of a run's initial weights; None for random ones.
+
+    Raises:
+        FileError: It is gone.
+        RunError: It is not the one that the run was started with.
+    """
+    if config.init is None:
+        return None
+    path = resolve_in_run(run, config.init.path)
+    if file_sha256(path) != config.init.sha256:
+        raise RunError(f"{path}: the initial weights changed since {run} was started; start a new run with another -o")
+    return path

@@ -23,7 +23,7 @@ from typing import Any
 from ..errors import DataError, FileError, RunError
 from ..evaluation.folds import Folds
 from ..evaluation.predictions import Predictions
-from ..files import file_lock, make_folder, read_json, write_json
+from ..files import file_lock, make_folder, read_json, refuse_links, write_json
 from ..network.training_files import TrainingFiles
 from .record import FoldRecord
 
@@ -102,7 +102,8 @@ class RunFolder:
             return Folds.load(self.folds)
 
     def lock(self) -> Any:
-        """Held while a run is written or its results are put together."""
+        """Held while a run is written or its results are put together; no link leads out of it."""
+        refuse_links(self.path.iterdir())
         return file_lock(self.path / ".lock")
 
     def repeats_lock(self) -> Any:
@@ -110,7 +111,8 @@ class RunFolder:
         return file_lock(self.path / ".repeats")
 
     def training_lock(self) -> Any:
-        """Held by the process that trains a `train` run."""
+        """Held by the process that trains a `train` run; no link leads out of it."""
+        refuse_links(self.path.iterdir())
         busy = f"{self.path}: another process is working on this run; wait for it, or name another -o"
         return file_lock(self.path / ".training", busy)
 
@@ -118,6 +120,13 @@ class RunFolder:
         """Names in a folder without config.json that are not of a run about to be written, sorted."""
         ours = {".lock", self.folds.name, self.environment.name}
         return sorted(path.name for path in self.path.iterdir() if path.name not in ours and path.suffix != ".tmp")
+
+    def unexpected_files(self, n_folds: int, repeats: int) -> list[str]:
+        """Names in a cross-validation's folder that neither mertool nor `examples/slurm` puts there, sorted."""
+        known = {path.name for path in (self.config, self.environment, self.folds, self.results)}
+        known |= {self.fold(number).path.name for number in range(n_folds)}
+        known |= {self.repeat(number).path.name for number in range(1, repeats)}
+        return _names_beside(self.path, {*known, "slurm"})
 
     def resume_command(self, command: str = "cv") -> str:
         """The command that continues the run."""
@@ -163,9 +172,29 @@ class RunFolder:
             return {}
         return values if isinstance(values, dict) else {}
 
+    def read_results(self) -> Any:
+        """The value in results.json.
+
+        Raises:
+            FileError: There is none.
+            RunError: It is not JSON.
+        """
+        with as_run_error():
+            return read_json(self.results)
+
+    def discard_results(self) -> None:
+        """Remove results.json: they are not, or no longer, those of all folds."""
+        self.results.unlink(missing_ok=True)
+
     def write_results(self, values: dict[str, Any]) -> None:
         """Write results.json."""
         write_json(self.results, values)
+
+
+def _names_beside(folder: Path, known: set[str]) -> list[str]:
+    """Sorted names in a folder that are not known, without locks and what killed processes left."""
+    names = {path.name for path in folder.iterdir()} - known - {".lock", ".repeats"}
+    return sorted(name for name in names if not (name.startswith(".") and name.endswith(".tmp")))
 
 
 def is_repeat_name(name: str) -> bool:
@@ -190,7 +219,7 @@ class FoldFolder:
 
     @property
     def last(self) -> Path:
-        """last.pt: all that continuing a training needs."""
+        """last.pt: all that continuing a training needs; removed when it is finished."""
         return self.path / "last.pt"
 
     @property
@@ -238,9 +267,19 @@ class FoldFolder:
         """Whether the fold is finished."""
         return self.done.exists()
 
+    def unexpected_files(self, left: Sequence[Path]) -> list[str]:
+        """Names in the folder other than those of files that a method has left, done.json and last.pt; sorted."""
+        return _names_beside(self.path, {path.name for path in (*left, self.done, self.last)})
+
+    def discard_state(self) -> None:
+        """Remove last.pt, four fifths of a fold: nothing continues what is finished."""
+        self.last.unlink(missing_ok=True)
+
     def lock(self) -> Any:
-        """Held by the process that works on the fold; the folder is made."""
+        """Held by the process that works on the fold; the folder is made, and no link leads out of it."""
+        refuse_links([self.path])
         make_folder(self.path)
+        refuse_links(self.path.iterdir())
         busy = f"{self.path}: another process is working on this fold; wait for it, or take another --fold"
         return file_lock(self.path / ".lock", busy)
 

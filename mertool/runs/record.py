@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import RunError
 from ..files import file_sha256, read_json, write_json
-from ..text import abbreviate
+from ..text import abbreviate, is_plain
 
 __all__ = ["FoldRecord"]
 
@@ -62,6 +62,9 @@ class FoldRecord:
         files = values.get("sha256") if isinstance(values, dict) else None
         if not isinstance(files, dict) or not all(isinstance(value, str) for value in files.values()):
             raise RunError(f"{path}: damaged; expected the hashes of the fold's files")
+        for name in files:
+            if name in ("", ".", "..") or "/" in name or not is_plain(name):
+                raise RunError(f"{path}: damaged; expected names of files beside it, got {abbreviate(name)}")
         facts = {name: value for name, value in values.items() if name not in ("sha256", "run")}
         epoch, design, weights = (facts.get(name) for name in ("epoch", "design", "weights"))
         if epoch is not None and type(epoch) is not int:

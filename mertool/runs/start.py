@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets.labels import default_classes
-from ..errors import RunError, UsageError
+from ..errors import DataError, FileError, RunError, UsageError
 from ..evaluation.protocols import PROTOCOLS
 from ..network.device import choose_device
 from ..pack import Pack, load_pack
 from ..settings import Settings, settings_table
-from .config import Command, RunConfig, initial_weights, open_packs, resolve_in_run, update_paths
+from .config import Command, RunConfig, open_packs, resolve_in_run, update_paths
 from .create import NewRun, create_run, default_folder, resume_run
+from .initial_weights import initial_weights
 from .layout import RunFolder
 from .methods import method_named, method_of
 from .methods.options import reject_irrelevant
@@ -35,7 +36,7 @@ class Request:
         output: The run folder; None for the default one.
         given: Settings by name; None for those that were not given.
         init: `--init`.
-        resume: Continue the run if there is one.
+        resume: Continue a run; none is begun.
         folds_file: `--folds-file`.
         folds: `--fold`.
         repeats: `--repeat`.
@@ -56,9 +57,14 @@ def choose_packs(packs: Sequence[Path], remark: Remark) -> list[Path]:
     """The packs that were named, or the only one of the working folder.
 
     Raises:
-        UsageError: None was named, and there is none or more than one.
+        UsageError: None was named, and there is none or more than one; or a run was named.
     """
     if packs:
+        for path in packs:
+            if RunFolder(path).is_run:
+                raise UsageError(
+                    f'{path}: a run, expected packs (.npz); "{RunFolder(path).resume_command()}" continues it'
+                )
         return list(packs)
     found = sorted(Path().glob("*.npz"))
     if len(found) != 1:
@@ -85,12 +91,23 @@ def _usual_classes(packs: Sequence[Pack]) -> str:
     return usual.pop() if len(usual) == 1 else ""
 
 
+def _refuse_unlabelled(packs: Sequence[Pack]) -> None:
+    for pack in packs:
+        if not any(pack.emotion):
+            raise DataError(
+                f"{pack.path}: its clips have no emotions to train on; add the column emotion to their manifest and "
+                "extract them again, or label them with 'mertool predict RUN PACK'"
+            )
+
+
 def settings_of(given: dict[str, Any], packs: Sequence[Pack]) -> Settings:
     """All settings, from the options that were given.
 
     Raises:
         UsageError: A value is out of range or belongs to other methods, or the packs leave the classes open.
+        DataError: The clips of a pack have no labels.
     """
+    _refuse_unlabelled(packs)
     values = _chosen(given)
     method = method_named(values.get("method", Settings().method))
     reject_irrelevant(method, values)
@@ -116,7 +133,7 @@ def start_or_resume(request: Request, remark: Remark) -> tuple[Path, RunConfig]:
         MertoolError: As `mertool.runs.create.create_run` and `resume_run`; or options that contradict each other.
     """
     given = _with_protocol(request)
-    if request.resume and request.output is not None and RunFolder(request.output).is_run:
+    if request.resume and request.output is not None:
         return _resume(request.output, request, given)
     paths = choose_packs(request.packs, remark)
     packs = [load_pack(path) for path in paths]
@@ -126,11 +143,9 @@ def start_or_resume(request: Request, remark: Remark) -> tuple[Path, RunConfig]:
         option = "--init" if request.init is not None else "train"
         raise UsageError(f"{option}: --method {settings.method} has no network; leave it out")
     folder = request.output or default_folder(request.command, paths, settings, request.init, _usual_classes(packs))
-    if request.resume and RunFolder(folder).is_run:
+    if request.resume:
         return _resume(folder, request, given)
     _check_repeats(request.repeats, settings)
-    if request.resume:
-        remark(f"{folder}: nothing to continue yet; starting")
     decided = _chosen(given)
     new = NewRun(
         command=request.command,
@@ -169,6 +184,8 @@ def _with_protocol(request: Request) -> dict[str, Any]:
 
 
 def _resume(folder: Path, request: Request, given: dict[str, Any]) -> tuple[Path, RunConfig]:
+    if not RunFolder(folder).is_run:  # a name misspelt, or a start that was stopped: no reason to begin another run
+        raise FileError(f"{folder}: nothing to resume, this is no run; name one with -o, or leave out --resume")
     config = resume_run(folder, request.command, request.packs, request.init, _chosen(given))
     _check_repeats(request.repeats, config.settings)
     return folder, config

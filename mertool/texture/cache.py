@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import FileError
-from ..files import file_sha256, make_folder, write_arrays
+from ..files import file_sha256, make_folder, read_arrays, write_arrays
 from ..inputs.samples import Samples
 from ..pack import Pack
 from ..regions import GRID, REGIONS, SQUARE
@@ -28,6 +27,7 @@ __all__ = ["features_of"]
 
 _FORMAT = 1  # goes up when the same settings give other features
 _BATCH = 8  # clips rendered and counted at once, so that memory stays small
+_LARGEST = 2**40  # bytes of kept features
 
 Progress = Callable[[int, int], None]
 
@@ -94,16 +94,12 @@ def _cache_path(pack: Pack, settings: Settings) -> tuple[Path, str]:
 def _load_cached(path: Path, key: str, shape: tuple[int, int]) -> NDArray[np.float32] | None:
     """Cached features; None where there are none, or others, or damaged ones: they can be computed again."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = {}
-            for name in ("key", "sha256", "features"):
-                with archive.open(f"{name}.npy") as member:
-                    members[name] = np.lib.format.read_array(member, allow_pickle=False)
+        members = read_arrays(path, _LARGEST)
         table = members["features"]
-        intact = str(members["sha256"]) == _digest(table)
+        intact = str(members["key"]) == key and str(members["sha256"]) == _digest(table)
     except Exception:  # whatever is wrong with a cached copy, the answer is to compute it again
         return None
-    if intact and str(members["key"]) == key and table.shape == shape and table.dtype == np.float32:
+    if intact and table.shape == shape and table.dtype == np.float32:
         return table
     return None
 

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import DataError, FileError
-from ..files import write_arrays
+from ..files import read_arrays, write_arrays
 from ..text import os_error_text
 
 __all__ = [
@@ -34,6 +34,7 @@ _FEWEST = 16
 _NEWTON_STEPS = 100
 _TOLERANCE = 1e-10  # of the gradient, relative to that at the start
 _FORMAT = 1
+_LARGEST = 2**30  # bytes of a classifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +105,7 @@ class Classifier:
             DataError: It is damaged, or was written by a newer mertool.
         """
         try:
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-                found = {name: archive[name] for name in archive.files}
+            found = read_arrays(path, _LARGEST)
             if int(found["format"]) > _FORMAT:
                 raise DataError(f"{path}: format {int(found['format'])}, expected up to {_FORMAT}; update mertool")
             classifier = cls(

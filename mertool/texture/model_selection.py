@@ -15,11 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..csv_text import csv_text
 from ..errors import DataError, FileError
 from ..evaluation.metrics import evaluate
 from ..evaluation.predictions import SAME_WITHIN, Predictions
 from ..evaluation.protocols import inner_folds
-from ..files import write_text
+from ..files import read_text, write_text
 from ..inputs.samples import Samples
 from ..settings import Settings
 from ..text import os_error_text
@@ -40,6 +41,7 @@ __all__ = [
 
 _DIGITS = 6  # of scores, as in selection.csv, so that the choice can be repeated from it
 _MIN_PROBABILITY = 1e-12  # of the truth; below it a loss no longer grows
+_LARGEST = 2**24  # bytes of selection.csv, which has a few dozen lines
 
 
 class FoldFiles(NamedTuple):
@@ -161,24 +163,19 @@ def classify_fold(
     fold: int,
     files: FoldFiles,
     settings: Settings,
-) -> tuple[list[Path], Classifier]:
+) -> Classifier:
     """Train on one part and predict the other.
 
     `files.inner` and `files.selection`, which has one row per candidate, are written where inner folds can be made.
-
-    Returns:
-        The files written, and the classifier.
     """
     tuned = train_fold(samples, features, training, settings)
-    written = [files.predictions, files.classifier]
     tuned.classifier.save(files.classifier)
     if tuned.inner is not None:
         samples.predictions(samples.rows_of(training), tuned.inner, fold).write(files.inner)
         write_text(files.selection, _selection_csv(tuned))
-        written += [files.inner, files.selection]
     rows = samples.rows_of(tested)
     samples.predictions(rows, tuned.classifier.predict(features[rows]), fold).write(files.predictions)
-    return written, tuned.classifier
+    return tuned.classifier
 
 
 def fold_record(classifier: Classifier, layout: FeatureLayout) -> dict[str, Any]:
@@ -199,14 +196,13 @@ def read_selection(path: Path) -> dict[Hyperparameters, tuple[float, float]]:
         DataError: It is damaged.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            return {
-                Hyperparameters(int(row["features"]), float(row["cost"])): (
-                    float(row["uf1_validation"]),
-                    float(row["loss_validation"]),
-                )
-                for row in csv.DictReader(stream)
-            }
+        return {
+            Hyperparameters(int(row["features"]), float(row["cost"])): (
+                float(row["uf1_validation"]),
+                float(row["loss_validation"]),
+            )
+            for row in csv.DictReader(io.StringIO(read_text(path, _LARGEST), newline=""))
+        }
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
     except (KeyError, TypeError, ValueError, csv.Error) as error:
@@ -307,10 +303,8 @@ def _same(one: NDArray[np.float64], other: NDArray[np.float64]) -> bool:
 
 
 def _selection_csv(tuned: TunedClassifier) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(("features", "cost", "uf1_validation", "loss_validation", "chosen"))
+    rows: list[tuple[object, ...]] = [("features", "cost", "uf1_validation", "loss_validation", "chosen")]
     for candidate, (uf1, loss) in tuned.scores.items():
         chosen = int(candidate == tuned.classifier.hyperparameters)
-        writer.writerow((candidate.n_features, candidate.cost, f"{uf1:.6f}", f"{loss:.6f}", chosen))
-    return text.getvalue()
+        rows.append((candidate.n_features, candidate.cost, f"{uf1:.6f}", f"{loss:.6f}", chosen))
+    return csv_text(rows)

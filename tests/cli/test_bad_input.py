@@ -142,8 +142,8 @@ def test_frame_numbers_that_cannot_be(tmp_path, portrait, row, text):
 def test_outputs_that_cannot_be_written(tmp_path, portrait):
     manifest = manifest_of(tmp_path, "good.png")
     (tmp_path / "file").write_text("")
-    assert "cannot be written: not a directory" in refused("extract", manifest, "-o", "file/a.npz", cwd=tmp_path)
-    assert "cannot be written: no such file" in refused("extract", manifest, "-o", "none/a.npz", cwd=tmp_path)
+    line = refused("extract", manifest, "-o", "file/a.npz", cwd=tmp_path)
+    assert "file: cannot make this folder: file exists" in line
     assert "name ends in .npz" in refused("extract", manifest, "-o", "a.zip", cwd=tmp_path, code=2)
     assert "name ends in .png" in refused("extract", manifest, "--sheet", "a.pdf", cwd=tmp_path, code=2)
 
@@ -190,6 +190,39 @@ def test_packs_that_are_none(tmp_path, pack_path):
     assert "pack format 99, this mertool reads up to 1; update mertool" in refused("cv", "future.npz", cwd=tmp_path)
 
 
+def test_a_folder_a_run_or_a_video_where_a_pack_is_wanted(tmp_path, pack_path, finished_run):
+    (tmp_path / "my SAMM").mkdir()
+    line = refused("cv", "my SAMM", cwd=tmp_path)
+    assert line == "Error: my SAMM: a folder, expected a pack (.npz); make one with \"mertool extract 'my SAMM'\""
+    assert "make one with \"mertool extract 'my SAMM'\"" in refused("predict", finished_run, "my SAMM", cwd=tmp_path)
+    line = refused("cv", finished_run, cwd=tmp_path, code=2)
+    assert f'{finished_run}: a run, expected packs (.npz); "mertool cv -o ' in line
+    line = refused("predict", pack_path, finished_run, cwd=tmp_path, code=2)
+    assert 'the run comes first, then the pack: "mertool predict ' in line
+    (tmp_path / "a.mp4").write_text("")
+    for words in (("predict", finished_run, "a.mp4"), ("cv", "a.mp4")):
+        assert "a.mp4: expected a pack (.npz), got a video, which" in refused(*words, cwd=tmp_path)
+    assert "a pack already; extract makes one from" in refused("extract", pack_path, cwd=tmp_path, code=2)
+
+
+def test_folders_of_outputs_are_made(tmp_path, portrait, pack_path, finished_run):
+    run("extract", manifest_of(tmp_path, "good.png"), "--size", "96", "-o", "new/er/a.npz", cwd=tmp_path)
+    assert (tmp_path / "new" / "er" / "a.clips.csv").exists()
+    run("predict", finished_run, pack_path, "-o", "labels/a.csv", cwd=tmp_path)
+    assert (tmp_path / "labels" / "a.csv").exists()
+
+
+def test_recordings_to_be_labelled_can_be_predicted_but_not_trained_on(tmp_path, portrait, finished_run):
+    rows = "a,p,good.png,good.png,good.png\nb,q,good.png,good.png,good.png\n"
+    (tmp_path / "new.csv").write_text("clip,subject,onset_image,middle_image,apex_image\n" + rows)
+    run("extract", "new.csv", cwd=tmp_path)
+    lines = run("predict", finished_run, "new.npz", cwd=tmp_path).stdout.splitlines()
+    assert [line.split(",")[0] for line in lines[1:]] == ["new/p/a", "new/q/b"]
+    for command in ("cv", "train"):
+        line = refused(command, "new.npz", cwd=tmp_path)
+        assert "new.npz: its clips have no emotions to train on; add the column emotion to their manifest" in line
+
+
 def test_no_pack_and_several_packs(tmp_path, pack_path):
     assert "expected one .npz in this folder, found none" in refused("cv", cwd=tmp_path, code=2)
     for name in "ab":
@@ -203,6 +236,8 @@ def test_no_pack_and_several_packs(tmp_path, pack_path):
     [
         (("--classes", "basic7"), 2, "did you mean 'basic6'?"),
         (("--classes", "anger,joy"), 2, "unknown emotion 'joy'"),
+        (("--classes", "anger,suprise"), 2, "unknown emotion 'suprise', did you mean 'surprise'?"),
+        (("--face", "--roi"), 2, "--face: contradicts --roi; leave one of them out"),
         (("--classes", "anger"), 2, "expected at least two classes"),
         (("--folds", "20"), 1, "every class needs a clip a fold, 20 here"),
         (("--folds", "1"), 2, "--folds: expected 2 to 100000, got 1"),
@@ -227,15 +262,20 @@ def test_unknown_options_and_commands(tmp_path):
     assert "'5' is not one of" in refused("cv", "--frames", "5", cwd=tmp_path, code=2)
 
 
+def still_clips(folder, emotions):
+    """m.csv: six people, one clip each, of these emotions in turn."""
+    rows = [f"{k},{k},{emotions[k % len(emotions)]},{','.join(['good.png'] * 3)}\n" for k in range(6)]
+    (folder / "m.csv").write_text("clip,subject,emotion,onset_image,middle_image,apex_image\n" + "".join(rows))
+
+
 def test_one_class_only(tmp_path, portrait):
-    (tmp_path / "m.csv").write_text("clip,subject,emotion,image\n" + "".join(f"{k},{k},x,good.png\n" for k in range(6)))
+    still_clips(tmp_path, "x")
     run("extract", "m.csv", "--aligned", "--size", "64", cwd=tmp_path)
     assert "expected at least two emotions" in refused("cv", cwd=tmp_path, code=2)
 
 
 def test_regions_of_an_aligned_pack(tmp_path, portrait):
-    rows = "".join(f"{k},{k},{'xy'[k % 2]},good.png\n" for k in range(6))
-    (tmp_path / "m.csv").write_text("clip,subject,emotion,image\n" + rows)
+    still_clips(tmp_path, "xy")
     run("extract", "m.csv", "--aligned", "--size", "64", cwd=tmp_path)
     assert "has no landmarks (made with --aligned), but --roi" in refused("cv", "--roi", cwd=tmp_path)
     assert "--aligned takes pictures as they are" in refused(

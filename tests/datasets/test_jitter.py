@@ -274,7 +274,7 @@ def test_first_the_apex_then_the_jitter(manifest, tmp_path):
 def test_ready_pictures_are_refused_and_among_others_named(manifest, tmp_path):
     cv2.imwrite(str(tmp_path / "x.png"), np.full((70, 70, 3), 9, np.uint8))
     ready = tmp_path / "ready.csv"
-    ready.write_text("clip,subject,emotion,image\na,1,x,x.png\nb,1,y,x.png\n")
+    ready.write_text("clip,subject,emotion,stacked_image\na,1,x,x.png\nb,1,y,x.png\n")
     with pytest.raises(DataError) as caught:
         jittered(ready, tmp_path / "a.npz", 2)
     message = (
@@ -284,7 +284,7 @@ def test_ready_pictures_are_refused_and_among_others_named(manifest, tmp_path):
     assert str(caught.value) == message
     assert not (tmp_path / "a.npz").exists()
     lines = manifest.read_text(encoding="utf-8").splitlines()
-    mixed = [f"{lines[0]},image", *(f"{line}," for line in lines[1:]), "still,p0,joy,,,,,x.png"]
+    mixed = [f"{lines[0]},stacked_image", *(f"{line}," for line in lines[1:]), "still,p0,joy,,,,,x.png"]
     manifest.write_text("\n".join(mixed) + "\n", encoding="utf-8")
     rows = jittered(manifest, tmp_path / "a.npz", 2).rows
     assert rows[-1]["detail"] == "not moved by --jitter: it has no frame numbers"

@@ -34,7 +34,7 @@ def write(base: Path, text: str, encoding: str = "utf-8") -> Path:
 def test_three_forms_in_one_file(base: Path) -> None:
     path = write(
         base,
-        "clip,subject,emotion,frames,onset,apex,offset,onset_image,middle_image,apex_image,image\n"
+        "clip,subject,emotion,frames,onset,apex,offset,onset_image,middle_image,apex_image,stacked_image\n"
         "x1,s1,Happy,a  b,2,7,11,,,,\n"
         "x2,s1,fear,c,3,4,,,,,\n"
         "x1,s2,Others,,,,,1.jpg,2.jpg,3.jpg,\n"
@@ -61,7 +61,7 @@ def test_three_forms_in_one_file(base: Path) -> None:
 @pytest.mark.parametrize("delimiter", [",", ";"])
 def test_as_spreadsheets_write_it(base: Path, encoding: str, end: str, delimiter: str) -> None:
     (base / "Ü, 1; x.jpg").touch()
-    lines = ["Clip,Subject, EMOTION ,Image,,", 'é1,1,anger,"Ü, 1; x.jpg",,', ",,,,,"]
+    lines = ["Clip,Subject, EMOTION ,Stacked Image,,", 'é1,1,anger,"Ü, 1; x.jpg",,', ",,,,,"]
     text = end.join(lines) + end
     if delimiter == ";":
         text = text.replace(",", ";").replace("Ü; 1", "Ü, 1")
@@ -71,7 +71,7 @@ def test_as_spreadsheets_write_it(base: Path, encoding: str, end: str, delimiter
 
 
 def test_dataset_column(base: Path) -> None:
-    path = write(base, "clip,subject,emotion,dataset,image\na,1,fear,CASME2,1.jpg\na,1,fear,,1.jpg\n")
+    path = write(base, "clip,subject,emotion,dataset,stacked_image\na,1,fear,CASME2,1.jpg\na,1,fear,,1.jpg\n")
     assert [clip.id for clip in read_clips(path).clips] == ["casme2/1/a", "mine/1/a"]
 
 
@@ -93,9 +93,13 @@ def test_dataset_column(base: Path) -> None:
         (
             "x,s,fear,c,1,2,3,1.jpg,",
             BAD_ANNOTATION,
-            "line 2: frames+onset+apex and image are given; keep one form a row",
+            "line 2: frames+onset+apex and stacked_image are given; keep one form per row",
         ),
-        ("x,s,fear,,,,3,1.jpg,", BAD_ANNOTATION, "line 2: offset is given, but belongs to frames, not to image"),
+        (
+            "x,s,fear,,,,3,1.jpg,",
+            BAD_ANNOTATION,
+            "line 2: offset is given, but belongs to frames, not to stacked_image",
+        ),
         ("x,s,fear,,,,,,", BAD_ANNOTATION, "line 2: it names no pictures: frames+onset+apex or onset_image+"),
         ("x,s,fear,c,1,2,3,,,4", BAD_ANNOTATION, "line 2: 10 values for 9 columns; quote a value that holds a comma"),
         ("x,s,fear,nowhere,1,2,3,,", MISSING_FRAME, "line 2: no folder nowhere"),
@@ -106,12 +110,12 @@ def test_dataset_column(base: Path) -> None:
             MISSING_FRAME,
             "line 2: no apex frame 20, nor one within 2 of it, in c, which holds 1..12",
         ),
-        ("x,s,fear,,,,,9.jpg,", MISSING_FRAME, "line 2: no image 9.jpg"),
-        (f"x,s,fear,,,,,{'9' * 400}.jpg,", MISSING_FRAME, "line 2: no image 999"),
+        ("x,s,fear,,,,,9.jpg,", MISSING_FRAME, "line 2: no stacked_image 9.jpg"),
+        (f"x,s,fear,,,,,{'9' * 400}.jpg,", MISSING_FRAME, "line 2: no stacked_image 999"),
     ],
 )
 def test_a_row_that_cannot_be_used_names_its_line(base: Path, row: str, status: str, detail: str) -> None:
-    header = "clip,subject,emotion,frames,onset,apex,offset,image,\n"
+    header = "clip,subject,emotion,frames,onset,apex,offset,stacked_image,\n"
     found = read_clips(write(base, f"{header}{row}\ngood,s,fear,c,1,2,3,,\n"))
     assert (found.clips[0].status, found.clips[0].key_frames) == (status, ())
     assert found.clips[0].detail.startswith(detail)
@@ -125,7 +129,7 @@ def test_a_replaced_frame_is_said(base: Path) -> None:
 
 
 def test_double_rows(base: Path) -> None:
-    text = "clip,subject,emotion,image\nx,s,fear,1.jpg\nx,t,fear,1.jpg\nx,s,anger,2.jpg\n"
+    text = "clip,subject,emotion,stacked_image\nx,s,fear,1.jpg\nx,t,fear,1.jpg\nx,s,anger,2.jpg\n"
     clips = read_clips(write(base, text)).clips
     assert [clip.status for clip in clips] == [OK, OK, BAD_ANNOTATION]
     assert clips[2].detail == "line 4: double of line 2: clip x of subject s"
@@ -134,19 +138,23 @@ def test_double_rows(base: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("clip,subject,emotion,imge\n", "unknown column 'imge'; did you mean 'image'?"),
-        ("clip,subject,emotion,image,fps9\n", "unknown column 'fps9'; known are clip, subject, emotion, dataset, "),
-        ("clip,subject,emotion,image,Image\n", "column 'image' is there twice; keep one"),
-        ("clip,emotion,image\nx,y,z\n", "line 1 must name the columns; missing: subject"),
+        ("clip,subject,emotion,stackd_image\n", "unknown column 'stackd_image'; did you mean 'stacked_image'?"),
+        (
+            "clip,subject,emotion,stacked_image,fps9\n",
+            "unknown column 'fps9'; known are clip, subject, emotion, dataset, ",
+        ),
+        ("clip,subject,emotion,stacked_image,StackedImage\n", "column 'stacked_image' is there twice; keep one"),
+        ("clip,subject,emotion,image\n", "unknown column 'image'; three pictures are onset_image, middle_image and"),
+        ("clip,emotion,stacked_image\nx,y,z\n", "line 1 must name the columns; missing: subject"),
         (
             "clip,subject,emotion,frames,onset\n",
             "no columns that say where the pictures are; expected frames+onset+apex",
         ),
-        ("clip;subject;emotoin;image\n", "unknown column 'emotoin'; did you mean 'emotion'?"),
-        ("clip,subject,emotion,image\n", "no row follows the header"),
+        ("clip;subject;emotoin;stacked_image\n", "unknown column 'emotoin'; did you mean 'emotion'?"),
+        ("clip,subject,emotion,stacked_image\n", "no row follows the header"),
         ("", "the table is empty"),
         ("a,b,c\n1,2,3\n", "unknown column 'a'"),
-        ('clip,subject,emotion,image\nx,"s,fear,1.jpg\n', "line 2: not a proper csv"),
+        ('clip,subject,emotion,stacked_image\nx,"s,fear,1.jpg\n', "line 2: not a proper csv"),
     ],
 )
 def test_a_header_that_cannot_be_used(base: Path, text: str, message: str) -> None:
@@ -156,7 +164,7 @@ def test_a_header_that_cannot_be_used(base: Path, text: str, message: str) -> No
 
 
 def test_paths_and_names_of_data_sets(base: Path) -> None:
-    path = write(base, "clip,subject,emotion,image\nx,s,fear,1.jpg\n")
+    path = write(base, "clip,subject,emotion,stacked_image\nx,s,fear,1.jpg\n")
     assert read_clips(path, dataset="manifest").dataset == "mine"
     assert read_clips(path.rename(path.with_suffix(".CSV"))).clips[0].status == OK
     path = path.with_suffix(".CSV")
@@ -201,8 +209,52 @@ def test_random_damage_ends_in_rows_or_one_line(base: Path) -> None:
 
 
 def test_slashes_would_change_who_the_person_is(base: Path) -> None:
-    text = "clip,subject,emotion,dataset,image\nx,p/1,fear,d,1.jpg\ny,p,fear,a/b,1.jpg\nz/1,p,fear,d,1.jpg\n"
+    text = "clip,subject,emotion,dataset,stacked_image\nx,p/1,fear,d,1.jpg\ny,p,fear,a/b,1.jpg\nz/1,p,fear,d,1.jpg\n"
     clips = read_clips(write(base, text)).clips
     assert [clip.status for clip in clips] == [BAD_ANNOTATION, BAD_ANNOTATION, OK]
     assert clips[0].detail == "line 2: subject 'p/1' holds a slash, which separates the parts of a clip's id"
     assert "dataset 'a/b' holds a slash" in clips[1].detail
+
+
+def test_without_apex_for_apex_middle_and_difference(base: Path) -> None:
+    path = write(base, "clip,subject,emotion,frames,onset,offset\na,s,fear,c,2,12\nb,s,fear,c,2,\n")
+    with pytest.raises(
+        DataError, match=r"Mine.csv: no column apex; add it, or choose with --apex middle or --apex dif"
+    ):
+        read_clips(path)
+    for apex in ("middle", "difference"):
+        one, two = read_clips(path, apex=apex).clips
+        assert (one.status, one.onset, one.middle, one.apex, one.offset) == (OK, 2, 5, 7, 12), apex
+        assert [n for n, _ in one.sequence] == list(range(2, 13))
+        assert (two.status, two.detail) == (BAD_ANNOTATION, "line 3: offset is empty")
+    path = write(base, "clip,subject,emotion,frames,onset,apex,offset\na,s,fear,c,2,,12\n")
+    assert read_clips(path).clips[0].detail == "line 2: apex is empty"
+    assert read_clips(path, apex="difference").clips[0].status == OK
+
+
+def test_recordings_to_be_labelled_have_no_emotions(base: Path) -> None:
+    found = read_clips(write(base, "clip,subject,frames,onset,apex\na,s,c,2,7\n"))
+    assert (found.clips[0].status, found.clips[0].emotion) == (OK, "")
+    assert "no column emotion: these clips can be labelled by 'mertool predict', not trained on" in found.notes
+
+
+def test_an_offset_beyond_the_pictures_is_remarked(base: Path) -> None:
+    found = read_clips(write(base, "clip,subject,emotion,frames,onset,apex,offset\nx,s,fear,c,1,7,40\n"))
+    assert found.corrections == ("mine/s/x: offset 40 is beyond the last picture, 12",)
+    assert (found.clips[0].status, found.clips[0].offset) == (OK, 40)
+
+
+def test_misspelt_emotions_are_remarked(base: Path) -> None:
+    rows = "".join(f"{n},s,{word},1.jpg\n" for n, word in enumerate(("hapiness", "Happy", "boredom", "hapiness")))
+    found = read_clips(write(base, f"clip,subject,emotion,stacked_image\n{rows}"))
+    assert [note for note in found.notes if note.startswith("emotion ")] == [
+        "emotion 'hapiness': did you mean 'happiness'? As it is, it is a class of its own"
+    ]
+
+
+def test_videos_say_what_to_do(base: Path) -> None:
+    (base / "a.MP4").touch()
+    with pytest.raises(UsageError, match=r"a.MP4: expected a data set's folder or .*, got a video, .*cut it into num"):
+        read_clips(base / "a.MP4")
+    found = read_clips(write(base, "clip,subject,emotion,frames,onset,apex\nx,s,fear,a.MP4,1,7\n"))
+    assert found.clips[0].detail.startswith("line 2: a.MP4 is a video, which mertool does not read; cut it into")

@@ -237,6 +237,7 @@ def test_a_subset_of_the_subjects_and_folders_without_a_row(tmp_path: Path) -> N
     assert (clips["006_1_2"].status, clips["006_1_2"].detail) == (MISSING_FRAME, "no folder 006/006_1_2 on disk")
     assert [clip.status for clip in found.clips] == [MISSING_FRAME, *[OK] * 4, *[MISSING_FRAME] * 3]
     assert found.absent == {"samm/006/006_1_2", "samm/028/028_4_1", "samm/032/032_3_1", "samm/032/032_3_2"}
+    assert found.outside_subset == {"samm/028/028_4_1", "samm/032/032_3_1", "samm/032/032_3_2"}
     assert found.unannotated == ("x/SAMM/035/035_1_1",)
     assert found.notes[2:] == (
         "a subset: 2 of 4 subjects are on disk, not 028, 032",

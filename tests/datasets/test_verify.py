@@ -105,9 +105,9 @@ def test_a_subject_that_nobody_expects(tmp_path: Path) -> None:
 def test_a_manifest_has_no_expected_counts(tmp_path: Path) -> None:
     (tmp_path / "1.jpg").touch()
     path = tmp_path / "samm.csv"  # the name alone makes it no SAMM
-    path.write_text("clip,subject,emotion,image\na,1,fear,1.jpg\nb,1,joy,2.jpg\n")
+    path.write_text("clip,subject,emotion,stacked_image\na,1,fear,1.jpg\nb,1,joy,2.jpg\n")
     found = verify(path)
-    assert found.deviations == ("samm/1/b: missing_frame: line 3: no image 2.jpg",)
+    assert found.deviations == ("samm/1/b: missing_frame: line 3: no stacked_image 2.jpg",)
     assert found.lines()[2:7] == [
         "          expected  annotated  usable",
         "clips            -          2       1",
@@ -115,7 +115,7 @@ def test_a_manifest_has_no_expected_counts(tmp_path: Path) -> None:
         "fear             -          1       1",
         "joy              -          1       0",
     ]
-    path.write_text("clip,subject,emotion,image\na,1,fear,1.jpg\n")
+    path.write_text("clip,subject,emotion,stacked_image\na,1,fear,1.jpg\n")
     assert verify(path, "manifest").complete
 
 

@@ -21,7 +21,7 @@ NETWORK = (*TINY[:-4], "--face-size", "32", "--epochs", "1", "--protocol", "loso
 def make_pack(home, people):
     """Two clips of noise a person."""
     rng = np.random.default_rng(0)
-    rows = ["clip,subject,emotion,image"]
+    rows = ["clip,subject,emotion,stacked_image"]
     for person in range(people):
         for emotion in ("fear", "joy"):
             picture = f"{person}_{emotion}.png"
@@ -67,6 +67,16 @@ def test_a_wrong_option_ends_the_submission_before_anything_is_queued(tmp_path):
     assert done.returncode != 0
     assert "'best' is not one of" in done.stderr
     assert not (tmp_path / "queued").exists()
+
+
+def test_without_slurm_no_run_is_made(tmp_path):
+    make_pack(tmp_path, 3)
+    for name in ("sh", "sed", "dirname"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    done = script("slurm/submit.sh", "x", "noise.npz", cwd=tmp_path, PATH=str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr == "sbatch: not found; run this where Slurm is, or examples/parallel.sh without it\n"
+    assert not (tmp_path / "x").exists()
 
 
 SBATCH = """#!/bin/sh

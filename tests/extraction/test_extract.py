@@ -273,12 +273,16 @@ def test_a_picture_of_three_channels_is_red_green_blue(tmp_path, colour_portrait
     cv2.imwrite(str(tmp_path / "stack.png"), np.dstack([apex, middle, onset]))  # OpenCV writes blue, green, red
     cv2.imwrite(str(tmp_path / "grey.png"), grey)
     manifest = tmp_path / "m.csv"
-    manifest.write_text("clip,subject,emotion,image\na,1,x,stack.png\nb,1,y,grey.png\n")
+    cv2.imwrite(str(tmp_path / "colour.png"), colour_portrait)
+    rows = "a,1,x,stack.png\nb,1,y,grey.png\nc,1,y,colour.png\n"
+    manifest.write_text(f"clip,subject,emotion,stacked_image\n{rows}")
     done = extract(read_clips(manifest), tmp_path / "a.npz", ExtractOptions(size=512, aligned=True))
     np.testing.assert_array_equal(done.pack.frames[0], np.stack([onset, middle, apex]))
     assert not done.pack.has_landmarks
     assert done.rows[1]["status"] == "unreadable"
     assert "grey.png: grey; expected three channels" in done.rows[1]["detail"]
+    assert done.rows[2]["status"] == "unreadable"
+    assert "colour.png: a colour photograph, whose red, green and blue are no key frames" in done.rows[2]["detail"]
 
 
 def test_sequences_are_evenly_spaced_and_hold_onset_and_offset(recordings, tmp_path):
@@ -324,3 +328,17 @@ def test_the_command_says_what_it_did(recordings, tmp_path):
     assert (tmp_path / "SAMM.npz").read_bytes() == (tmp_path / "x.npz").read_bytes()
     silent = run("extract", recordings, "-o", "x.npz", "--size", "96", "-q", cwd=tmp_path)
     assert silent.stdout + silent.stderr == ""
+
+
+def test_a_subset_of_subjects_is_one_line(recordings, tmp_path):
+    folder = tmp_path / "part"
+    shutil.copytree(recordings, folder)
+    annotations = read_clips(folder)
+    gone = annotations.clips[0].subject
+    for path in {clip.sequence.folder for clip in annotations.clips if clip.subject == gone}:
+        shutil.rmtree(path)
+    n = sum(clip.subject == gone for clip in annotations.clips)
+    done = run("extract", "part", "--size", "64", cwd=tmp_path)
+    assert "no folder" not in done.stderr
+    assert f"mertool: {n} clips of subjects that are not on disk: see part.clips.csv\n" in done.stderr
+    assert (tmp_path / "part.clips.csv").read_text().count(",missing_frame,no folder") == n

@@ -25,26 +25,33 @@ def copy(finished_run, tmp_path):
     return folder
 
 
-def test_an_honest_run_passes_with_two_notes(copy):
+def test_an_honest_run_passes_with_three_notes(copy):
     done = run("report", "--audit", copy, cwd=copy.parent)
     assert verdicts(copy) == {
         "files": PASS,
         "predictions": PASS,
+        "results": PASS,
         "subjects": NOTE,  # the paper's protocol
         "initial weights": PASS,
+        "pack": PASS,
         "clips": PASS,
+        "labels": PASS,
+        "folds": PASS,
+        "networks": PASS,
         "epoch": PASS,
+        "attention": PASS,
         "pictures": PASS,
         "statistics": PASS,
         "key frames": NOTE,
+        "beyond this audit": NOTE,
     }
     lines = done.stdout.splitlines()
-    assert len(lines) == 10
+    assert len(lines) == 17
     assert lines[1].split()[:2] == ["pass", "files"]
     assert "note  subjects" in done.stdout
     assert "4 of 4 subjects have clips in both training and test parts" in done.stdout
     plain = json.loads(run("report", "--audit", copy, "--format", "json", cwd=copy.parent).stdout)
-    assert [check["verdict"] for checks in plain.values() for check in checks].count("pass") == 7
+    assert [check["verdict"] for checks in plain.values() for check in checks].count("pass") == 13
 
 
 def edit_predictions(folder):
@@ -75,7 +82,7 @@ def test_other_weights_are_found_even_with_their_hashes(copy):
     shutil.copy(copy / "fold_1" / "final.pt", copy / "fold_0" / "final.pt")
     sign_again(copy)
     found = verdicts(copy)
-    assert (found["files"], found["clips"], found["epoch"]) == (PASS, FAIL, FAIL)  # it knows fold 0's clips
+    assert (found["files"], found["networks"], found["epoch"]) == (PASS, FAIL, FAIL)  # it knows fold 0's clips
 
 
 def test_an_earlier_epoch_is_found_by_the_log(copy):
@@ -92,7 +99,7 @@ def test_changed_folds_are_found(copy):
     path.write_text(json.dumps(folds))
     found = verdicts(copy)
     assert (found["files"], found["predictions"]) == (FAIL, FAIL)
-    assert "folds.json or config.json, since folds 0, 1 were done" in findings(copy)["files"][1]
+    assert "config.json, env.json or folds.json, since folds 0, 1 were done" in findings(copy)["files"][1]
 
 
 def test_shared_subjects_fail_where_the_protocol_forbids_them(copy):
@@ -107,6 +114,7 @@ def test_shared_subjects_fail_where_the_protocol_forbids_them(copy):
     sign_again(copy)
     found = verdicts(copy)
     assert (found["files"], found["subjects"], found["clips"]) == (PASS, FAIL, PASS)
+    assert (found["folds"], found["networks"]) == (FAIL, FAIL)
     assert findings(copy)["subjects"][1].endswith("; the protocol says group")
 
 
@@ -124,11 +132,7 @@ def test_another_pack_is_no_note(copy):
     assert verdicts(copy)["pack"] == FAIL
 
 
-def test_an_older_run_has_no_hash_of_its_folds(copy):
-    for fold in (0, 1):
-        path = copy / f"fold_{fold}" / "done.json"
-        path.write_text(json.dumps({"sha256": json.loads(path.read_text())["sha256"]}))
-    assert verdicts(copy)["files"] == NOTE
+def test_a_file_that_is_gone_is_found(copy):
     (copy / "fold_0" / "final.pt").unlink()
     assert "fold_0/final.pt (gone)" in findings(copy)["files"][1]
 
@@ -137,7 +141,7 @@ def test_an_older_run_has_no_hash_of_its_folds(copy):
 def test_a_clip_that_is_there_twice_is_found(tmp_path, quality, expected):
     """The same recording under two names, of two people even; as it is, or encoded once more."""
     rng = np.random.default_rng(0)
-    rows = ["clip,subject,emotion,image"]
+    rows = ["clip,subject,emotion,stacked_image"]
     for n in range(8):
         noise = cv2.resize(rng.integers(0, 256, (8, 8, 3), np.uint8), (128, 128), interpolation=cv2.INTER_CUBIC)
         cv2.imwrite(str(tmp_path / f"{n}.png"), noise)

@@ -151,16 +151,16 @@ def test_the_audit_finds_changed_logs_and_maps(home, name):
     assert files_check(folder) == ("files", FAIL, f"changed since they were written: fold_1/{name}")
     path.unlink()
     assert files_check(folder) == ("files", FAIL, f"changed since they were written: fold_1/{name} (gone)")
-    done = folder / "fold_1/done.json"  # without the hash of an attention map or a log, it is not checked
+    done = folder / "fold_1/done.json"
     values = json.loads(done.read_text())
     del values["sha256"][name]
     done.write_text(json.dumps(values))
     path.write_bytes(whole)
-    assert files_check(folder).verdict == PASS
+    assert files_check(folder) == ("files", FAIL, f"changed since they were written: fold_1/{name} (no hash)")
 
 
 def test_changed_settings_are_said_once_and_read_once(home, monkeypatch):
-    from mertool.runs import audit
+    from mertool.runs import audit_files
 
     folder = home / "run é"
     config = json.loads((folder / "config.json").read_text())
@@ -172,8 +172,8 @@ def test_changed_settings_are_said_once_and_read_once(home, monkeypatch):
         calls.append(run)
         return "another"
 
-    monkeypatch.setattr(audit, "fingerprint", another)
-    said = "changed since they were written: folds.json or config.json, since folds 0, 1, 2 were done"
+    monkeypatch.setattr(audit_files, "fingerprint", another)
+    said = "changed since they were written: config.json, env.json or folds.json, since folds 0, 1, 2 were done"
     assert files_check(folder).detail == said
     assert len(calls) == 1
     folds = json.loads((folder / "folds.json").read_text())
@@ -182,7 +182,7 @@ def test_changed_settings_are_said_once_and_read_once(home, monkeypatch):
     for fold in range(1, len(folds["tests"])):
         shutil.copytree(folder / "fold_0", folder / f"fold_{fold}", dirs_exist_ok=True)
     more = len(folds["tests"]) - 3
-    assert files_check(folder).detail.endswith(f"since folds 0, 1, 2 and {more} more were done")
+    assert f"since folds 0, 1, 2 and {more} more were done" in files_check(folder).detail
 
 
 DEEP = {"very deep": 100_000, "deep": 950, "less deep": 600, "not very deep": 200}

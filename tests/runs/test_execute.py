@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import random
 import re
 import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +22,8 @@ from mertool.evaluation.predictions import Predictions
 from mertool.network.checkpoint import load_weights
 from mertool.runs.finished import load_run
 from tests.support.command import COMMAND, TINY, run
-from tests.support.processes import killed
+from tests.support.processes import descendants, killed, zombie
+from tests.support.run_folders import resume_if_begun
 
 FOLDS = range(2)
 
@@ -38,7 +44,7 @@ def test_the_run_folder_holds_what_the_design_names(finished_run):
     names = {path.name for path in finished_run.iterdir()}
     assert {"config.json", "env.json", "folds.json", "fold_0", "fold_1", "results.json"} <= names
     fold = {path.name for path in (finished_run / "fold_0").iterdir()}
-    assert {"log.csv", "last.pt", "final.pt", "predictions.csv", "done.json"} <= fold
+    assert fold == {".lock", "log.csv", "final.pt", "predictions.csv", "attention.npy", "done.json"}
     text = "".join((finished_run / name).read_text() for name in ("config.json", "env.json", "results.json"))
     assert str(finished_run.parent.parent) not in text  # no absolute paths
     env = json.loads((finished_run / "env.json").read_text())
@@ -72,22 +78,26 @@ def test_the_way_of_running_changes_nothing(pack_path, finished_run, tmp_path, h
 def test_two_array_jobs_that_start_together_share_a_run(pack_path, finished_run, tmp_path):
     base = [*COMMAND, "cv", str(pack_path), "--abn", *TINY, "-o", str(tmp_path / "run")]
     jobs = [
-        subprocess.Popen([*base, "--fold", str(fold)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen([*base, "--fold", str(fold)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for fold in FOLDS
     ]
-    for job in jobs:
-        _, message = job.communicate(timeout=300)
+    reports = 0
+    for fold, job in enumerate(jobs):
+        report, message = job.communicate(timeout=300)
         assert job.returncode == 0, message
+        assert re.search(rf"^mertool: fold {fold} of 2: \d+/\d+, \d+ s$", message, re.MULTILINE)
+        reports += "hits/N" in report
+    assert reports == 1  # of the process that completed the run
     # Each saw the other's fold unfinished or finished; resuming closes the run without training anything again.
     run("cv", "--resume", "-o", tmp_path / "run", cwd=tmp_path)
     assert fingerprint(tmp_path / "run") == fingerprint(finished_run)
 
 
 def kill_and_resume(pack_path, finished_run, tmp_path, moments):
-    base = [*COMMAND, "cv", str(pack_path), "--abn", *TINY, "-o", str(tmp_path / "run"), "--resume"]
+    base = [*COMMAND, "cv", str(pack_path), "--abn", *TINY, "-o", str(tmp_path / "run")]
     for moment in moments:
-        assert killed(base, tmp_path, moment) == []
-    subprocess.run(base, cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+        assert killed([*base, *resume_if_begun(tmp_path / "run")], tmp_path, moment) == []
+    subprocess.run([*base, *resume_if_begun(tmp_path / "run")], cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
     assert fingerprint(tmp_path / "run") == fingerprint(finished_run)
 
 
@@ -265,3 +275,67 @@ def test_pictures_of_input_and_attention(pack_path, finished_run, tmp_path):
     run("report", finished_run, "--maps", "maps.png", cwd=tmp_path)
     picture = cv2.imread(str(tmp_path / "maps.png"))
     assert picture.std() > 10
+
+
+def test_a_log_gets_a_line_for_each_finished_fold_and_none_with_quiet(pack_path, tmp_path):
+    base = ("cv", pack_path, *TINY, "--folds", "3", "--jobs", "1", "--epochs", "1")
+    lines = [line for line in run(*base, "-o", "a", cwd=tmp_path).stderr.splitlines() if "mertool: fold " in line]
+    assert len(lines) == 3
+    for fold, line in enumerate(lines):
+        left = "" if fold == 2 else r", about \d+ (s|min) left"
+        assert re.fullmatch(rf"mertool: fold {fold} of 3: \d+/\d+, \d+ s{left}", line)
+    assert run(*base, "-o", "b", "--quiet", cwd=tmp_path).stderr == ""
+    assert not list(tmp_path.rglob("last.pt"))
+    shutil.rmtree(tmp_path / "a" / "fold_1")
+    done = run("cv", "-o", "a", "--resume", cwd=tmp_path)  # the others continue to be finished without last.pt
+    assert len(re.findall("mertool: fold ", done.stderr)) == 1
+    assert (tmp_path / "a/results.json").read_bytes() == (tmp_path / "b/results.json").read_bytes()
+
+
+def on_a_terminal(*words, cwd, **environment):
+    """All that a command writes to a terminal."""
+    ours, theirs = pty.openpty()
+    env = {**os.environ, "TERM": "xterm", **environment}
+    process = subprocess.Popen([*COMMAND, *map(str, words)], cwd=cwd, env=env, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    text = b""
+    with contextlib.suppress(OSError):  # the terminal ends with its last process
+        while part := os.read(ours, 4096):
+            text += part
+    os.close(ours)
+    assert process.wait() == 0, text
+    return text.decode()
+
+
+def test_the_bar_names_its_unit_fold_and_loss_and_a_dumb_terminal_gets_lines(pack_path, tmp_path):
+    base = ("cv", pack_path, *TINY, "--epochs", "40", "--jobs", "1")
+    text = on_a_terminal(*base, "-o", "a", cwd=tmp_path, NO_COLOR="1")
+    assert re.search(r"cv +\[.*\d+/80.* epochs, fold 1, loss \d", text)
+    assert not re.search(r"\x1b\[[0-9;]*m", text)
+    text = on_a_terminal(*base, "-o", "b", "--epochs", "1", cwd=tmp_path, TERM="dumb")
+    assert "mertool: fold 1 of 2: " in text
+    assert "\x1b" not in text
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("words", [("cv", "--fold", "1", "--jobs", "1"), ("train",)])
+def test_a_stopped_run_names_the_command_that_continues(pack_path, tmp_path, number, code, words):
+    small = [*TINY, "--epochs", "100000"]
+    if words[0] == "train":
+        at = small.index("--folds")
+        del small[at : at + 2]
+    command = [*COMMAND, words[0], str(pack_path), *small, *words[1:], "-o", "a run"]
+    process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+    end = time.monotonic() + 120
+    while not list((tmp_path).rglob("last.pt")) and time.monotonic() < end:
+        time.sleep(0.1)
+    children = descendants(process.pid)
+    process.send_signal(number)
+    _, text = process.communicate(timeout=60)
+    assert process.returncode == code, text
+    fold = " --fold 1" if words[0] == "cv" else ""
+    last = text.splitlines()[-1]
+    assert last == f"mertool: stopped; what is done is kept, \"mertool {words[0]} -o 'a run' --resume{fold}\" continues"
+    assert "Traceback" not in text
+    time.sleep(1)
+    assert not [pid for pid in children if Path(f"/proc/{pid}").exists() and not zombie(pid)]

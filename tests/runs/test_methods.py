@@ -42,8 +42,8 @@ def test_there_is_no_other_method():
 
 
 def test_a_fourth_method_works_everywhere(fourth, tmp_path):
-    make_pack(tmp_path / "a.npz", PEOPLE, signal=True)
-    make_pack(tmp_path / "new.npz", {"t1": ["anger", "fear", "joy"]}, seed=5, signal=True)
+    make_pack(tmp_path / "a.npz", PEOPLE, signal=True, sequence=4)
+    make_pack(tmp_path / "new.npz", {"t1": ["anger", "fear", "joy"]}, seed=5, signal=True, sequence=4)
     options = ("--method", "nearest-mean", "--classes", "anger,fear,joy", "--face-size", 32, "--folds", 2)
     said = call("cv", "a.npz", *options, "--protocol", "group", "-o", "run", "--fold", 0, cwd=tmp_path).output
     assert "nearest mean" not in said
@@ -70,7 +70,7 @@ def test_a_fourth_method_works_everywhere(fourth, tmp_path):
 
 
 def test_the_audit_asks_the_fourth_method_too(fourth, tmp_path):
-    make_pack(tmp_path / "a.npz", PEOPLE, signal=True)
+    make_pack(tmp_path / "a.npz", PEOPLE, signal=True, sequence=4)
     options = ("--method", "nearest-mean", "--classes", "anger,fear,joy", "--face-size", 32, "--folds", 2)
     call("cv", "a.npz", *options, "--protocol", "group", "-o", "run", cwd=tmp_path)
     path = tmp_path / "run" / "fold_0" / "predictions.csv"

@@ -36,7 +36,7 @@ from mertool.report.formats import render_csv, render_json, render_text
 from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
 from mertool.runs.config import RunConfig, open_samples
 from mertool.runs.finished import load_run
-from mertool.runs.methods.network import inference_batches
+from mertool.runs.methods.network_batches import inference_batches
 from mertool.settings import Settings
 from tests.support import in_process
 from tests.support.audits import verdicts
@@ -222,7 +222,7 @@ def test_training_is_given_the_training_part_and_nothing_else(call, monkeypatch,
 
     real_fit = engine.fit
     monkeypatch.setattr("mertool.network.training.fit", fit)
-    monkeypatch.setattr("mertool.runs.methods.network.render", watched_render)
+    monkeypatch.setattr("mertool.runs.methods.network_batches.render", watched_render)
     monkeypatch.setattr("mertool.runs.methods.network.sample_augmentation", watched_copies)
     write_pack(Path("a.npz"), barred_clips(people=9))
     words = ("--augmentations", 10, "--epochs", 2, "--folds", 3, "--epoch-selection", select)
@@ -285,7 +285,7 @@ def test_a_person_smuggled_into_the_training_part_fails_the_audit(call):
     call("cv", "a.npz", *NETWORK, "--epochs", 1, "--folds", 3, "--protocol", "group", "-o", "run")
     run = Path("run")
     found = verdicts(run)
-    assert (found["subjects"], found["clips"]) == (PASS, PASS)
+    assert (found["subjects"], found["networks"]) == (PASS, PASS)
     assert verdicts(Path("mixed"))["subjects"] == NOTE
     before = load_run(run)
     assert not before.shared_subjects
@@ -309,7 +309,7 @@ def test_a_person_smuggled_into_the_training_part_fails_the_audit(call):
     checks = {check.name: check for check in audit_run(run)}
     assert [checks[name].verdict for name in ("files", "subjects", "clips")] == [FAIL, FAIL, FAIL]
     assert checks["subjects"].detail.endswith(f"parts: {subject_key_of_id(moved)}; the protocol says group")
-    assert moved in checks["clips"].detail  # the network of fold 1 was trained on it
+    assert moved in checks["networks"].detail  # the network of fold 1 was trained on it
 
 
 # Augmentations or several frames of a clip on both sides

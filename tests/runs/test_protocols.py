@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import subprocess
 
 import cv2
@@ -24,7 +23,7 @@ def folder(tmp_path_factory):
     home = tmp_path_factory.mktemp("protocols é")
     rng = np.random.default_rng(0)
     for name, people in (("one", 6), ("two", 3)):
-        rows = ["clip,subject,emotion,image"]
+        rows = ["clip,subject,emotion,stacked_image"]
         for person in range(people):
             for n, emotion in enumerate(("fear", "joy", "fear", "rage")[: 3 + person % 2]):
                 picture = f"{name}_{person}_{n}.png"
@@ -86,7 +85,7 @@ def test_a_plan_is_a_command_a_fold_that_together_are_the_run(folder):
     done = cv(folder, "one.npz", "--protocol", "loso", "-o", "planned runs/a b", "--plan")
     commands = done.stdout.splitlines()
     assert len(commands) == 6
-    assert commands[2] == "mertool cv -o 'planned runs/a b' --resume --fold 2"
+    assert commands[2] == "mertool cv one.npz -o 'planned runs/a b' --resume --fold 2"
     assert Folds.load(folder / "planned runs/a b/folds.json").protocol == "loso"
     script = "set -e\n" + "".join(f"{command} &\n" for command in commands) + "wait\n"
     subprocess.run(["sh", "-c", script], cwd=folder, check=True, env={**os.environ, "PATH": PATH}, timeout=600)
@@ -132,24 +131,26 @@ def test_the_command_of_a_run_with_own_folds_takes_them_from_it(folder):
     assert (folder / "theirs-again" / "folds.json").read_bytes() == (folder / "theirs" / "folds.json").read_bytes()
 
 
-def test_the_environment_says_versions_threads_and_the_state_of_git(folder, tmp_path):
-    def environment():
-        run("train", folder / "one.npz", *NETWORK, "--threads", 1, "-o", "net", cwd=tmp_path)
-        values = json.loads((tmp_path / "net" / "env.json").read_text())
-        shutil.rmtree(tmp_path / "net")
-        return values
-
-    values = environment()
+def test_the_environment_says_versions_and_threads(folder, tmp_path):
+    run("train", folder / "one.npz", *NETWORK, "--threads", 1, "-o", "net", cwd=tmp_path)
+    values = json.loads((tmp_path / "net" / "env.json").read_text())
     assert {"mertool", "python", "numpy", "torch", "opencv", "platform", "cpu", "threads", "device"} <= set(values)
-    assert (values["threads"], values["git"]) == (1, None)
-    (tmp_path / "notes.txt").write_text("one")
-    author = ("-c", "user.name=x", "-c", "user.email=x@example.org")
-    for words in (("init", "-q"), ("add", "notes.txt"), (*author, "commit", "-q", "-m", "one")):
-        subprocess.run(["git", *words], cwd=tmp_path, check=True)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=tmp_path, capture_output=True, text=True).stdout.strip()
-    assert environment()["git"] == {"commit": commit, "changed": False}
-    (tmp_path / "notes.txt").write_text("two")
-    assert environment()["git"] == {"commit": commit, "changed": True}
+    assert values["threads"] == 1
+
+
+def test_nothing_that_the_working_folder_says_is_executed(folder, tmp_path):
+    """A folder with a git configuration that starts a program, as anybody can send one."""
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    sprung = tmp_path / "sprung"
+    (tmp_path / "trap").write_text(f"#!/bin/sh\ntouch '{sprung}'\n")
+    (tmp_path / "trap").chmod(0o755)
+    subprocess.run(["git", "config", "core.fsmonitor", str(tmp_path / "trap")], cwd=tmp_path, check=True)
+    subprocess.run(["git", "status"], cwd=tmp_path, check=True, capture_output=True)
+    assert sprung.exists()  # git does
+    sprung.unlink()
+    run("cv", folder / "one.npz", *NETWORK, "--folds", 2, "-o", "cv", cwd=tmp_path)
+    run("train", folder / "one.npz", *NETWORK, "-o", "net", cwd=tmp_path)
+    assert not sprung.exists()
 
 
 def test_a_class_that_one_fold_keeps_to_itself_is_named(folder):

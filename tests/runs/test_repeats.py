@@ -316,7 +316,7 @@ def test_the_plan_is_a_command_a_repeat_and_fold_that_together_are_the_run(home,
     done = call("cv", "a.npz", *NETWORK, "--repeats", 3, "-o", "b é/it's three", "--plan", cwd=place)
     commands = done.stdout.splitlines()
     assert [shlex.split(command) for command in commands] == [
-        ["mertool", "cv", "-o", "b é/it's three", "--resume", "--repeat", str(number), "--fold", str(fold)]
+        ["mertool", "cv", "a.npz", "-o", "b é/it's three", "--resume", "--repeat", str(number), "--fold", str(fold)]
         for number in range(3)
         for fold in range(2)
     ]

@@ -37,7 +37,7 @@ from tests.support.in_process import call, in_this_process, refusal
 from tests.support.noise import SMALL, make_pack
 from tests.support.processes import KilledError, killed
 from tests.support.reports import flat
-from tests.support.run_folders import timeless_log, weights_of, whole_run
+from tests.support.run_folders import resume_if_begun, timeless_log, weights_of, whole_run
 from tests.support.trainings import CLASSES, STEPS, fit, log, made_up, same, stopping, tiny
 
 PEOPLE = {f"p{n}": ["fear", "joy", "rage", "fear"][: 3 + n % 2] for n in range(6)}
@@ -158,7 +158,7 @@ def test_networks_train_on_the_inner_training_part_and_nothing_else(home, tmp_pa
         )
         assert set(load_weights(tmp_path / "run" / f"fold_{fold}" / "final.pt").seen) == set(folds.training(fold))
     found = {check.name: check for check in audit_run(tmp_path / "run")}
-    assert (found["epoch"].verdict, found["clips"].verdict) == (PASS, PASS), found
+    assert (found["epoch"].verdict, found["networks"].verdict) == (PASS, PASS), found
 
 
 def test_the_split_seed_and_not_the_seed_draws_the_inner_part(home, finished, tmp_path):
@@ -431,7 +431,7 @@ def saves_of(finished):
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_run_killed_at_any_checkpoint_resumes_to_the_same_bytes(home, finished, tmp_path, moment):
     shutil.copy(home / "a.npz", tmp_path)
-    words = ("cv", "a.npz", "--abn", *INNER, "--protocol", "group", "--folds", 2, "-o", "run", "--resume")
+    words = ("cv", "a.npz", "--abn", *INNER, "--protocol", "group", "--folds", 2, "-o", "run")
     (tmp_path / "x").mkdir()
     for number in range(saves_of(finished)):
         with pytest.MonkeyPatch.context() as patch:
@@ -469,10 +469,12 @@ def test_a_run_killed_between_the_files_of_a_fold_resumes_to_the_same_bytes(home
 
 def test_the_installed_command_killed_with_any_number_of_jobs_gives_the_same_bytes(home, finished, tmp_path):
     shutil.copy(home / "a.npz", tmp_path)
-    words = ["cv", "a.npz", "--abn", *INNER, "--protocol", "group", "--folds", "2", "-o", "run", "--resume"]
+    words = ["cv", "a.npz", "--abn", *INNER, "--protocol", "group", "--folds", "2", "-o", "run"]
     for jobs, moment in ((2, 2.5), (2, 4.0)):
-        assert killed([*COMMAND, *words, "--jobs", str(jobs)], tmp_path, moment) == []
-    subprocess.run([*COMMAND, *words, "--jobs", "1"], cwd=tmp_path, check=True, capture_output=True)
+        more = resume_if_begun(tmp_path / "run")
+        assert killed([*COMMAND, *words, *more, "--jobs", str(jobs)], tmp_path, moment) == []
+    more = resume_if_begun(tmp_path / "run")
+    subprocess.run([*COMMAND, *words, *more, "--jobs", "1"], cwd=tmp_path, check=True, capture_output=True)
     assert whole_run(tmp_path / "run") == whole_run(finished)
     shutil.rmtree(tmp_path / "run")
     started = time.monotonic()
@@ -742,7 +744,7 @@ def test_a_run_of_the_last_epoch_with_the_weights_of_another_is_found(home, tmp_
     shutil.copy(home / "a.npz", tmp_path)
     call("cv", "a.npz", *SMALL, "--folds", 2, "-o", "run", cwd=tmp_path)
     assert not list((tmp_path / "run").rglob("inner.csv"))
-    assert findings(tmp_path / "run")["epoch"] == (PASS, "last of 3; the final weights predict the same once more")
+    assert findings(tmp_path / "run")["epoch"] == (PASS, "last of 3; the final weights predict the same again")
     part = tmp_path / "run" / "fold_0"
     final = load_weights(part / "final.pt")
     save_checkpoint(part / "final.pt", final.settings, final.classes, final.weights, {"epoch": 2}, final.seen)

@@ -9,7 +9,7 @@ from mertool.inputs.rendering import Augmentation, render
 from mertool.runs.checks import FAIL, PASS, Check
 from mertool.runs.config import open_samples, read_folds
 from mertool.runs.layout import RunFolder
-from mertool.runs.methods.base import Method, Outcome
+from mertool.runs.methods.base import Method
 
 
 class NearestMean(Method):
@@ -31,7 +31,10 @@ class NearestMean(Method):
         np.save(path, means)
         found = self._probabilities(samples, rows, means, work.config.settings)
         samples.predictions(rows, found, work.fold).write(work.folder.predictions)
-        return Outcome([work.folder.predictions, path], {})
+        return {}
+
+    def files_left(self, folder, config, training):
+        return [folder.predictions, folder.path / "means.npy"]
 
     def predict(self, run, config, samples, device):
         rows = np.arange(len(samples.ids))

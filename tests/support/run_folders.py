@@ -27,6 +27,12 @@ FOLD_0 = [
 FOLD_1 = [("samm/001/c", "anger", "anger"), ("samm/003/a", "fear", "anger"), ("samm/003/b", "joy", "joy")]
 Clip = tuple[str, str, str]
 
+
+def resume_if_begun(run):
+    """The option that continues a run, if there is one."""
+    return ["--resume"] if (run / "config.json").exists() else []
+
+
 PACK = {"sha256": "0" * 64, "apex": "table", "jitter": 0, "alignment": "stabilised"}
 
 

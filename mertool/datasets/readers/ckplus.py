@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ...clips import BAD_ANNOTATION, Clip
 from ...errors import AnnotationError, FileError
+from ...files import read_text
 from ...text import few, os_error_text
 from ..annotations import AnnotationBuilder, Annotations, Expected
 from ..frames import absolute, index_frames
@@ -21,6 +22,7 @@ from ..survey import ClipFolders, Folder, Survey, survey_folder
 __all__ = ["READER"]
 
 _NAME = "ckplus"
+_LARGEST = 2**16  # bytes of a label file, which holds one number
 _EMOTIONS = ("", "anger", "contempt", "disgust", "fear", "happiness", "sadness", "surprise")  # by number, 1 to 7
 _EXPECTED = Expected(
     327,
@@ -114,7 +116,7 @@ def _label_files_beside(survey: Survey) -> list[Path]:
 def _read_label(path: Path) -> tuple[str, str]:
     """The emotion that a label file names, and what is wrong with it."""
     try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace").strip()
+        text = read_text(path, _LARGEST, "replace").strip()
     except OSError as error:
         raise FileError(f"{path}: cannot be read: {os_error_text(error)}") from error
     try:

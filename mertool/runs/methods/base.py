@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from ..layout import FoldFolder
 if TYPE_CHECKING:
     from ..finished import Run
 
-__all__ = ["AuditCase", "FoldWork", "Method", "Outcome"]
+__all__ = ["AuditCase", "FoldWork", "Method"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +41,6 @@ class FoldWork:
     config: RunConfig
     fold: int
     folder: FoldFolder
-
-
-class Outcome(NamedTuple):
-    """What a method has left in a folder: the files that are the result, and what else done.json says."""
-
-    files: list[Path]
-    facts: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +70,14 @@ class Method(ABC):
         setting_groups: Groups of settings that are its own, see `mertool.declarations.Group`.
         has_network: It trains networks: it takes initial weights, may have an attention branch and learning curves,
             can be trained by `train`, and belongs in the paper's tables.
+        unit: What a step of its progress is.
         has_chance: Its results depend on the seed even if the folds stay the same.
         trains: It trains something; a method that does not joins what other runs predicted.
     """
 
     setting_groups: frozenset[str]
     has_network = False
+    unit = "clips"
     has_chance = False
     trains = True
 
@@ -104,11 +99,30 @@ class Method(ABC):
     # The work on a fold, in a worker process
 
     @abstractmethod
-    def work_on_fold(self, work: FoldWork) -> Outcome:
-        """Train on the training part of a fold and predict its test part into `work.folder`."""
+    def work_on_fold(self, work: FoldWork) -> dict[str, Any]:
+        """Train on the training part of a fold and predict its test part into `work.folder`.
 
-    def train_on_all(self, work: FoldWork) -> Outcome:  # noqa: ARG002
+        Returns:
+            What done.json says beside the hashes of the files.
+        """
+
+    def files_left(self, folder: FoldFolder, config: RunConfig, training: Sequence[str]) -> list[Path]:  # noqa: ARG002
+        """The files in the folder of a finished fold, or of a finished `train` run, all of which are its result.
+
+        They are hashed in done.json, and an audit requires exactly these.
+
+        Args:
+            folder: The folder.
+            config: The run's configuration.
+            training: Ids of the clips of the training part.
+        """
+        return [folder.predictions]
+
+    def train_on_all(self, work: FoldWork) -> dict[str, Any]:  # noqa: ARG002
         """Train on all clips of a `train` run into `work.folder`; only methods with a network can.
+
+        Returns:
+            As `work_on_fold`.
 
         Raises:
             UsageError: The method cannot.

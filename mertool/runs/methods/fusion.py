@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +18,11 @@ from ...evaluation.predictions import Predictions
 from ...files import file_sha256
 from ...settings import Settings
 from ...text import few
-from ..checks import FAIL, NOTE, PASS, Check
+from ..checks import BEYOND, FAIL, NOTE, PASS, Check
 from ..config import RunConfig, fingerprint, resolve_in_run
 from ..layout import RunFolder, as_run_error
 from . import method_of
-from .base import AuditCase, FoldWork, Method, Outcome
+from .base import AuditCase, FoldWork, Method
 
 if TYPE_CHECKING:
     from ...inputs.samples import Samples
@@ -39,6 +39,7 @@ __all__ = [
 
 FuseWeights = Literal["equal", "fitted"]
 
+_EVERY_RUNS = ("key frames", BEYOND.name)  # notes
 _STEPS = 10_000
 _SETTLED = 1e-12  # change of a weight below which they are fitted
 _LEAST = 1e-12  # a probability of the truth never counts as less
@@ -56,11 +57,11 @@ class FusionMethod(Method):
         """A fusion is named by its runs, see `mertool.runs.start_fusion.default_fusion_folder`."""
         return [self.name]
 
-    def work_on_fold(self, work: FoldWork) -> Outcome:
+    def work_on_fold(self, work: FoldWork) -> dict[str, Any]:
         """Join the runs' predictions."""
         predictions, weights = _fuse_fold(work.run, work.config, work.fold)
         predictions.write(work.folder.predictions)
-        return Outcome([work.folder.predictions], {"weights": weights})
+        return {"weights": weights}
 
     def predict(self, run: Path, config: RunConfig, samples: Samples, device: str) -> list[NDArray[np.float64]]:
         """By the runs of the fusion, weighed as in each fold."""
@@ -93,13 +94,15 @@ class FusionMethod(Method):
             yield Check("fusion", FAIL, f"its runs give other predictions or weights than those of fold {few(apart)}")
         else:
             yield Check("fusion", PASS, f"what {len(members)} runs predict, joined again, is the same")
-        for member in members:
+        for record, member in zip(case.config.members, members, strict=True):
             checks = case.audit_run(member)
             failed = [check.name for check in checks if check.verdict == FAIL]
+            if record.subjects != RunConfig.read(member).init_subjects:
+                failed.append("the subjects of its initial weights, of which this run says otherwise")
             if failed:
                 yield Check("fused run", FAIL, f"{member.name} fails its own audit: {', '.join(failed)}")
             else:
-                notes = [check.name for check in checks if check.verdict == NOTE and check.name != "key frames"]
+                notes = [check.name for check in checks if check.verdict == NOTE and check.name not in _EVERY_RUNS]
                 said = f", notes on {', '.join(notes)}" if notes else ""
                 yield Check("fused run", NOTE if notes else PASS, f"{member.name} passes its own audit{said}")
 

@@ -5,26 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import MertoolError, RunError
-from ...evaluation.folds import Folds
-from ...evaluation.metrics import evaluate
-from ...evaluation.predictions import SAME_WITHIN
 from ...evaluation.protocols import inner_split
-from ...inputs.rendering import Augmentation, input_shape, render
 from ...inputs.samples import Samples
 from ...network.batches import batch_plan, sample_augmentation, steps_per_epoch
 from ...settings import Settings
-from ...text import few
 from ..attention import write_maps
-from ..checks import FAIL, PASS, Check
-from ..config import RunConfig, initial_weights, open_samples, read_folds
+from ..checks import Check
+from ..config import RunConfig, open_samples, read_folds
+from ..initial_weights import initial_weights
 from ..layout import FoldFolder, RunFolder, as_run_error
-from .base import AuditCase, FoldWork, Method, Outcome
+from .base import AuditCase, FoldWork, Method
+from .network_audit import audit_networks
+from .network_batches import inference_batches, render_batch, score
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,9 +30,7 @@ if TYPE_CHECKING:
     from ...network.training import FitResult, ValidationScores
     from ..finished import Run
 
-__all__ = ["NetworkMethod", "inference_batches"]
-
-_RENDER_BATCH = 32  # clips rendered at once: memory stays small
+__all__ = ["NetworkMethod"]
 
 
 class NetworkMethod(Method):
@@ -43,6 +38,7 @@ class NetworkMethod(Method):
 
     setting_groups = frozenset({"network"})
     has_network = True
+    unit = "epochs"
     has_chance = True
     trained_things = "networks"
     statistics = "none is fitted over clips: each is normalised by its own mean and deviation"
@@ -59,7 +55,7 @@ class NetworkMethod(Method):
         """Epochs done."""
         return folder.training_files.epochs_logged()
 
-    def work_on_fold(self, work: FoldWork) -> Outcome:
+    def work_on_fold(self, work: FoldWork) -> dict[str, Any]:
         """Train and test a network."""
         config, folder = work.config, work.folder
         samples = open_samples(work.run, config)
@@ -68,19 +64,27 @@ class NetworkMethod(Method):
         model, epoch = _fit(samples, rows, work)
         test = samples.rows_of(sorted(folds.tests[work.fold]))
         maps = _predict(model, samples, test, config, folder.predictions, work.fold)
-        files = [folder.predictions, folder.final, folder.log]
-        files += [folder.inner] if config.settings.epoch_selection == "inner" else []
         if maps is not None:
             write_maps(folder.attention, maps)
-            files.append(folder.attention)
-        return Outcome(files, {"epoch": epoch})
+        return {"epoch": epoch}
 
-    def train_on_all(self, work: FoldWork) -> Outcome:
+    def files_left(self, folder: FoldFolder, config: RunConfig, training: Sequence[str]) -> list[Path]:  # noqa: ARG002
+        """The network and its log; with `--epoch-selection inner` and an attention branch more."""
+        files = [folder.final, folder.log]
+        if config.settings.epoch_selection == "inner":
+            files.append(folder.inner)
+        if config.command == "cv":
+            files.append(folder.predictions)
+            if config.settings.abn:
+                files.append(folder.attention)
+        return files
+
+    def train_on_all(self, work: FoldWork) -> dict[str, Any]:
         """Train one network on all clips."""
         samples = open_samples(work.run, work.config)
         rows = samples.rows_of(sorted(samples.ids))
         _, epoch = _fit(samples, rows, work)
-        return Outcome([work.folder.final, work.folder.log], {"epoch": epoch})
+        return {"epoch": epoch}
 
     def predict(self, run: Path, config: RunConfig, samples: Samples, device: str) -> list[NDArray[np.float64]]:
         """By the network of each fold, or of `train`."""
@@ -97,43 +101,8 @@ class NetworkMethod(Method):
         return found
 
     def audit(self, case: AuditCase, samples: Samples) -> Iterator[Check]:
-        """What the networks were trained on and for how long, and whether the predictions are theirs."""
-        leaks: list[str] = []
-        apart: list[str] = []
-        wrong: list[str] = []
-        chosen: list[int] = []
-        epochs = set()
-        for fold, ids in enumerate(case.folds.tests):
-            try:
-                again = _repredict(case, samples, fold, ids)
-            except MertoolError as error:
-                yield Check("networks", FAIL, str(error))
-                return
-            leaks += sorted(set(ids) & set(again.trained_on))
-            epochs.add(again.epochs)
-            chosen.append(again.epoch)
-            wrong += _epoch_faults(case, fold, again, samples)
-            apart += again.differing(SAME_WITHIN)
-        if leaks:
-            yield Check("clips", FAIL, f"networks were trained on clips that they were tested on: {few(leaks)}")
-        else:
-            yield Check(
-                "clips",
-                PASS,
-                "no network was trained on a clip of its test part; copies are made of training clips alone",
-            )
-        wanted = case.config.settings.epochs
-        if epochs != {wanted}:
-            yield Check("epoch", FAIL, f"logs of {few(sorted(map(str, epochs)))} epochs, expected {wanted}")
-        elif apart:
-            yield Check("epoch", FAIL, f"not what the final weights predict: {len(apart)} clips, {few(apart)}")
-        elif wrong:
-            yield Check("epoch", FAIL, "; ".join(wrong))
-        else:
-            rule = f"last of {wanted}"
-            if case.config.settings.epoch_selection == "inner":
-                rule = f"best of {wanted} on subjects kept out of the training part: {', '.join(map(str, chosen))}"
-            yield Check("epoch", PASS, f"{rule}; the final weights predict the same again")
+        """What the networks were trained on and for how long, and whether predictions and maps are theirs."""
+        yield from audit_networks(case, samples)
 
     def describe(self, run: Run) -> str:
         """`roi, 3 frames, abn, modern`."""
@@ -155,24 +124,6 @@ class NetworkMethod(Method):
             f"Epoch rule: in each fold the best on subjects kept out of its training part (about a fifth){chosen}; the "
             "test fold is never looked at during training."
         )
-
-
-def inference_batches(samples: Samples, rows: NDArray[np.int64], config: RunConfig) -> Iterator[Tensor]:
-    """Batches (B, T, H, W) of clips as they are, in the order of `rows`."""
-    for start in range(0, len(rows), _RENDER_BATCH):
-        part = rows[start : start + _RENDER_BATCH]
-        yield _render_batch(samples, part, Augmentation.identity(len(part)), config.settings)
-
-
-def _render_batch(samples: Samples, rows: NDArray[np.int64], augmentation: Augmentation, settings: Settings) -> Tensor:
-    """(B, T, H, W) on the CPU, rendered straight into the memory that a GPU fetches it from."""
-    import torch
-
-    shape = (len(rows), settings.frames, *input_shape(settings))
-    pinned = settings.device == "cuda" and torch.cuda.is_available()
-    batch = torch.empty(shape, pin_memory=pinned)
-    render(samples, rows, augmentation, settings, out=batch.numpy())
-    return batch
 
 
 def _fit(samples: Samples, rows: NDArray[np.int64], work: FoldWork) -> FitResult:
@@ -199,7 +150,7 @@ def _fit(samples: Samples, rows: NDArray[np.int64], work: FoldWork) -> FitResult
     def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
         for index, copy in batch_plan(ids, labels, epoch, settings):
             augmentation = sample_augmentation([ids[k] for k in index], copy, epoch, settings)
-            yield _render_batch(samples, rows[index], augmentation, settings), torch.from_numpy(labels[index])
+            yield render_batch(samples, rows[index], augmentation, settings), torch.from_numpy(labels[index])
 
     initial: dict[str, Tensor] | None = None
     seen: tuple[str, ...] = ()
@@ -222,15 +173,7 @@ def _validate(samples: Samples, rows: NDArray[np.int64], config: RunConfig, mode
     from ...network.prediction import predict
 
     probabilities, _ = predict(model, inference_batches(samples, rows, config), config.settings)
-    return _score(samples, rows, probabilities)
-
-
-def _score(samples: Samples, rows: NDArray[np.int64], probabilities: NDArray[np.float64]) -> ValidationScores:
-    from ...network.training import ValidationScores
-
-    found = samples.predictions(rows, probabilities)
-    of_truth = found.probabilities[np.arange(len(rows)), samples.labels[rows]]
-    return ValidationScores(float(-np.log(np.maximum(of_truth, 1e-12)).mean()), evaluate(found)["uf1"])
+    return score(samples, rows, probabilities)
 
 
 def _predict(
@@ -242,111 +185,3 @@ def _predict(
     probabilities, maps = predict(model, inference_batches(samples, rows, config), config.settings)
     samples.predictions(rows, probabilities, fold).write(path)
     return maps
-
-
-class _Reprediction(NamedTuple):
-    """A fold's test clips, predicted again.
-
-    Attributes:
-        trained_on: Ids of the clips that the network was trained on or chosen by.
-        epochs: Rows of its log.
-        epoch: The epoch, from 1, whose weights it has.
-        inner: Ids of the clips that chose this epoch; empty where the last one counts.
-        logged: The scores on these after each epoch, as log.csv has them.
-        scores: The scores on these that the final weights give; None where there are no such clips.
-        written, now: Probabilities of test and inner clips, as the csv files have them and as the final weights give
-            them, by clip.
-    """
-
-    trained_on: tuple[str, ...]
-    epochs: int
-    epoch: int
-    inner: tuple[str, ...]
-    logged: tuple[ValidationScores, ...]
-    scores: ValidationScores | None
-    written: dict[str, NDArray[np.float64]]
-    now: dict[str, NDArray[np.float64]]
-
-    def differing(self, most: float) -> list[str]:
-        """Clips with a probability that differs by more than `most`."""
-        return sorted(clip for clip, values in self.written.items() if np.abs(values - self.now[clip]).max() > most)
-
-
-def _repredict(case: AuditCase, samples: Samples, fold: int, ids: Sequence[str]) -> _Reprediction:
-    """Predict the test clips of a finished fold from its final weights.
-
-    Raises:
-        MertoolError: A file of the fold is missing or damaged.
-    """
-    import torch
-
-    from ...network.checkpoint import load_weights, restore
-    from ...network.prediction import predict
-
-    config = case.config
-    folder = RunFolder(case.run).fold(fold)
-    with as_run_error():
-        checkpoint = load_weights(folder.final)
-    torch.set_num_threads(config.settings.threads)
-    parts = [folder.read_predictions()]
-    if config.settings.epoch_selection == "inner":
-        parts.append(folder.read_inner())
-        if parts[1].classes != config.classes or not parts[1].clip:
-            raise RunError(f"{folder.inner}: expected clips of {', '.join(config.classes)}; was it edited?")
-    inner = tuple(sorted(clip for part in parts[1:] for clip in part.clip))
-    names = sorted({*ids, *inner})
-    batches = inference_batches(samples, samples.rows_of(names), config)
-    probabilities, _ = predict(restore(checkpoint), batches, config.settings)
-    now = dict(zip(names, np.asarray(probabilities, np.float64), strict=True))
-    rows = samples.rows_of(inner)
-    return _Reprediction(
-        checkpoint.seen,
-        folder.training_files.epochs_logged(),
-        checkpoint.epoch,
-        inner,
-        _validations_logged(folder),
-        _score(samples, rows, np.stack([now[clip] for clip in inner])) if inner else None,
-        {clip: values for part in parts for clip, values in zip(part.clip, part.probabilities, strict=True)},
-        now,
-    )
-
-
-def _validations_logged(folder: FoldFolder) -> tuple[ValidationScores, ...]:
-    """The scores of each epoch in a fold's log.csv; empty where one has none."""
-    from ...network.training import ValidationScores
-
-    try:
-        return tuple(
-            ValidationScores(row["loss_validation"], row["uf1_validation"]) for row in folder.training_files.read_log()
-        )
-    except KeyError:
-        return ()
-
-
-def _epoch_faults(case: AuditCase, fold: int, again: _Reprediction, samples: Samples) -> Iterator[str]:
-    """Whether a fold's epoch was chosen as its settings say."""
-    settings, folds = case.config.settings, case.folds
-    recorded = RunFolder(case.run).fold(fold).read_record().epoch
-    if recorded is not None and recorded != again.epoch:
-        yield f"fold {fold}: done.json says epoch {recorded}, its weights are those of {again.epoch}"
-    if settings.epoch_selection == "last":
-        if again.epoch != settings.epochs:
-            yield f"fold {fold} has the weights of epoch {again.epoch}, expected the last, {settings.epochs}"
-        return
-    yield from _inner_faults(fold, again, samples, folds, settings)
-
-
-def _inner_faults(fold: int, again: _Reprediction, samples: Samples, folds: Folds, settings: Settings) -> Iterator[str]:
-    class_of = {name: samples.classes[label] for name, label in zip(samples.ids, samples.labels, strict=True)}
-    training = folds.training(fold)
-    _, validating = inner_split(training, [class_of[name] for name in training], settings.split_seed)
-    if again.inner != validating:
-        yield f"fold {fold} chose its epoch on other clips than the inner part of its training part"
-    elif again.scores is None or not 1 <= again.epoch <= len(again.logged):
-        yield f"fold {fold} has the weights of epoch {again.epoch}, of which its log has no scores"
-    else:
-        logged = again.logged[again.epoch - 1]
-        if abs(logged.loss - again.scores.loss) > SAME_WITHIN:
-            yield f"fold {fold}: its weights do not score on its inner part as its log says of epoch {again.epoch}"
-        if (logged.uf1, -logged.loss) < max((one.uf1, -one.loss) for one in again.logged):
-            yield f"fold {fold} has the weights of epoch {again.epoch}, which was not the best on its inner part"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...errors import MertoolError
+from ...errors import DataError, MertoolError
 from ...evaluation.protocols import inner_folds
 from ...inputs.samples import Samples
 from ...pack import Pack
@@ -22,7 +22,7 @@ from ...texture.model_selection import FoldFiles, classify_fold, fold_record, re
 from ..checks import FAIL, PASS, Check
 from ..config import RunConfig, open_samples, read_folds
 from ..layout import RunFolder, as_run_error
-from .base import AuditCase, FoldWork, Method, Outcome
+from .base import AuditCase, FoldWork, Method
 
 if TYPE_CHECKING:
     from ..finished import Run
@@ -60,7 +60,7 @@ class TextureMethod(Method):
         settings = dataclasses.replace(config.settings, threads=jobs)  # their bytes do not depend on it
         features_of(open_samples(run, config), settings, progress)
 
-    def work_on_fold(self, work: FoldWork) -> Outcome:
+    def work_on_fold(self, work: FoldWork) -> dict[str, Any]:
         """Choose, train and test a classifier."""
         import torch
 
@@ -71,10 +71,17 @@ class TextureMethod(Method):
         features = features_of(samples, config.settings)
         training = folds.training(work.fold)  # refuses a fold that is not there
         tested = sorted(folds.tests[work.fold])
-        files, classifier = classify_fold(
-            samples, features, training, tested, work.fold, _files(work.folder), config.settings
-        )
-        return Outcome(files, {"design": fold_record(classifier, layout_of(config.settings))})
+        classifier = classify_fold(samples, features, training, tested, work.fold, _files(work.folder), config.settings)
+        return {"design": fold_record(classifier, layout_of(config.settings))}
+
+    def files_left(self, folder: FoldFolder, config: RunConfig, training: Sequence[str]) -> list[Path]:
+        """The classifier; and how it was chosen, where the training part has the two subjects that this takes."""
+        files = [folder.predictions, folder.classifier]
+        try:
+            inner_folds(training, [""] * len(training), config.settings.split_seed)
+        except DataError:
+            return files
+        return [*files, folder.inner, folder.selection]
 
     def predict(self, run: Path, config: RunConfig, samples: Samples, device: str) -> list[NDArray[np.float64]]:  # noqa: ARG002
         """By the classifier of each fold."""

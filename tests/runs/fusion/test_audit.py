@@ -21,13 +21,19 @@ pytestmark = pytest.mark.usefixtures("one_process")
 SOUND = {
     "files": PASS,
     "predictions": PASS,
+    "results": PASS,
     "subjects": PASS,
     "initial weights": PASS,
     "fusion": PASS,
     "fused run": PASS,
+    "pack": PASS,
+    "clips": PASS,
+    "labels": PASS,
+    "folds": PASS,
     "pictures": PASS,
     "statistics": PASS,
     "key frames": NOTE,
+    "beyond this audit": NOTE,
 }
 
 
@@ -44,9 +50,9 @@ def test_the_audit_of_a_sound_fusion_passes_and_has_a_line_a_run(made):
 @pytest.mark.parametrize("name", ["equal", "fitted"])
 def test_edited_predictions_are_found(home, name):
     edit_predictions(home / name / "fold_1/predictions.csv")
-    assert faults(home / name) == ["files", "fusion"]
+    assert faults(home / name) == ["files", "results", "fusion"]
     sign_again(home / name)
-    assert faults(home / name) == ["fusion"]
+    assert faults(home / name) == ["results", "fusion"]
     assert findings(home / name)["fusion"][1] == "its runs give other predictions or weights than those of fold 1"
     assert call("report", "--audit", name, cwd=home, code=1).stderr == ""
 
@@ -81,9 +87,9 @@ def test_another_run_in_the_place_of_a_fused_one_is_found(home):
     found = findings(home / "equal")
     assert found["fusion"][0] == FAIL
     assert f"{home}/cbp: has changed since {home}/equal was started; run --fuse again" in found["fusion"][1]
-    assert "is not the run that" in refusal("predict", "equal", "a.npz", cwd=home, code=1)
+    assert "has changed since" in refusal("predict", "equal", "a.npz", cwd=home, code=1)
     (home / "equal/fold_0/done.json").unlink()
-    assert "is not the run that" in refusal("cv", "-o", "equal", "--resume", cwd=home, code=1)
+    assert "has changed since" in refusal("cv", "-o", "equal", "--resume", cwd=home, code=1)
     assert "other runs (--fuse)" in refusal("cv", "--fuse", "lbp", "cbp", "-o", "equal", "--resume", cwd=home, code=2)
 
 
@@ -96,7 +102,7 @@ def test_a_fused_run_that_fails_its_own_audit_fails_the_fusion(home, member):
     checks = audit_run(home / "fitted")
     assert [check.name for check in checks if check.verdict == FAIL] == ["fused run"]
     (detail,) = [check.detail for check in checks if check.verdict == FAIL]
-    failed = "classifiers" if member == "lbp" else "clips, epoch"
+    failed = "classifiers" if member == "lbp" else "networks, epoch"
     assert detail == f"{member} fails its own audit: {failed}"
     done = call("report", "--audit", "fitted", cwd=home, code=1)
     assert f"fail  fused run        {member} fails its own audit: {failed}" in done.stdout

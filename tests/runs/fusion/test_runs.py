@@ -319,7 +319,7 @@ def test_people_whom_the_weights_of_a_run_have_seen_make_the_fusion_subject_depe
     call("cv", "--fuse", "even", "lbp", "-o", "clean", cwd=tmp_path)
     for name in ("fused", "twice"):
         text = flat(call("report", name, cwd=tmp_path).stdout)
-        assert "Subject-dependent by way of --init: its weights have seen 2 of 4 subjects" in text
+        assert "through --init: the initial weights were trained on other clips of 2 of 4 subjects" in text
         values = json.loads(call("report", name, "--format", "json", cwd=tmp_path).stdout)["runs"][0]
         assert (values["subject_independent"], values["n_subjects_seen_by_init"]) == (False, 2)
         verdict, detail = findings(tmp_path / name)["initial weights"]

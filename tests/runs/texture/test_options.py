@@ -36,7 +36,7 @@ def test_the_usual_name_tells_features_and_all_that_is_unusual(place):
         "-splitseed3"
     )
     assert [path.name for path in (place / "runs").iterdir()] == [name]
-    assert shlex.split(done.stdout.splitlines()[0]) == f"mertool cv -o runs/{name} --resume --fold 0".split()
+    assert shlex.split(done.stdout.splitlines()[0]) == f"mertool cv a.npz -o runs/{name} --resume --fold 0".split()
     call("cv", *LBP, *GROUP, "--fold", 1, cwd=place)  # the only pack of the folder
     assert (place / "runs/a-face-lbp-top-group-facesize32-length6-points4-grid2+2+1-folds2/fold_1/done.json").exists()
 
@@ -48,7 +48,7 @@ def test_each_option_makes_another_run_of_another_name(place):
         for field in ("method", *sorted(set(TEXTURE_FIELDS) - fields)):
             words = () if field == "method" else other_words_for(field)
             done = call("cv", "a.npz", "--method", kind, "--face-size", 32, *words, "--plan", cwd=place)
-            names[shlex.split(done.stdout.splitlines()[0])[3]] += 1
+            names[shlex.split(done.stdout.splitlines()[0])[4]] += 1
     assert len(names) == 2 * (1 + len(TEXTURE_FIELDS) - 2)
     assert set(names.values()) == {1}
 
@@ -65,22 +65,20 @@ def test_every_setting_is_of_networks_or_of_textures_or_of_all():
     assert fields <= set(CV_OPTIONS)
 
 
-@pytest.mark.parametrize("resume", [(), ("--resume",)], ids=["begun", "begun with --resume"])
 @pytest.mark.parametrize("kind", ["lbp-top", "cbp-top"])
 @pytest.mark.parametrize("field", NETWORK_FIELDS)
-def test_no_option_of_networks_goes_with_texture_features(place, field, kind, resume):
+def test_no_option_of_networks_goes_with_texture_features(place, field, kind):
     for words in words_of(field):
-        line = refusal("cv", "a.npz", "--method", kind, *words, *resume, "-o", "new", cwd=place, code=2)
+        line = refusal("cv", "a.npz", "--method", kind, *words, "-o", "new", cwd=place, code=2)
         assert line == f"Error: {option_name(field)}: means nothing for --method {kind}; leave it out"
     assert [path.name for path in place.iterdir()] == ["a.npz"]
 
 
-@pytest.mark.parametrize("resume", [(), ("--resume",)], ids=["begun", "begun with --resume"])
 @pytest.mark.parametrize("kind", [(), ("--method", "network")], ids=["plain", "network"])
 @pytest.mark.parametrize("field", [*TEXTURE_FIELDS, "fuse_weights"])
-def test_no_option_of_textures_goes_with_networks(place, field, kind, resume):
+def test_no_option_of_textures_goes_with_networks(place, field, kind):
     for words in words_of(field):
-        line = refusal("cv", "a.npz", *kind, *words, *resume, "-o", "new", cwd=place, code=2)
+        line = refusal("cv", "a.npz", *kind, *words, "-o", "new", cwd=place, code=2)
         takers = [
             kind
             for kind in ("lbp-top", "cbp-top")

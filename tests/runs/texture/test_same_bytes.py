@@ -21,7 +21,7 @@ from tests.support.command import COMMAND, run
 from tests.support.in_process import call, refusal
 from tests.support.noise import make_pack
 from tests.support.processes import KilledError, descendants, zombie
-from tests.support.run_folders import files_of
+from tests.support.run_folders import files_of, resume_if_begun
 from tests.support.texture_runs import CBP, GROUP, LBP, ONE_DESIGN, PEOPLE
 
 pytestmark = pytest.mark.usefixtures("one_process")
@@ -184,7 +184,8 @@ def test_killed_before_any_file_is_named_it_resumes_to_the_same_bytes(home, plac
         except KilledError:
             if deadly % 2 and (place / "a.features").exists():
                 shutil.rmtree(place / "a.features")
-            call("cv", "a.npz", *LBP, *ONE_DESIGN, *GROUP, "-o", "fixed", "--resume", "--quiet", cwd=place)
+            more = resume_if_begun(place / "fixed")
+            call("cv", "a.npz", *LBP, *ONE_DESIGN, *GROUP, "-o", "fixed", *more, "--quiet", cwd=place)
         assert files_of(place / "fixed") == files_of(home / "fixed")
         shutil.rmtree(place / "fixed")
     assert deadly == 3 + 1 + 2 * 5 + 1 + 1 - (1 if (place / "a.features").exists() else 0)
@@ -199,7 +200,8 @@ def test_the_installed_command_killed_at_random_moments_resumes_to_the_same_byte
     shutil.rmtree(tmp_path / "a ñ")
     shutil.rmtree(tmp_path / "a.features")
     for jobs, pause_s in ((2, random.uniform(0, 2)), (1, random.uniform(0, 3))):
-        process = subprocess.Popen([*COMMAND, *words, "-q", "--resume", "--jobs", str(jobs)], cwd=tmp_path)
+        more = resume_if_begun(tmp_path / "a ñ")
+        process = subprocess.Popen([*COMMAND, *words, "-q", *more, "--jobs", str(jobs)], cwd=tmp_path)
         while not (tmp_path / "a ñ/config.json").exists():  # the second finds it there
             assert process.poll() is None
             time.sleep(0.02)
