@@ -239,7 +239,7 @@ def test_no_pack_and_several_packs(tmp_path, pack_path):
         (("--classes", "anger,suprise"), 2, "unknown emotion 'suprise', did you mean 'surprise'?"),
         (("--face", "--roi"), 2, "--face: contradicts --roi; leave one of them out"),
         (("--classes", "anger"), 2, "expected at least two classes"),
-        (("--folds", "20"), 1, "every class needs a clip a fold, 20 here"),
+        (("--folds", "20"), 1, "every class needs one clip per fold, 20 here"),
         (("--folds", "1"), 2, "--folds: expected 2 to 100000, got 1"),
         (("--fold", "5"), 2, "--fold: expected 0 to 1, got 5"),
         (("--lr", "1e9"), 2, "--lr: expected 1e-09 to 100"),

@@ -54,8 +54,8 @@ def test_kernel_tests_are_clean_under_address_and_undefined_behaviour_sanitizer(
 LYING = """
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
+from tests.core.calls import TONE, TRANSFORMS  # first: `tests` chooses the build of the extension
 from mertool import _core
-from tests.core.calls import TONE, TRANSFORMS
 
 frames = as_strided(np.zeros(40000, np.uint8)[:10000], (1, 1, 1000, 1000), (0, 0, 100, 1))
 _core.render(frames, TRANSFORMS[:1], TONE[:1], (2, 3), (900, 900))
