@@ -420,7 +420,7 @@ def test_a_failed_audit_stands_at_the_top(two_runs):
 
 
 def test_runs_that_differ_in_their_packs_or_folds_are_told_apart(tmp_path):
-    packs = [{**PACK, "path": "x/SAMM.npz", "sha256": "1" * 64, "jitter": 3}]
+    packs = [{**PACK, "name": "SAMM", "path": "x/SAMM.npz", "sha256": "1" * 64, "jitter": 3}]
     runs = [load_run(make_run(tmp_path / "a")), load_run(make_run(tmp_path / "b", config={"packs": packs}))]
     text = Reader(render_html(runs, [NOTHING, NOTHING])).text
     assert "SAMM 11111111 3" in text

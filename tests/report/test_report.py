@@ -508,7 +508,7 @@ def test_key_frames_are_what_they_are(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     parts = [[(clip.replace("samm", dataset), *rest) for clip, *rest in part] for part in (FOLD_0, FOLD_1)]
-    packs = [{**PACK, "path": f"{n}.npz", "apex": apex} for n, apex in enumerate(apexes)]
+    packs = [{**PACK, "name": f"{n}", "path": f"{n}.npz", "apex": apex} for n, apex in enumerate(apexes)]
     found = load_run(make_run(Path("runs/a"), parts, config={"packs": packs}))  # type: ignore[arg-type]
     assert found.key_frames.endswith(ending)
     assert flat(render_text([found])).count(ending) == 1
