@@ -19,7 +19,7 @@ ONE_DESIGN = ("--n-features", "24", "--cost", "10")
 GROUP = ("--protocol", "group", "--folds", "2")
 PEOPLE = {f"p{n}": ["fear", "joy", "rage", "fear"][: 3 + n % 2] for n in range(6)}
 
-TEXTURE_FIELDS = sorted(fields_of("texture") | fields_of("lbp-top") | fields_of("cbp-top"))
+TEXTURE_FIELDS = sorted(fields_of("texture") | fields_of("classifier") | fields_of("lbp-top") | fields_of("cbp-top"))
 # The files of a fold.
 FOLD = {".lock", "classifier.npz", "done.json", "inner.csv", "predictions.csv", "selection.csv"}
 

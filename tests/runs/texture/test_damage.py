@@ -95,4 +95,4 @@ def test_settings_of_another_run_are_never_a_traceback(copies, changes, what):
 
 def test_a_texture_run_has_no_attention_maps_to_draw(home, tmp_path):
     line = refusal("report", "lbp", "--maps", tmp_path / "m.png", cwd=home, code=1)
-    assert line == "Error: lbp: is a run of lbp-top, which has no attention maps"
+    assert line == "Error: lbp: made with --method lbp-top, which has no attention maps"

@@ -42,7 +42,7 @@ def test_kept_features_that_are_damaged_between_a_kill_and_resume_change_nothing
     KEPT_DAMAGE[damage](kept)
     call("cv", "-o", "lbp", "--resume", cwd=place)
     assert files_of(place / "lbp") == files_of(home / "lbp")
-    if damage != "a folder":
+    if damage not in ("a folder", "a loop"):  # what is no file is not replaced by one
         assert kept.read_bytes() == good  # made again
 
 

@@ -132,13 +132,17 @@ REFUSED = [
     (("--length", "4"), 2, "--length: 4 frames are too few for a radius of 2 in time; expected at least 5"),
     (("--length", "-1"), 2, "--length: expected 0 to 1000, got -1"),
     (("--length", "1001"), 2, "--length: expected 0 to 1000, got 1001"),
-    (("--length", "0", "--radii", "1,1,4"), 1, "a.npz: its sequence of 8 frames holds no circle of radius 4 in time"),
+    (
+        ("--length", "0", "--radii", "1,1,4"),
+        1,
+        "a.npz: its sequence of 8 frames is too short for a radius of 4 in time",
+    ),
     (("--grid", "2,2"), 2, "--grid: expected three numbers of 1 to 64 for x,y,t, got '2,2'"),
     (("--grid", "0,1,1"), 2, "--grid: expected three numbers of 1 to 64"),
     (("--grid", "all"), 2, "--grid: expected three numbers of 1 to 64"),
     (("--grid", "33,1,1"), 2, "--grid: more blocks than frames or pixels: clips have 6 frames of 32 x 32 px"),
-    (("--grid", "1,33,1"), 2, "--grid: more blocks than there are frames or pixels"),
-    (("--grid", "1,1,7"), 2, "--grid: more blocks than there are frames or pixels"),
+    (("--grid", "1,33,1"), 2, "--grid: more blocks than frames or pixels"),
+    (("--grid", "1,1,7"), 2, "--grid: more blocks than frames or pixels"),
     (("--n-features", "0"), 2, "--n-features: expected a number from 1, all or auto, got '0'"),
     (("--n-features", "-3"), 2, "--n-features: expected a number from 1, all or auto, got '-3'"),
     (("--n-features", "some"), 2, "--n-features: expected a number from 1, all or auto, got 'some'"),
@@ -190,8 +194,8 @@ def test_packs_without_frames_between_onset_and_offset_are_refused(place):
     make_pack(place / "b.npz", PEOPLE, "other", sequence=3)
     line = refusal("cv", "a.npz", "b.npz", *LBP, "--length", 0, "-o", "new", cwd=place, code=1)
     assert line == (
-        "Error: b.npz: its sequence of 3 frames holds no circle of radius 2 in time; choose a --length of at least 5, "
-        "or extract it with a longer --sequence"
+        "Error: b.npz: its sequence of 3 frames is too short for a radius of 2 in time; "
+        "choose a --length of at least 5, or extract it with a longer --sequence"
     )
     call("cv", "a.npz", "b.npz", *LBP, "--length", 0, "--radii", "1,1,1", "-o", "new", "--plan", cwd=place)
 
@@ -232,7 +236,9 @@ def test_a_training_part_of_one_person_leaves_nothing_to_choose_on_and_nothing_b
     assert {path.name for path in (tmp_path / "run/fold_0").iterdir()} == FOLD - {"inner.csv", "selection.csv"}
     assert faults(tmp_path / "run") == []
     text = flat(call("report", "run", cwd=tmp_path).stdout)
-    assert "Features of highest Fisher ratio and the classifier are of the training part alone (24, 24 of 180" in text
+    assert (
+        "Features of highest Fisher ratio and the classifier come from the training part alone (24, 24 of 180" in text
+    )
 
 
 def test_people_with_one_class_each_do_not_end_the_run(tmp_path):
