@@ -148,14 +148,14 @@ def test_a_fold_of_another_setting_does_not_join(pack_path, finished_run, tmp_pa
 def test_a_second_process_on_the_same_fold_says_so_and_stops(finished_run, tmp_path):
     from mertool.files import file_lock
 
-    (finished_run / "fold_1" / "done.json").rename(finished_run / "fold_1" / "done.away")
-    try:
-        with file_lock(finished_run / "fold_1" / ".lock"):
-            done = run("cv", "--resume", "-o", finished_run, "--fold", "1", cwd=tmp_path, check=False)
-        assert done.returncode == 1
-        assert "fold_1: another process is working on this fold" in done.stderr
-    finally:
-        (finished_run / "fold_1" / "done.away").rename(finished_run / "fold_1" / "done.json")
+    home = tmp_path / "home"
+    shutil.copytree(finished_run.parent, home, ignore=shutil.ignore_patterns("SAMM*"))
+    fold = home / "finished" / "fold_1"
+    (fold / "done.json").unlink()
+    with file_lock(fold / ".lock"):
+        done = run("cv", "--resume", "-o", home / "finished", "--fold", "1", cwd=tmp_path, check=False)
+    assert done.returncode == 1
+    assert "fold_1: another process is working on this fold" in done.stderr
 
 
 def test_a_run_behind_a_link_finds_its_pack_and_a_moved_pack_is_named_again(pack_path, finished_run, tmp_path):
