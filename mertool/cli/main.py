@@ -9,6 +9,7 @@ import click
 
 from .console import Commands
 from .cv import cv
+from .doctor import doctor
 from .extract import extract
 from .predict import predict
 from .report import report
@@ -60,5 +61,5 @@ def main() -> None:
     """
 
 
-for command in (extract, train, cv, predict, report):
+for command in (extract, train, cv, predict, report, doctor):
     main.add_command(command)

@@ -207,6 +207,7 @@ def _print_commands(runs: list[Path], quiet: bool) -> None:
 def _audit(runs: list[Path], output_format: str, quiet: bool) -> None:
     from ..report.build import read_each
     from ..runs.audit import FAIL, audit_repeats
+    from ..runs.checks import check_line
 
     audited, failures = read_each(runs, audit_repeats, partial(remark, quiet=quiet))
     found = {place: checks for places in audited.values() for place, checks in places.items()}
@@ -219,7 +220,7 @@ def _audit(runs: list[Path], output_format: str, quiet: bool) -> None:
         for name, checks in found.items():
             print_out(strip_control_chars(name))
             for check in checks:
-                print_out(f"  {check.verdict}  {check.name:15}  {one_line(check.detail)}")
+                print_out(check_line(check))
     _print_failures(failures)
     if failures or any(check.verdict == FAIL for checks in found.values() for check in checks):
         raise SystemExit(1)

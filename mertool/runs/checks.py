@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-__all__ = ["BEYOND", "FAIL", "NOTE", "PASS", "Check"]
+from ..text import one_line
+
+__all__ = ["BEYOND", "FAIL", "NOTE", "PASS", "Check", "check_line"]
 
 Verdict = Literal["pass", "note", "fail"]
 PASS: Verdict = "pass"
@@ -18,6 +20,11 @@ class Check(NamedTuple):
     name: str
     verdict: Verdict
     detail: str
+
+
+def check_line(check: Check) -> str:
+    """A check as a line of a list: verdict, name, what was found."""
+    return f"  {check.verdict}  {check.name:15}  {one_line(check.detail)}"
 
 
 BEYOND = Check(

@@ -15,7 +15,7 @@ import numpy as np
 from .. import __version__
 from ..settings import Settings
 
-__all__ = ["describe_environment"]
+__all__ = ["cpu_name", "describe_environment"]
 
 
 def describe_environment(settings: Settings) -> dict[str, Any]:
@@ -30,14 +30,15 @@ def describe_environment(settings: Settings) -> dict[str, Any]:
         "torch": str(torch.__version__),
         "opencv": str(cv2.__version__),
         "platform": platform.platform(),
-        "cpu": _cpu_name(),
+        "cpu": cpu_name(),
         "threads": settings.threads,
         "device": torch.cuda.get_device_name() if settings.device == "cuda" else settings.device,
         "torch_cpu_capability": torch.backends.cpu.get_cpu_capability(),
     }
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """The processor's name as the system gives it."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
