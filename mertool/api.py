@@ -160,7 +160,7 @@ def cross_validate(
     )
     folder, config = start_or_resume(request, note)
     runs = start_repeats(folder, config, note, ())
-    run_folds(runs, None, jobs or default_jobs(config, len(runs)), _watch(on_progress))
+    run_folds(runs, (), jobs or default_jobs(config, len(runs)), _watch(on_progress))
     return load_run(folder)
 
 

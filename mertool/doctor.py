@@ -30,7 +30,7 @@ from .runs.checks import FAIL, NOTE, PASS, Check
 from .runs.environment import cpu_name
 from .settings import Settings
 from .text import os_error_text
-from .workers import available_cores, run_each
+from .workers import available_cores, memory, run_each
 
 __all__ = ["examine", "kernel_results"]
 
@@ -154,12 +154,10 @@ def _nothing() -> None:
 
 
 def _memory() -> Check:
-    try:
-        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
-        sizes = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines}
-        free, total = sizes["MemAvailable"], sizes["MemTotal"]
-    except (OSError, KeyError, ValueError):
+    found = memory()
+    if found is None:
         return Check("memory", NOTE, "not known on this system")
+    free, total = found
     text = f"{free / 2**30:.1f} of {total / 2**30:.1f} GiB free"
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit != resource.RLIM_INFINITY:

@@ -17,7 +17,7 @@ from typing import Any
 from .errors import DataError, FileError, MertoolError
 from .text import os_error_text
 
-__all__ = ["available_cores", "no_interrupts", "run_each", "worker_pool"]
+__all__ = ["available_cores", "memory", "no_interrupts", "run_each", "worker_pool"]
 
 
 def available_cores() -> int:
@@ -33,6 +33,16 @@ def available_cores() -> int:
     if share.isdigit():
         limits.append(int(share))
     return max(1, min(limits))
+
+
+def memory() -> tuple[int, int] | None:
+    """Bytes of memory that are free for programs, and in all; None where the system does not say it as Linux does."""
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        sizes = {line.split(":")[0]: int(line.split()[1]) * 1024 for line in lines}
+        return sizes["MemAvailable"], sizes["MemTotal"]
+    except (OSError, KeyError, ValueError):
+        return None
 
 
 def worker_pool(

@@ -142,7 +142,7 @@ def test_files_are_opened_in_one_place():
         "files",
         "report.html",  # its own style sheet
         "runs.environment",  # /proc/cpuinfo
-        "workers",  # /sys/fs/cgroup
+        "workers",  # /sys/fs/cgroup, /proc/meminfo
     }
     pattern = r"\bopen\(|\.(read_bytes|read_text|fromfile|open_memmap)\(|np\.load\(|ZipFile\(path|imread\("
     for name, path in modules().items():

@@ -211,7 +211,7 @@ def watch_run(label: str, quiet: bool) -> Iterator[Watch]:
         if _has_bar(quiet):
             yield Watch(progress)
         else:
-            yield Watch(fold_done=lambda line: remark(line, quiet))
+            yield Watch(line=lambda line: remark(line, quiet))
 
 
 def remark(text: str, quiet: bool) -> None:

@@ -143,7 +143,7 @@ def _cross_validate(packs: tuple[Path, ...], output: Path | None, quiet: bool, g
     jobs = given["jobs"] or default_jobs(config, len(chosen))
     begun = not any(RunFolder(folder).fold(fold).path.exists() for fold in range(config.settings.folds))
     with continued_by(_continuing(folder, request)), watch_run("cv", quiet) as watch:
-        completed = cross_validate(chosen, request.folds or None, jobs, watch)
+        completed = cross_validate(runs, request.folds, jobs, watch, request.repeats)
     if all(is_complete(*run) for run in runs):
         if completed:
             _print_report(folder)
@@ -215,7 +215,7 @@ def _fuse(runs: tuple[Path, ...], output: Path | None, quiet: bool, given: dict[
     config, remarks = start_fusion(runs, folder, weights, given["name"], resume=given["resume"])
     for text in remarks:
         remark(text, quiet)
-    cross_validate([(folder, config)], None, 1, Watch())
+    cross_validate([(folder, config)], (), 1, Watch())
     _print_report(folder)
 
 

@@ -155,9 +155,9 @@ class _Request:
     def check(self) -> None:
         """Refuse options that do not go together."""
         if self.verify:
-            if self.output or self.sheet or self.sequence or self.overwrite or self.apex != "table" or self.jitter:
+            if self.output or self.sheet or self.sequence or self.overwrite or self.jitter:
                 raise UsageError(
-                    "--verify: extracts nothing; leave out -o, --sheet, --sequence, --apex, --jitter and --overwrite"
+                    "--verify: extracts nothing; leave out -o, --sheet, --sequence, --jitter and --overwrite"
                 )
             return
         if self.as_json:
@@ -258,7 +258,7 @@ def _tell_outcome(request: _Request, annotations: Annotations, extraction: Extra
 def _verify(request: _Request) -> None:
     from ..datasets.verify import verify
 
-    verification = verify(request.source, request.dataset)
+    verification = verify(request.source, request.dataset, request.apex)
     if request.as_json:
         import json
 

@@ -73,13 +73,16 @@ class Verification:
         return asdict(self)
 
 
-def verify(path: Path, dataset: str | None = None) -> Verification:
+def verify(path: Path, dataset: str | None = None, apex: str = "table") -> Verification:
     """Compare a folder (or manifest) with its annotation and with the data set as released. No picture is opened.
+
+    Args:
+        path, dataset, apex: As in `read_clips`.
 
     Raises:
         UsageError, FileError, AnnotationError: As `read_clips`.
     """
-    found = read_clips(path, dataset=dataset)
+    found = read_clips(path, dataset=dataset, apex=apex)
     counts = _counts(found.clips, found.expected)
     return Verification(
         found.dataset,

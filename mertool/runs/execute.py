@@ -22,28 +22,29 @@ __all__ = ["cross_validate", "default_jobs", "train_run", "training_summary"]
 
 
 def cross_validate(
-    runs: Sequence[tuple[Path, RunConfig]], folds: Sequence[int] | None, jobs: int, watch: Watch
+    runs: Sequence[tuple[Path, RunConfig]],
+    folds: Sequence[int],
+    jobs: int,
+    watch: Watch,
+    repeats: Sequence[int] = (),
 ) -> bool:
     """Train and test the folds of runs that are not done yet, and write results.json of each run that is then complete.
 
     Args:
         runs: Folders and configurations of a run and its repeats, as `mertool.runs.start.start_repeats` gives them.
-        folds: Which folds of each; None for all.
+        folds: Which folds of each; none for all.
         jobs: Folds at once.
         watch: Who is told how they get on; steps are epochs of networks, else clips.
+        repeats: Which of the runs, by number; none for all.
 
     Returns:
-        Whether this call completed a run; of several processes that work on one, only one does.
+        Whether all runs are complete, and the last of them by this call: of several processes, one completes them.
 
     Raises:
         MertoolError: A fold failed; finished folds stay finished.
     """
-    todo = []
-    for run, config in runs:
-        wanted = range(config.settings.folds) if folds is None else dict.fromkeys(folds)
-        todo += [(run, fold) for fold in wanted if not RunFolder(run).fold(fold).is_done]
-        if not is_complete(run, config):
-            RunFolder(run).discard_results()
+    chosen = [runs[number] for number in dict.fromkeys(repeats)] or runs
+    todo = [(run, fold) for run, config in chosen for fold in _unfinished(run, config, folds)]
     first, config = runs[0]
     method = method_of(config.settings)
     before = 0
@@ -54,13 +55,26 @@ def cross_validate(
     folders = [RunFolder(run).fold(fold) for run, fold in todo]
     run_each(_work_on_fold, todo, jobs, FoldsProgress(folders, config, jobs, watch, before).tell)
     completed = False
-    for run, config in runs:
-        if is_complete(run, config):
-            with RunFolder(run).lock():  # the last two of an array of jobs may end together
-                if not todo or not RunFolder(run).results.exists():
-                    _write_results(run, config)
-                    completed = True
-    return completed
+    with RunFolder(first).lock():  # the last two of an array of jobs may end together
+        for run, config in chosen:
+            if is_complete(run, config) and not (todo and RunFolder(run).results.exists()):
+                _write_results(run, config)
+                completed = True
+        return completed and all(RunFolder(run).results.exists() for run, _ in runs)
+
+
+def _unfinished(run: Path, config: RunConfig, folds: Sequence[int]) -> list[int]:
+    """Which of the folds are to be done; what is left over of another state of the run is removed."""
+    folder = RunFolder(run)
+    if not is_complete(run, config):
+        folder.discard_results()
+    found = []
+    for number in dict.fromkeys(folds) or range(config.settings.folds):
+        if folder.fold(number).is_done:
+            folder.fold(number).discard_state()  # of a process that was killed as it finished the fold
+        else:
+            found.append(number)
+    return found
 
 
 def default_jobs(config: RunConfig, n_runs: int) -> int:

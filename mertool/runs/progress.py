@@ -20,11 +20,12 @@ class Watch:
 
     Attributes:
         progress: Called with steps done, steps in all, and what is being done: `epochs, fold 2, loss 0.43`.
-        fold_done: Called with a line on each finished fold: `fold 2 of 5: 18/24, 21 s, about 1 min left`.
+        line: Called with a line for a log on each finished fold, `fold 2 of 5: 18/24, 21 s, about 1 min left`, and on
+            each tenth of a training of `train`, `epoch 10 of 30, loss 0.43, 21 s, about 1 min left`.
     """
 
     progress: Callable[[int, int, str], None] = lambda _done, _total, _doing: None
-    fold_done: Callable[[str], None] = lambda _line: None
+    line: Callable[[str], None] = lambda _line: None
 
 
 class FoldsProgress:
@@ -46,6 +47,7 @@ class FoldsProgress:
         self._waiting = list(folders[jobs:])
         self._begun = time.monotonic()
         self._running = dict.fromkeys(folders[:jobs], self._begun)  # folder -> when it was begun
+        self._first = self._told = sum(self._method.steps_done(folder, config) for folder in folders)
 
     def tell(self) -> None:
         """Tell what is new; to be called every now and then, and at the end."""
@@ -56,10 +58,24 @@ class FoldsProgress:
                 self._running |= dict.fromkeys(self._waiting[:1], now)
                 del self._waiting[:1]
                 if self._config.command == "cv":
-                    self._watch.fold_done(self._line(folder, now - begun, now - self._begun))
+                    self._watch.line(self._line(folder, now - begun, now - self._begun))
         done = sum(self._method.steps_done(folder, self._config) for folder in self._folders)
         total = self._method.steps(self._config) * len(self._folders)
+        if self._config.command == "train":
+            self._tell_tenth(done, total, now - self._begun)
         self._watch.progress(self._before + done, self._before + total, self._doing())
+
+    def _tell_tenth(self, done: int, total: int, seconds: float) -> None:
+        if 10 * done // total == 10 * self._told // total:
+            return
+        self._told = done
+        log = self._folders[0].training_files.read_log()
+        parts = [f"epoch {done} of {total}"]
+        parts += [f"loss {log[-1]['loss']:.3g}"] if log and "loss" in log[-1] else []
+        parts.append(_duration(seconds))
+        if done < total:
+            parts.append(f"about {_duration(seconds * (total - done) / (done - self._first))} left")
+        self._watch.line(", ".join(parts))
 
     def _line(self, folder: FoldFolder, seconds: float, since_begin: float) -> str:
         found = folder.read_predictions()

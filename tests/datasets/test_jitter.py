@@ -297,7 +297,7 @@ def test_ready_pictures_are_refused_and_among_others_named(manifest, tmp_path):
     ("options", "message"),
     [
         (("--jitter-seed", 1), "--jitter-seed: goes with --jitter FRAMES"),
-        (("--jitter", 2, "--verify"), "leave out -o, --sheet, --sequence, --apex, --jitter and --overwrite"),
+        (("--jitter", 2, "--verify"), "leave out -o, --sheet, --sequence, --jitter and --overwrite"),
         (("--jitter", -1), "-1 is not in the range 0<=x<=1000"),
         (("--jitter", 1.5), "'1.5' is not a valid integer range"),
     ],

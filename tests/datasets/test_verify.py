@@ -10,6 +10,7 @@ import pytest
 from mertool.datasets import samm
 from mertool.datasets.annotations import Expected
 from mertool.datasets.verify import verify
+from mertool.errors import AnnotationError
 from tests.support.samm import TABLE, full_table, made_up_rows, make_samm, row, write_frames, write_table
 
 
@@ -117,6 +118,18 @@ def test_a_manifest_has_no_expected_counts(tmp_path: Path) -> None:
     ]
     path.write_text("clip,subject,emotion,stacked_image\na,1,fear,1.jpg\n")
     assert verify(path, "manifest").complete
+
+
+def test_a_manifest_without_apex_is_verified_as_it_would_be_extracted(tmp_path: Path) -> None:
+    (tmp_path / "c").mkdir()
+    for number in range(1, 6):
+        (tmp_path / "c" / f"{number}.png").touch()
+    path = tmp_path / "own.csv"
+    path.write_text("clip,subject,emotion,frames,onset,offset\nx,s,fear,c,1,5\n")
+    with pytest.raises(AnnotationError, match="--apex middle"):
+        verify(path)
+    assert verify(path, apex="middle").complete
+    assert verify(path, apex="difference").complete
 
 
 def test_expected_is_a_record() -> None:

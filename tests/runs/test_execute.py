@@ -248,12 +248,24 @@ def test_train_predict_and_fine_tune(pack_path, finished_run, tmp_path):
     table = run("predict", "taught", "b.npz", cwd=tmp_path)
     assert table.stdout.startswith("clip,dataset,subject,fold,truth,prediction,p_")
     assert len(table.stdout.splitlines()) == 1 + len(load_pack(tmp_path / "b.npz").ids)
-    assert table.stderr == ""
+    taught = ", ".join(sorted(set(load_pack(tmp_path / "a.npz").emotion)))
+    assert table.stderr.splitlines() == [
+        f"mertool: trained on a: {len(load_pack(tmp_path / 'a.npz').ids)} clips of 2 subjects",
+        "mertool: its accuracy on new people is not known: it was never tested; "
+        '"mertool cv" with the same options says it',
+        f"mertool: every clip gets one of {taught}, also one without a movement: there is no 'none'",
+    ]
+    assert run("predict", "taught", "b.npz", "-q", cwd=tmp_path).stderr == ""
     again = run("predict", "taught", "a.npz", "-o", "a.csv", cwd=tmp_path)
     assert "were used to train taught; their predictions say nothing about new recordings" in again.stderr
     assert len(Predictions.read(tmp_path / "a.csv").clip) == len(load_pack(tmp_path / "a.npz").ids)
     averaged = run("predict", finished_run, "b.npz", cwd=tmp_path)
     assert len(averaged.stdout.splitlines()) == len(table.stdout.splitlines())
+    assert re.search(
+        r"its accuracy on new people is not known: its cross-validation trained and tested on the same people "
+        r"\(\d+\.\d %, always predicting 'anger' 16\.7 %\); expect less",
+        averaged.stderr,
+    )
 
     leak = run("cv", "a.npz", "--folds", "2", *small, "--init", "taught", "--frames", "1", cwd=tmp_path, check=False)
     assert leak.returncode == 1
@@ -286,10 +298,22 @@ def test_a_log_gets_a_line_for_each_finished_fold_and_none_with_quiet(pack_path,
         assert re.fullmatch(rf"mertool: fold {fold} of 3: \d+/\d+, \d+ s{left}", line)
     assert run(*base, "-o", "b", "--quiet", cwd=tmp_path).stderr == ""
     assert not list(tmp_path.rglob("last.pt"))
+    (tmp_path / "a" / "fold_2" / "last.pt").touch()  # as a process leaves it that is killed while it finishes the fold
     shutil.rmtree(tmp_path / "a" / "fold_1")
     done = run("cv", "-o", "a", "--resume", cwd=tmp_path)  # the others continue to be finished without last.pt
     assert len(re.findall("mertool: fold ", done.stderr)) == 1
+    assert not list(tmp_path.rglob("last.pt"))
     assert (tmp_path / "a/results.json").read_bytes() == (tmp_path / "b/results.json").read_bytes()
+
+
+def test_a_log_gets_a_line_for_each_tenth_of_a_training(pack_path, tmp_path):
+    small = ("--width", "4", "--blocks", "1", "--augmentations", "1", "--face-size", "32", "--epochs", "40")
+    lines = run("train", pack_path, *small, "-o", "a", cwd=tmp_path).stderr.splitlines()
+    told = [line for line in lines if line.startswith("mertool: epoch ")]
+    assert 1 <= len(told) <= 10
+    assert re.fullmatch(r"mertool: epoch 40 of 40, loss \d\.\d+, \d+ s", told[-1])
+    for line in told[:-1]:
+        assert re.fullmatch(r"mertool: epoch \d+ of 40, loss \d(\.\d+)?, \d+ s, about \d+ s left", line)
 
 
 def on_a_terminal(*words, cwd, **environment):

@@ -311,6 +311,20 @@ def test_processes_that_start_together_and_are_killed_share_a_run(home, place):
     assert whole_run(place / "three") == whole_run(home / "three")
 
 
+def test_of_processes_that_end_together_one_completes_the_run(home, place):
+    """Both repeats are done, but neither process has put its results together: whoever comes last tells the report."""
+    call("cv", "a.npz", *NETWORK, "--repeats", 2, "-o", "r", cwd=place)
+    (place / "r/results.json").unlink()
+    (place / "r/repeat_1/results.json").unlink()
+    first = call("cv", "-o", "r", "--resume", "--repeat", 0, cwd=place)
+    assert first.stdout == ""
+    assert "another process completed the run and prints its report" in first.stderr
+    last = call("cv", "-o", "r", "--resume", "--repeat", 1, cwd=place)
+    assert last.stdout.startswith("r\n=\n")
+    assert (place / "r/results.json").exists()
+    assert (place / "r/repeat_1/results.json").exists()
+
+
 def test_the_plan_is_a_command_a_repeat_and_fold_that_together_are_the_run(home, place):
     done = call("cv", "a.npz", *NETWORK, "--repeats", 3, "-o", "b é/it's three", "--plan", cwd=place)
     commands = done.stdout.splitlines()
