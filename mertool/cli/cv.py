@@ -162,10 +162,10 @@ def _print_plan(folder: Path, runs: Sequence[tuple[Path, RunConfig]], packs: Seq
 
 
 def _print_report(folder: Path) -> None:
-    from ..report.formats import render_text
+    from ..report.plain import render_text, terminal_width
     from ..runs.finished import load_run
 
-    print_out(render_text([load_run(folder)]))
+    print_out(render_text([load_run(folder)], terminal_width()))
 
 
 # Options of `cv` that --fuse has no use for: name -> option.

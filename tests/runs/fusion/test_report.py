@@ -65,7 +65,8 @@ def test_the_page_of_a_fusion_has_nothing_of_networks(made):
         assert not re.search(rf"\b{word}\b", page), word
 
 
-def test_a_fusion_compares_with_its_runs(made):
+def test_a_fusion_compares_with_its_runs(made, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
     text = call("report", "net", "lbp", "fitted", cwd=made).stdout
     assert "Compared with net clip by clip: exact McNemar test" in text
     rows = [line.split() for line in text.splitlines() if re.match(r"(lbp|fitted) +\d", line)]
