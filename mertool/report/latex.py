@@ -69,9 +69,10 @@ def _results(runs: Sequence[Run], names: dict[str, str]) -> str:
         pooled, _, interval = cells["pooled [95 %]"].partition(" ")
         scores = [cells["hits/N"], pooled, interval, cells["majority"], cells["UF1"], cells["UAR"]]
         rows.append([names[run.name], cells.get("settings", ""), *scores])
-    n_left, caption = 2, f"Results of {len(runs)} cross-validated runs."
+    shown = "hits of N clips, accuracy with interval and baseline, UF1 and UAR."
+    n_left, caption = 2, f"Cross-validated results of {len(runs)} runs: {shown}"
     if len(runs) == 1:  # a note has its settings
-        n_left, caption = 1, "Result of a cross-validated run."
+        n_left, caption = 1, f"Cross-validated result of a run: {shown}"
         for row_of_cells in (header, *rows):
             del row_of_cells[1]
     spans = (("", n_left + 1), ("accuracy (%)", 3), ("", 2))
@@ -300,7 +301,8 @@ def _escape_word(word: str, width: int | None) -> str:
     for piece in re.findall(r"[^/_-]+[/_-]?|[/_-]", word):
         inside = r"\penalty500{}" if _width(piece) > wide else ""
         escaped.append(inside.join(map(_escape_mark, piece)))
-    return (r"\allowbreak{}" if breaks_words else "").join(escaped).replace("--", "-{}-").replace("--", "-{}-")
+    joined = (r"\allowbreak{}" if breaks_words else "").join(escaped)
+    return re.sub(r"(?<=[-!?])(?=[-`])", "{}", joined)  # "--" is no dash, "!`" no Spanish mark
 
 
 def _escape_mark(mark: str) -> str:

@@ -62,7 +62,7 @@ def _block_text(block: Block, width: int) -> str:
 def _key_values_lines(block: KeyValues, width: int) -> Iterator[str]:
     margin = max(display_width(key) for key, _ in block.rows) + _GAP
     for key, value in block.rows:
-        for number, line in enumerate(_broken(value, width - margin)):
+        for number, line in enumerate(_broken(value, max(_NARROW_TEXT, width - margin))):
             yield (_pad("" if number else key, margin) + line).rstrip()
 
 
@@ -120,7 +120,8 @@ def _least_widths(table: Table) -> list[int]:
 
 
 def _widened_for_titles(table: Table, widths: list[int]) -> list[int]:
-    for (title, _), columns in zip(table.spans, _units_with_keys(table), strict=False):
+    """Widths in which the titles above columns find room, with a mark on either side."""
+    for (title, _), columns in zip(table.spans, _groups(table), strict=False):
         missing = display_width(title) + 2 - _total([widths[column] for column in columns]) if title else 0
         widths[columns[-1]] += max(0, missing)
     return widths
@@ -134,8 +135,8 @@ def _bounded(table: Table, least: Sequence[int], width: int) -> list[int]:
     return [*bounded, *(min(wide, room) for wide in least[table.n_keys :])]
 
 
-def _units_with_keys(table: Table) -> list[list[int]]:
-    """Columns that stay together."""
+def _groups(table: Table) -> list[list[int]]:
+    """The columns of each span; without spans, each column by itself."""
     if not table.spans:
         return [[column] for column in range(len(table.header))]
     units, start = [], 0
@@ -146,7 +147,8 @@ def _units_with_keys(table: Table) -> list[list[int]]:
 
 
 def _units(table: Table) -> list[list[int]]:
-    units = [[column for column in unit if column >= table.n_keys] for unit in _units_with_keys(table)]
+    """Columns that stay together in one part, without those that are in every part."""
+    units = [[column for column in unit if column >= table.n_keys] for unit in _groups(table)]
     return [unit for unit in units if unit]
 
 
@@ -199,7 +201,7 @@ def _titles_line(table: Table, columns: Sequence[int], widths: Sequence[int]) ->
         return []
     width_of = dict(zip(columns, widths, strict=True))
     texts = []
-    for (title, _), unit in zip(table.spans, _units_with_keys(table), strict=True):
+    for (title, _), unit in zip(table.spans, _groups(table), strict=True):
         there = [width_of[column] for column in unit if column in width_of]
         if there:
             texts.append(f" {title} ".center(_total(there), "-") if title else " " * _total(there))

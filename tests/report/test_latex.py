@@ -167,6 +167,7 @@ def test_numbers_have_true_minus_signs_and_marks_move_no_digit():
         ("a\x1b[31m\n", r"a\textbackslash{}x1b[31m\textbackslash{}n"),
         ("always 'x'", "always `x'"),
         ("roi-3f/b_c", r"roi-3f/b\_c"),
+        ("!`", "!{}`"),
     ],
 )
 def test_every_character_is_escaped(text, escaped):
@@ -236,6 +237,14 @@ def test_a_report_fits_its_page(n, options):
 @needs_tex
 def test_the_papers_tables_fit_a_page():
     compile_latex(render_paper(paper_runs(), "latex"))
+
+
+@needs_tex
+def test_every_letter_that_is_left_as_it_is_is_known_to_latex():
+    letters = "".join(chr(code) for code in range(0x20, 0x3000) if chr(code).isprintable())
+    texts = [escape_latex(letters[start : start + 40]) for start in range(0, len(letters), 40)]
+    assert sum(mark in text for text in texts for mark in "éüßłőčş") >= 7
+    compile_latex("\\raggedright\n" + "\\par\n".join(texts))
 
 
 @needs_tex
