@@ -244,7 +244,7 @@ def predict(run: Path | str, pack: Pack, *, device: str = "auto", on_remark: Rem
         run: The folder of a finished `cross_validate` or `train`.
         pack: From `open_pack`.
         device: "auto", "cpu", "cuda" or "mps".
-        on_remark: Called with each remark, for example about clips that were used in training.
+        on_remark: Called with each remark: what the run was trained on, its accuracy on new people, known clips.
 
     Raises:
         FileError: There is no run.

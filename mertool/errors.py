@@ -10,6 +10,7 @@ __all__ = [
     "PackError",
     "PictureError",
     "RunError",
+    "UnfinishedRunError",
     "UsageError",
 ]
 
@@ -48,3 +49,7 @@ class PackError(DataError):
 
 class RunError(DataError):
     """A run folder: not finished, damaged or edited, or it no longer fits what it was made from."""
+
+
+class UnfinishedRunError(RunError):
+    """A run folder that is in order, but some of its folds are still to be done."""

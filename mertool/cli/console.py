@@ -17,12 +17,24 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from ..errors import DataError, FileError, MertoolError, UsageError
-from ..text import one_line, os_error_text, printable
+from ..text import abbreviate, is_plain, one_line, os_error_text, printable
 
 if TYPE_CHECKING:
     from ..runs.progress import Watch
 
-__all__ = ["Command", "Commands", "check_png", "continued_by", "print_out", "progress_bar", "remark", "watch_run"]
+__all__ = [
+    "Command",
+    "Commands",
+    "check_png",
+    "check_run_name",
+    "continued_by",
+    "print_out",
+    "progress_bar",
+    "remark",
+    "watch_run",
+]
+
+_LONGEST_NAME = 60  # characters of a run's name: reports show it in a column
 
 
 class Failure(click.ClickException):
@@ -211,6 +223,15 @@ def remark(text: str, quiet: bool) -> None:
 def print_out(text: str) -> None:
     """Print a result to standard output, where nothing in it drives a terminal."""
     click.echo(printable(text.rstrip("\n")))
+
+
+def check_run_name(name: str) -> None:
+    """Refuse a name that could be no folder's."""
+    if "/" in name or name.startswith((".", "-")) or not is_plain(name) or len(name) > _LONGEST_NAME:
+        raise UsageError(
+            f"--name: expected up to {_LONGEST_NAME} characters without / that do not begin with a dot or a dash, "
+            f"got {abbreviate(name)}"
+        )
 
 
 def check_png(path: Path | None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import click
 
 from ..errors import UsageError
 from ..settings import settings_table
-from .console import Command, check_png, continued_by, print_out, remark, watch_run
+from .console import Command, check_png, check_run_name, continued_by, print_out, remark, watch_run
 from .options import (
     PATH,
     fusion_options,
@@ -26,15 +26,17 @@ from .options import (
 )
 
 if TYPE_CHECKING:
+    from ..pack import Pack
     from ..runs.config import RunConfig
     from ..runs.start import Request
 
 __all__ = ["cv"]
 
 
-@click.command(cls=Command, panels=panels_of("output", "resume", "fusing"))
+@click.command(cls=Command, panels=panels_of("output", "name", "resume", "fusing"))
 @click.argument("packs", nargs=-1, type=PATH)
 @click.option("-o", "--output", type=PATH, help="Run folder.  [default: runs/<packs>-<short settings>]")
+@click.option("--name", default="", help="What reports call the run; without -o also its folder: runs/NAME.")
 @protocol_options
 @click.option(
     "--folds-file", type=PATH, help="Your folds: a run's folds.json, or a csv with the columns clip and fold."
@@ -44,6 +46,9 @@ __all__ = ["cv"]
 @click.option("--resume", is_flag=True, help="Continue the run, with its own settings.")
 @click.option(
     "--plan", is_flag=True, help="Only write the folds, and print one command per fold, for array jobs or GNU parallel."
+)
+@click.option(
+    "--list-classes", is_flag=True, help="Only list the class sets of --classes, with the clips of PACKS in each."
 )
 @click.option("--show-input", type=PATH, help="Only draw what the network would see to this .png.")
 @click.option(
@@ -61,6 +66,8 @@ __all__ = ["cv"]
 def cv(
     packs: tuple[Path, ...],
     output: Path | None,
+    name: str,
+    list_classes: bool,
     show_input: Path | None,
     fusing: bool,
     quiet: bool,
@@ -81,6 +88,13 @@ def cv(
       mertool cv SAMM.npz --protocol loso --plan | parallel -j 4
     """
     check_png(show_input)
+    if list_classes:
+        _list_classes(packs)
+        return
+    if name:
+        check_run_name(name)
+        output = output or Path("runs") / name
+    given["name"] = name
     if fusing:
         _fuse(packs, output, quiet, {"show_input": show_input, **given})
     elif show_input is not None:
@@ -95,8 +109,10 @@ def _settings(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def _cross_validate(packs: tuple[Path, ...], output: Path | None, quiet: bool, given: dict[str, Any]) -> None:
-    from ..runs.execute import cross_validate, default_jobs, is_complete
+    from ..runs.execute import cross_validate, default_jobs
+    from ..runs.layout import RunFolder
     from ..runs.start import Request, start_or_resume, start_repeats
+    from ..runs.state import is_complete
 
     request = Request(
         "cv",
@@ -108,6 +124,7 @@ def _cross_validate(packs: tuple[Path, ...], output: Path | None, quiet: bool, g
         folds_file=given["folds_file"],
         folds=given["only_folds"],
         repeats=given["only_repeats"],
+        name=given["name"],
     )
     if given["plan"] and (request.folds or request.repeats or given["jobs"]):
         raise UsageError("--plan: trains nothing; leave out --fold, --repeat and --jobs")
@@ -124,6 +141,7 @@ def _cross_validate(packs: tuple[Path, ...], output: Path | None, quiet: bool, g
         return
     chosen = [runs[number] for number in dict.fromkeys(request.repeats)] or runs
     jobs = given["jobs"] or default_jobs(config, len(chosen))
+    begun = not any(RunFolder(folder).fold(fold).path.exists() for fold in range(config.settings.folds))
     with continued_by(_continuing(folder, request)), watch_run("cv", quiet) as watch:
         completed = cross_validate(chosen, request.folds or None, jobs, watch)
     if all(is_complete(*run) for run in runs):
@@ -134,7 +152,7 @@ def _cross_validate(packs: tuple[Path, ...], output: Path | None, quiet: bool, g
     else:
         done = [("repeat", request.repeats), ("fold", request.folds)]
         what = ", ".join(f"{name} {', '.join(map(str, numbers))}" for name, numbers in done if numbers)
-        remark(f"{folder}: {what} done; others are still to do", quiet)
+        remark(f"{folder}: {what} done; others are still to do", quiet and not begun)  # never in silence
 
 
 def _continuing(folder: Path, request: Request) -> str:
@@ -194,11 +212,34 @@ def _fuse(runs: tuple[Path, ...], output: Path | None, quiet: bool, given: dict[
     reject_irrelevant(method_named("fusion"), chosen)
     weights = chosen.get("fuse_weights", "equal")
     folder = output or default_fusion_folder(runs, weights)
-    config, remarks = start_fusion(runs, folder, weights, join=given["resume"])
+    config, remarks = start_fusion(runs, folder, weights, given["name"], resume=given["resume"])
     for text in remarks:
         remark(text, quiet)
     cross_validate([(folder, config)], None, 1, Watch())
     _print_report(folder)
+
+
+def _list_classes(packs: Sequence[Path]) -> None:
+    from ..datasets.labels import CLASS_SETS, default_of
+    from ..pack import load_pack
+    from ..report.blocks import Table
+    from ..report.plain import blocks_text, terminal_width
+
+    opened = [load_pack(pack) for pack in packs]
+    rows = []
+    for name, found in CLASS_SETS.items():
+        members = list(found.classes)
+        if opened:
+            labels = [found.class_of(*clip) for pack in opened for clip in _facts(pack)]
+            members = [f"{label} {labels.count(label)}" for label in found.classes]
+        rows.append((name, ", ".join(members), ", ".join(default_of(name))))
+    table = Table("Class sets of --classes", ("name", "classes", "default of"), tuple(rows), n_left=3)
+    print_out(blocks_text([table], terminal_width()))
+
+
+def _facts(pack: Pack) -> Iterator[tuple[str, str, str, str]]:
+    """Data set, emotion, subject and name of each clip."""
+    return zip(pack.dataset, pack.emotion, pack.subject, pack.clip_name, strict=True)
 
 
 def _draw_input(packs: tuple[Path, ...], path: Path, quiet: bool, given: dict[str, Any]) -> None:

@@ -18,7 +18,7 @@ __all__ = ["report"]
 
 
 @click.command(cls=Command)
-@click.argument("runs", nargs=-1, type=PATH)
+@click.argument("arguments", nargs=-1, metavar="[[NAME=]RUN]...")
 @click.option(
     "--format",
     "output_format",
@@ -40,16 +40,18 @@ __all__ = ["report"]
     type=click.Choice(["paper"]),
     help="paper: the paper's Tables 5 and 6, filled with these runs, beside the paper's own figures.",
 )
+@click.option("--list", "list_runs", is_flag=True, help="List runs with their state and size, unfinished ones too.")
 @click.option("--command", "command_line", is_flag=True, help="Print the command that reproduces each run.")
 @click.option("--audit", is_flag=True, help="Check runs for leaks and later changes; exit with 1 if a check fails.")
 @click.option("--maps", type=PATH, help="Also draw the attention maps of one run to this .png file (needs its pack).")
 @quiet_option
 def report(
-    runs: tuple[Path, ...],
+    arguments: tuple[str, ...],
     output_format: str,
     output: Path | None,
     no_faces: bool,
     tables: str | None,
+    list_runs: bool,
     command_line: bool,
     audit: bool,
     maps: Path | None,
@@ -57,16 +59,19 @@ def report(
 ) -> None:
     """Print the results of finished runs: accuracies with intervals, baselines, confusion matrices and comparisons.
 
-    RUNS are folders of 'mertool cv'; without any, the newest one below ./runs is reported.
+    Each RUN is a folder of 'mertool cv', called NAME in the report; without any, the newest finished one below ./runs
+    is reported.
 
     \b
     Example:
       mertool report runs/* --format md > results.md
+      mertool report "no ABN"=runs/SAMM-roi-3f ABN=runs/SAMM-roi-3f-abn --format latex
       mertool report runs/* --format html -o report
       mertool report runs/* --tables paper
       mertool report --audit runs/SAMM-roi-3f-abn
     """
     given = {
+        "--list": list_runs,
         "--command": command_line,
         "--audit": audit,
         "--tables": tables is not None,
@@ -82,16 +87,26 @@ def report(
             raise UsageError(f"{option}: {does}; leave out {', '.join(unfit)}")
 
     alone("--command", "prints a command and nothing else")
+    alone("--list", "lists runs as text, md or csv and nothing else", "--format md", "--format csv")
     alone("--audit", "prints text or json and nothing else", "--format json")
     formats = [f"--format {name}" for name in ("text", "md", "latex", "csv", "json", "html")]
     alone("--tables", "prints tables", "-o", "--no-faces", *formats)
     if no_faces and output_format != "html":
         raise UsageError("--no-faces: only works with --format html")
     for option, wanted in (("--maps", maps is not None), ("--format megc", output_format == "megc")):
-        if wanted and len(runs) > 1:
-            raise UsageError(f"{option}: takes one run, got {len(runs)}")
+        if wanted and len(arguments) > 1:
+            raise UsageError(f"{option}: takes one run, got {len(arguments)}")
     check_png(maps)
-    folders = list(runs)
+    names = _names(arguments)
+    folders = list(names)
+    if list_runs:
+        from ..report.listing import render_list
+
+        listed, problems = render_list(folders, output_format)
+        print_out(listed)
+        for problem in problems:
+            remark(problem, quiet)
+        return
     if not folders:
         from ..runs.finished import find_newest_run
 
@@ -102,11 +117,25 @@ def report(
     elif audit:
         _audit(folders, output_format, quiet)
     else:
-        _report(folders, output_format, output, tables, not no_faces, maps, quiet)
+        _report(names or {folders[0]: ""}, output_format, output, tables, not no_faces, maps, quiet)
+
+
+def _names(arguments: Sequence[str]) -> dict[Path, str]:
+    """The folder of each argument, with its name if that was given: `RUN` or `NAME=RUN`."""
+    names: dict[Path, str] = {}
+    for argument in arguments:
+        name, equals, folder = argument.partition("=")
+        if not equals or "/" in name or Path(argument).exists():  # a folder with = in its name
+            names.setdefault(Path(argument), "")
+        elif not name or not folder:
+            raise UsageError(f"{argument}: expected NAME=RUN, such as ABN=runs/SAMM-roi-3f-abn")
+        else:
+            names[Path(folder)] = name
+    return names
 
 
 def _report(
-    folders: list[Path],
+    names: dict[Path, str],
     output_format: str,
     output: Path | None,
     tables: str | None,
@@ -124,7 +153,7 @@ def _report(
     for target in (path, maps):
         if target is not None:
             check_writable(target)
-    loaded, failures = load_runs(folders, partial(remark, quiet=quiet))
+    loaded, failures = load_runs(list(names), partial(remark, quiet=quiet), names)
     _print_failures(failures)
     if not loaded:
         raise SystemExit(1)
@@ -145,7 +174,7 @@ def _report(
     if maps is not None:
         from ..report.figures import draw_attention
 
-        draw_attention(folders[0], maps)
+        draw_attention(next(iter(names)), maps)
         remark(f"attention maps: {maps}", quiet)
     if failures:
         raise SystemExit(1)

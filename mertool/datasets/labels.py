@@ -16,6 +16,7 @@ __all__ = [
     "ClassSet",
     "canonical_emotion",
     "default_classes",
+    "default_of",
     "megc3_remarks",
     "misspelt_emotions",
     "resolve_classes",
@@ -143,6 +144,11 @@ def misspelt_emotions(emotions: Iterable[str]) -> list[tuple[str, str]]:
 def default_classes(dataset: str) -> str:
     """Name of a data set's default class set; "all" for an unknown data set."""
     return _DEFAULTS.get(dataset, ALL)
+
+
+def default_of(class_set: str) -> list[str]:
+    """The data sets whose default a class set is."""
+    return [dataset for dataset, name in _DEFAULTS.items() if name == class_set]
 
 
 def resolve_classes(wanted: str, emotions_present: Iterable[str]) -> ClassSet:

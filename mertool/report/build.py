@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TypeVar
 
-from ..errors import DataError, MertoolError
+from ..errors import DataError, MertoolError, UnfinishedRunError, UsageError
 from ..runs.audit import FAIL, Check, audit_repeats
 from ..runs.config import RunConfig
 from ..runs.finished import Run, load_run
@@ -51,12 +52,12 @@ def file_name(output_format: str, tables: str | None) -> str:
 def read_each(
     folders: Sequence[Path], read: Callable[[Path], T], remark: Remark
 ) -> tuple[dict[Path, T], list[MertoolError]]:
-    """Read each run. Among several folders, skip those that cannot be a run to report.
+    """Read each run. Among several folders, skip those that are no finished run to report.
 
     Args:
         folders: As given, `runs/*` for example.
         read: Reads one, such as `load_run`.
-        remark: Takes a line about each folder that is skipped or given twice.
+        remark: Takes a line about each folder that is skipped or given twice, and each run that is not finished.
 
     Returns:
         What was read, and what is wrong with each folder that should be a run.
@@ -73,6 +74,7 @@ def read_each(
         folder_of.setdefault(real_path, folder)
     found: dict[Path, T] = {}
     failures = []
+    unfinished = False
     for real_path, folder in folder_of.items():
         why = _why_skipped(folder, real_path, folder_of) if len(folders) > 1 else ""
         if why:
@@ -83,16 +85,53 @@ def read_each(
         except MertoolError as error:
             if len(folder_of) == 1:
                 raise
-            failures.append(error)
+            if isinstance(error, UnfinishedRunError):
+                unfinished = True
+                remark(f"left out, not finished: {error}")
+            else:
+                failures.append(error)
+    if unfinished and not found and not failures:
+        raise DataError("report: none of these runs is finished")
     if not found and not failures:
         raise DataError("report: none of these is a run of 'mertool cv'; name one, such as runs/SAMM-roi-3f-abn")
     return found, failures
 
 
-def load_runs(folders: Sequence[Path], remark: Remark) -> tuple[list[Run], list[MertoolError]]:
-    """Read finished runs; see `read_each`."""
+def load_runs(
+    folders: Sequence[Path], remark: Remark, names: Mapping[Path, str] | None = None
+) -> tuple[list[Run], list[MertoolError]]:
+    """Read finished runs; see `read_each`.
+
+    Args:
+        folders: As given.
+        remark: As in `read_each`.
+        names: What to call them; "" or missing for the name that a run has.
+
+    Raises:
+        MertoolError: As `read_each`.
+        UsageError: Two runs were given the same name.
+    """
     found, failures = read_each(folders, load_run, remark)
-    return list(found.values()), failures
+    given = {folder: name for folder, name in (names or {}).items() if name}
+    for name in given.values():
+        if list(given.values()).count(name) > 1:
+            raise UsageError(f"report: two runs are called {name!r}; give each a name of its own")
+    return _named(found, given), failures
+
+
+def _named(found: Mapping[Path, Run], given: Mapping[Path, str]) -> list[Run]:
+    """Runs with the names that reports call them by: given here, given to `cv`, or of their folders.
+
+    Of several runs the folders are told by their last part, or by all of it where two would have the same name.
+    """
+    if len(found) == 1:
+        return [dataclasses.replace(run, name=given.get(folder, run.name)) for folder, run in found.items()]
+    names = {folder: given.get(folder) or run.config.name or PurePath(run.name).name for folder, run in found.items()}
+    taken = list(names.values())
+    for folder in found:
+        if folder not in given and taken.count(names[folder]) > 1:
+            names[folder] = folder.as_posix()
+    return [dataclasses.replace(run, name=names[folder]) for folder, run in found.items()]
 
 
 def _why_skipped(folder: Path, real_path: str, folder_of: Mapping[str, Path]) -> str:

@@ -15,6 +15,7 @@ from ..runs.finished import Run
 from ..runs.methods import method_of
 from ..text import plural, strip_control_chars
 from .blocks import Notes, Table, share_room, without_control_chars
+from .distinctions import distinguish
 from .grouping import grouped, short_names
 from .sections import (
     CONFUSION,
@@ -62,16 +63,16 @@ def render_latex(runs: Sequence[Run]) -> str:
 
 def _results(runs: Sequence[Run], names: dict[str, str]) -> str:
     summary = next(block for block in summary_of(runs) if isinstance(block, Table))
-    header = ["run", "settings", "hits/N", "pooled", "95 % interval", "majority", "UF1", "UAR"]
+    header = ["run", "differs in", "hits/N", "pooled", "95 % interval", "majority", "UF1", "UAR"]
     rows = []
     for run, row in zip(runs, summary.rows, strict=True):
         cells = dict(zip(summary.header, row, strict=True))
         pooled, _, interval = cells["pooled [95 %]"].partition(" ")
         scores = [cells["hits/N"], pooled, interval, cells["majority"], cells["UF1"], cells["UAR"]]
-        rows.append([names[run.name], cells.get("settings", ""), *scores])
+        rows.append([names[run.name], cells["differs in"], *scores])
     shown = "hits of N clips, accuracy with interval and baseline, UF1 and UAR."
     n_left, caption = 2, f"Cross-validated results of {len(runs)} runs: {shown}"
-    if len(runs) == 1:  # a note has its settings
+    if len(runs) == 1:  # nothing to differ from
         n_left, caption = 1, f"Cross-validated result of a run: {shown}"
         for row_of_cells in (header, *rows):
             del row_of_cells[1]
@@ -88,7 +89,9 @@ def _results_notes(runs: Sequence[Run], names: dict[str, str]) -> Iterator[str]:
 
     yield of_runs(_clips)
     if len(runs) == 1:
-        yield f"Settings: {method_of(runs[0].settings).describe(runs[0])}."
+        yield f"Settings: {', '.join(method_of(runs[0].settings).describe(runs[0]))}."
+    elif distinguish(runs)[1]:
+        yield f"All runs: {', '.join(distinguish(runs)[1])}."
     yield f"Protocol: {of_runs(protocol_of)}"
     yield of_runs(overlap_sentence)
     yield (

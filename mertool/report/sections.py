@@ -12,6 +12,7 @@ from ..settings import Settings, settings_table
 from ..text import plural
 from .blocks import Block, Heading, KeyValues, Notes, Table
 from .compare import compare_runs, labels_of
+from .distinctions import distinguish
 
 __all__ = [
     "CONFUSION",
@@ -55,14 +56,16 @@ def blocks_of(runs: Sequence[Run]) -> list[Block]:
 
 def summary_of(runs: Sequence[Run]) -> list[Block]:
     """A heading, a table with one row per run, and comparisons of each further run with the first."""
-    header = ["run", "settings", "hits/N", "mean of folds (sd)", "pooled [95 %]", "UF1", "UAR", "majority"]
-    rows = [_summary_row(run) for run in runs]
+    header = ["run", "differs in", "hits/N", "mean of folds (sd)", "pooled [95 %]", "UF1", "UAR", "majority"]
+    own, shared = distinguish(runs)
+    rows = [_summary_row(run, words) for run, words in zip(runs, own, strict=True)]
     if any(run.repeats for run in runs):
         header.append("pooled, mean of seeds (sd)")
         rows = [[*row, _over_seeds(run)] for row, run in zip(rows, runs, strict=True)]
     blocks: list[Block] = [
         Heading("Summary"),
         Table("Accuracies in %", tuple(header), tuple(map(tuple, rows)), n_left=2),
+        *([Notes((f"All runs: {', '.join(shared)}.",))] if shared else []),
         *comparison_blocks(runs),
     ]
     notes = tuple(summary_notes(runs))
@@ -71,12 +74,12 @@ def summary_of(runs: Sequence[Run]) -> list[Block]:
     return blocks
 
 
-def _summary_row(run: Run) -> list[str]:
+def _summary_row(run: Run, words: Sequence[str]) -> list[str]:
     scores = run.metrics
     low, high = run.wilson_ci
     return [
         run.name,
-        ", ".join([run.folds.protocol, method_of(run.settings).describe(run), *_distinctions(run)]),
+        ", ".join(words) or "-",
         f"{scores['hits']}/{scores['n']}",
         f"{_percent(scores['fold_accuracy_mean'])} ({_percent(scores['fold_accuracy_sd'])})",
         f"{_percent(scores['accuracy'])} [{100 * low:.1f}, {100 * high:.1f}]",
@@ -84,17 +87,6 @@ def _summary_row(run: Run) -> list[str]:
         f"{scores['uar']:.4f}",
         _percent(scores["majority"]),
     ]
-
-
-def _distinctions(run: Run) -> Iterator[str]:
-    """What else distinguishes a run in one line: unusual choices of epoch, batches and key frames."""
-    if run.settings.epoch_selection == "inner":
-        yield "inner"
-    if run.settings.balanced_sampling:
-        yield "balanced"
-    yield from (f"apex {apex}" for apex in sorted(set(run.apexes) - {"table"}))
-    yield from (f"align {alignment}" for alignment in sorted(set(run.alignments) & {"clip", "frame"}))
-    yield from (f"jitter {jitter}" for jitter in sorted(set(run.jitters) - {0}))
 
 
 def _over_seeds(run: Run) -> str:
@@ -205,7 +197,9 @@ def details_of(run: Run) -> list[Block]:
 def _origin(run: Run) -> Iterator[tuple[str, str]]:
     """What a run was made from."""
     method, scores = method_of(run.settings), run.metrics
-    yield "settings", method.describe(run)
+    if run.folder.name and run.name != run.folder.as_posix():
+        yield "run folder", run.folder.as_posix()
+    yield "settings", ", ".join(method.describe(run))
     defaults = "recipe" if method.has_network else "defaults"
     yield f"changes to the {defaults}", _overrides(run.settings) or "none"
     if run.init:

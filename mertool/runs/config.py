@@ -111,6 +111,7 @@ class RunConfig:
         init: Initial weights, or None.
         members: The runs of a fusion.
         version: Of the mertool that started the run.
+        name: What its user calls it in reports (`--name`); "" for the folder's name.
     """
 
     command: Command
@@ -121,6 +122,7 @@ class RunConfig:
     init: InitialWeights | None
     members: tuple[FusedRun, ...] = ()
     version: str = __version__
+    name: str = ""
 
     def write(self, run: Path) -> None:
         """Write config.json."""
@@ -137,6 +139,8 @@ class RunConfig:
             "init": self.init and asdict(self.init),
             "clips": self.clips,
         }
+        if self.name:
+            values["name"] = self.name
         if self.members:
             values["members"] = [asdict(member) for member in self.members]
         return values
@@ -183,6 +187,7 @@ class RunConfig:
             init=None if init is None else _initial_weights(init),
             members=members,
             version=_text(values["mertool"], "mertool"),
+            name=_text(values.get("name", ""), "name"),
         )
 
     @property

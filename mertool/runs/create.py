@@ -30,7 +30,7 @@ from .initial_weights import open_initial_weights, weights_file
 from .layout import RunFolder
 from .methods import method_of
 
-__all__ = ["NewRun", "create_run", "default_folder", "resume_run", "write_or_join"]
+__all__ = ["NewRun", "check_resumable", "create_run", "default_folder", "resume_run", "write_or_join"]
 
 
 def default_folder(
@@ -78,6 +78,7 @@ class NewRun:
         only: The folds to work on (`--fold K`).
         join: The folder may already hold a run with equal settings, which is then joined (`--fold K`, `--repeat K`).
         undecided: Settings that the machine decided and not the user; a run that is joined decides them.
+        name: What its user calls it in reports; a run that is joined keeps its own.
     """
 
     command: Command
@@ -88,6 +89,7 @@ class NewRun:
     only: Collection[int] = ()
     join: bool = False
     undecided: Collection[str] = ()
+    name: str = ""
 
 
 def create_run(run: Path, new: NewRun) -> tuple[RunConfig, list[str]]:
@@ -135,6 +137,7 @@ def create_run(run: Path, new: NewRun) -> tuple[RunConfig, list[str]]:
         packs=tuple(PackRecord.of(pack, run) for pack in new.packs),
         clips=tuple(sorted(samples.ids)),
         init=init,
+        name=new.name,
     )
     return write_or_join(run, wanted, folds, join=new.join, undecided=new.undecided), remarks
 
@@ -183,6 +186,16 @@ def _join(run: Path, wanted: RunConfig, folds: Folds | None, undecided: Collecti
     if differing:
         raise UsageError(f"{run}: its settings differ ({'; '.join(differing)}); name another folder with -o")
     return existing
+
+
+def check_resumable(run: Path) -> None:
+    """Refuse to resume what is no run: a name misspelt, or a start that was stopped, is no reason to begin another.
+
+    Raises:
+        FileError: It is no run.
+    """
+    if not RunFolder(run).is_run:
+        raise FileError(f"{run}: nothing to resume, this is no run; name one with -o, or leave out --resume")
 
 
 def resume_run(

@@ -16,8 +16,9 @@ from .layout import RunFolder
 from .methods import method_of
 from .methods.base import FoldWork
 from .progress import FoldsProgress, Watch
+from .state import is_complete
 
-__all__ = ["cross_validate", "default_jobs", "is_complete", "train_run", "training_summary"]
+__all__ = ["cross_validate", "default_jobs", "train_run", "training_summary"]
 
 
 def cross_validate(
@@ -65,11 +66,6 @@ def cross_validate(
 def default_jobs(config: RunConfig, n_runs: int) -> int:
     """How many folds of so many runs to work on at once: as many as the cores that this process may use allow."""
     return max(1, min(available_cores() // config.settings.threads, config.settings.folds * n_runs))
-
-
-def is_complete(run: Path, config: RunConfig) -> bool:
-    """Whether every fold of a run is done."""
-    return all(RunFolder(run).fold(fold).is_done for fold in range(config.settings.folds))
 
 
 def _write_results(run: Path, config: RunConfig) -> None:

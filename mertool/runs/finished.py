@@ -6,11 +6,12 @@ reads results.json.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
-from ..errors import DataError, FileError, RunError
+from ..errors import DataError, FileError, RunError, UnfinishedRunError
 from ..evaluation.folds import Folds, Overlap, subject_overlap
 from ..evaluation.metrics import Metrics, confusions_by_subject, evaluate
 from ..evaluation.predictions import Predictions
@@ -22,6 +23,7 @@ from . import provenance
 from .config import RunConfig
 from .layout import FoldFolder, RunFolder, as_run_error
 from .record import FoldRecord
+from .state import find_runs, state_of
 
 __all__ = ["Run", "find_newest_run", "load_run", "results_of"]
 
@@ -33,7 +35,7 @@ class Run:
     """A finished cross-validation and its scores.
 
     Attributes:
-        name: The run folder as it was given.
+        name: As its user named it (`cv --name`), else the run folder as it was given.
         folder: Its path.
         config: What it was made from.
         folds: Which clips were tested in which fold.
@@ -215,8 +217,9 @@ def load_run(folder: Path) -> Run:
 
     Raises:
         FileError: It is not a run folder, or a file is missing or cannot be read.
-        RunError: The run is not finished; a clip is predicted twice, in another fold than folds.json says, or not at
-            all; its classes are not those of config.json; or a file is damaged.
+        UnfinishedRunError: Some of its folds are still to be done.
+        RunError: A clip is predicted twice, in another fold than folds.json says, or not at all; its classes are not
+            those of config.json; or a file is damaged.
     """
     name = folder.as_posix() if folder.name else folder.resolve().name
     config = RunConfig.read(folder)
@@ -232,7 +235,7 @@ def load_run(folder: Path) -> Run:
     records = _read_records(RunFolder(folder), len(folds.tests))
     repeats = range(1, config.settings.repeats)
     return Run(
-        name=name,
+        name=config.name or name,
         folder=folder,
         config=config,
         folds=folds,
@@ -251,7 +254,7 @@ def _repeat(folder: Path, number: int, settings: Settings, predictions: Predicti
     """Repeat `number` of a run with these settings and predictions."""
     own = RunFolder(folder).repeat(number)
     if not own.is_run:
-        raise RunError(f'{name}: no {own.path.name} yet; run "{_resume(folder)}"')
+        raise UnfinishedRunError(f'{name}: no {own.path.name} yet; "{_resume(folder)}" continues it')
     repeat = load_run(own.path)
     differing = settings.for_repeat(number).differences(repeat.settings)
     if set(repeat.predictions.clip) != set(predictions.clip):
@@ -262,20 +265,29 @@ def _repeat(folder: Path, number: int, settings: Settings, predictions: Predicti
 
 
 def find_newest_run(folder: Path) -> Path:
-    """The cross-validation below `folder`/runs whose config.json was written last.
+    """The newest finished cross-validation below `folder`/runs.
 
     Raises:
         FileError: There is none.
     """
     runs = folder / "runs"
-    found = [
-        RunFolder(path.parent)
-        for path in runs.rglob(RunFolder(runs).config.name)
-        if RunFolder(path.parent).folds.is_file() and not RunFolder(path.parents[1]).is_run  # a repeat
-    ]
-    if not found:
-        raise FileError(f'report: no run below {runs}; make one with "mertool cv" or name its folder')
-    return max(found, key=lambda run: (run.config.stat().st_mtime_ns, run.path)).path
+    unfinished = []
+    for path in find_runs(runs):
+        try:
+            state = state_of(path)
+        except RunError:  # damaged: named when somebody asks for it
+            continue
+        if state.config.command == "cv" and state.is_finished:
+            return path
+        if state.config.command == "cv":
+            unfinished.append(state)
+    if unfinished:
+        newest = unfinished[0]
+        raise FileError(
+            f'report: no finished run below {runs}; {newest.folder} has {newest.text}, "{_resume(newest.folder)}" '
+            "continues it"
+        )
+    raise FileError(f'report: no run below {runs}; make one with "mertool cv" or name its folder')
 
 
 def _resume(folder: Path) -> str:
@@ -310,11 +322,17 @@ def _join_folds(folder: Path, folds: Folds, classes: tuple[str, ...], name: str)
     run = RunFolder(folder)
     n_folds = len(folds.tests)
     missing = [fold for fold in range(n_folds) if not run.fold(fold).predictions.is_file()]
+    lost = [fold for fold in missing if run.fold(fold).is_done]
+    if lost:
+        shown = shlex.quote(str(run.fold(lost[0]).path))
+        raise RunError(
+            f"{name}: fold {lost[0]} was finished and has lost its predictions.csv; delete {shown} and run "
+            f'"{_resume(folder)}"'
+        )
     if missing:
-        listed = f"fold {missing[0]} has"
-        if len(missing) > 1:
-            listed = f"folds {', '.join(map(str, missing))} have"
-        raise RunError(f'{name}: {listed} no predictions.csv; run "{_resume(folder)}"')
+        raise UnfinishedRunError(
+            f'{name}: {n_folds - len(missing)} of {n_folds} folds are done; "{_resume(folder)}" continues it'
+        )
     known = {run.fold(fold).predictions for fold in range(n_folds)}
     for path in sorted(folder.glob(f"fold_*/{run.fold(0).predictions.name}")):
         if path not in known:

@@ -9,11 +9,13 @@ import torch
 
 from ..clips import subject_key_of_id
 from ..datasets.labels import ClassSet
-from ..errors import DataError
+from ..errors import DataError, MertoolError
 from ..evaluation.predictions import NO_FOLD, Predictions
 from ..inputs.samples import Samples
 from ..pack import Pack
+from ..text import plural
 from .config import RunConfig
+from .finished import load_run
 from .methods import method_of
 
 __all__ = ["predict_pack"]
@@ -47,11 +49,51 @@ def predict_pack(run: Path, pack: Pack, device: str) -> tuple[Predictions, list[
         raise DataError(f"{pack.path}: has no landmarks (made with --aligned), but {run} looks at regions")
     average = np.mean(method_of(config.settings).predict(run, config, samples, device), axis=0)
     predictions = Predictions(samples.ids, (NO_FOLD,) * n, truth, average, config.classes)
-    return predictions, _remarks(run, set(samples.ids), set(config.clips))
+    remarks = [
+        _origin(config),
+        _accuracy(run, config),
+        _labels(config),
+        *_known(run, set(samples.ids), set(config.clips)),
+    ]
+    return predictions, remarks
 
 
-def _remarks(run: Path, clips: set[str], training: set[str]) -> list[str]:
-    """What makes these predictions say less about new recordings than they seem to."""
+def _origin(config: RunConfig) -> str:
+    subjects = {subject_key_of_id(clip_id) for clip_id in config.clips}
+    packs = ", ".join(pack.name for pack in config.packs)
+    return f"trained on {packs}: {plural(len(config.clips), 'clip')} of {plural(len(subjects), 'subject')}"
+
+
+def _accuracy(run: Path, config: RunConfig) -> str:
+    """What is known of the accuracy on people who were not trained on."""
+    if config.command == "train":
+        return (
+            'its accuracy on new people is not known: it was never tested; "mertool cv" with the same options says it'
+        )
+    try:
+        found = load_run(run)
+    except MertoolError as error:
+        return f"its accuracy on new people is not known: {error}"
+    scores = found.metrics
+    always = f"always predicting '{scores['majority_class']}' {100 * scores['majority']:.1f} %"
+    if found.subject_dependent:
+        return (
+            "its accuracy on new people is not known: its cross-validation trained and tested on the same people "
+            f"({100 * scores['accuracy']:.1f} %, {always}); expect less"
+        )
+    low, high = found.bootstrap_ci["accuracy"]
+    return (
+        f"its accuracy on new people, cross-validated: {100 * scores['accuracy']:.1f} % (95 % interval over subjects "
+        f"{100 * low:.1f} to {100 * high:.1f} %), {always}; on other cameras and other people expect less"
+    )
+
+
+def _labels(config: RunConfig) -> str:
+    return f"every clip gets one of {', '.join(config.classes)}, also one without a movement: there is no 'none'"
+
+
+def _known(run: Path, clips: set[str], training: set[str]) -> list[str]:
+    """What makes predictions of known clips or people say less about new recordings than they seem to."""
     known = clips & training
     if known:
         return [

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets.labels import default_classes
-from ..errors import DataError, FileError, RunError, UsageError
+from ..errors import DataError, RunError, UsageError
 from ..evaluation.protocols import PROTOCOLS
 from ..network.device import choose_device
 from ..pack import Pack, load_pack
 from ..settings import Settings, settings_table
 from .config import Command, RunConfig, open_packs, resolve_in_run, update_paths
-from .create import NewRun, create_run, default_folder, resume_run
+from .create import NewRun, check_resumable, create_run, default_folder, resume_run
 from .initial_weights import initial_weights
 from .layout import RunFolder
 from .methods import method_named, method_of
@@ -40,6 +40,7 @@ class Request:
         folds_file: `--folds-file`.
         folds: `--fold`.
         repeats: `--repeat`.
+        name: `--name`.
     """
 
     command: Command
@@ -51,6 +52,7 @@ class Request:
     folds_file: Path | None = None
     folds: Sequence[int] = ()
     repeats: Sequence[int] = ()
+    name: str = ""
 
 
 def choose_packs(packs: Sequence[Path], remark: Remark) -> list[Path]:
@@ -156,6 +158,7 @@ def start_or_resume(request: Request, remark: Remark) -> tuple[Path, RunConfig]:
         only=request.folds,
         join=bool(request.folds or request.repeats),
         undecided=[name for name, declared in settings_table().items() if declared.auto and name not in decided],
+        name=request.name,
     )
     config, remarks = create_run(folder, new)
     for text in remarks:
@@ -184,9 +187,11 @@ def _with_protocol(request: Request) -> dict[str, Any]:
 
 
 def _resume(folder: Path, request: Request, given: dict[str, Any]) -> tuple[Path, RunConfig]:
-    if not RunFolder(folder).is_run:  # a name misspelt, or a start that was stopped: no reason to begin another run
-        raise FileError(f"{folder}: nothing to resume, this is no run; name one with -o, or leave out --resume")
+    check_resumable(folder)
     config = resume_run(folder, request.command, request.packs, request.init, _chosen(given))
+    if request.name and request.name != config.name:
+        called = repr(config.name) if config.name else "without a name"
+        raise UsageError(f"{folder}: the run is {called}; leave out --name {request.name!r}")
     _check_repeats(request.repeats, config.settings)
     return folder, config
 

@@ -13,7 +13,7 @@ from ..errors import RunError, UsageError
 from ..evaluation.folds import Folds
 from ..settings import FUSION, Settings
 from .config import FusedRun, PackRecord, RunConfig, fingerprint, relative_to_run, resolve_in_run, update_paths
-from .create import write_or_join
+from .create import check_resumable, write_or_join
 from .layout import RunFolder
 from .methods.fusion import FuseWeights, join_fold, read_member
 
@@ -33,7 +33,7 @@ def default_fusion_folder(runs: Sequence[Path], weights: FuseWeights) -> Path:
 
 
 def start_fusion(
-    runs: Sequence[Path], folder: Path, weights: FuseWeights, *, join: bool
+    runs: Sequence[Path], folder: Path, weights: FuseWeights, name: str, *, resume: bool
 ) -> tuple[RunConfig, list[str]]:
     """Make the run folder of a fusion.
 
@@ -41,7 +41,8 @@ def start_fusion(
         runs: Finished runs of `mertool cv`, two or more.
         folder: The folder to make.
         weights: "equal" or "fitted".
-        join: The folder may already hold the same fusion.
+        name: What reports call it; "" for its folder's name.
+        resume: The folder holds the same fusion already; none is begun.
 
     Returns:
         Its configuration, and remarks for the user.
@@ -49,9 +50,11 @@ def start_fusion(
     Raises:
         UsageError: Fewer than two runs, or one twice.
         RunError: They have other folds, clips or classes, are not finished, or lack what the weights are fitted on.
-        FileError: A folder is not a run, or `folder` is in use.
+        FileError: A folder is not a run, or `folder` is in use, or there is nothing to resume.
     """
     _check_names(runs, folder)
+    if resume:
+        check_resumable(folder)
     configs = [read_member(run) for run in runs]
     folds = [RunFolder(run).read_folds() for run in runs]
     first = configs[0]
@@ -79,8 +82,9 @@ def start_fusion(
             FusedRun(relative_to_run(run, folder), fingerprint(run), config.init_subjects)
             for run, config in zip(runs, configs, strict=True)
         ),
+        name=name,
     )
-    config = write_or_join(folder, wanted, folds[0], join=join)
+    config = write_or_join(folder, wanted, folds[0], join=resume)
     packs = [resolve_in_run(runs[0], pack.path) for pack in first.packs]
     return update_paths(folder, config, packs, runs), list(_remarks(runs, configs))
 

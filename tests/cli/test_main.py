@@ -79,12 +79,22 @@ def test_a_report_over_all_runs_passes_over_trainings_and_names_the_unfinished(f
     runs = tmp_path / "runs"
     shutil.copytree(finished_run, runs / "a")
     shutil.copytree(finished_run, runs / "b")
+    (runs / "b" / "fold_1" / "done.json").unlink()
     (runs / "b" / "fold_1" / "predictions.csv").unlink()
     run("train", pack_path, *TINY[:-4], "--face-size", 32, "--epochs", 1, "-o", runs / "train-x", cwd=tmp_path)
     done = run("report", "runs/a", "runs/train-x", cwd=tmp_path)
     assert "runs/train-x: left out, made by 'mertool train', which tests nothing" in done.stderr
     assert "majority baseline" in done.stdout
     done = run("report", "runs/a", "runs/b", "runs/train-x", "--format", "csv", cwd=tmp_path, check=False)
-    assert (done.returncode, done.stdout.splitlines()[1].split(",")[0]) == (1, "runs/a")
-    assert "Error: runs/b: fold 1 has no predictions.csv" in done.stderr
+    assert (done.returncode, done.stdout.splitlines()[1].split(",")[0]) == (0, "runs/a")
+    assert (
+        'mertool: left out, not finished: runs/b: 1 of 2 folds are done; "mertool cv -o runs/b --resume" continues it\n'
+    ) in done.stderr
+    done = run("report", "runs/b", "runs/train-x", cwd=tmp_path, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.endswith("Error: report: none of these runs is finished\n")
+    (runs / "b" / "fold_1" / "done.json").touch()  # it was finished: that is damage
+    done = run("report", "runs/a", "runs/b", cwd=tmp_path, check=False)
+    assert done.returncode == 1
+    assert "Error: runs/b: fold 1 was finished and has lost its predictions.csv; delete runs/b/fold_1" in done.stderr
     assert run("report", "runs/train-x", cwd=tmp_path, check=False).returncode == 1

@@ -144,6 +144,8 @@ def test_what_differs_between_runs_is_said_with_their_names():
     text = flat(render_latex([*runs, load_run(grouped)]))
     assert "Protocol: stratified, 2 folds, split seed 0 (a, b); stratified, 40 folds, split seed 0 (c)." in text
     assert "These runs split the clips into different folds." in text
+    assert "All runs: stratified, 3 frames, modern." in text
+    assert r"run & differs in & hits/N" in text.replace(r"\raggedright ", "")
 
 
 def test_numbers_have_true_minus_signs_and_marks_move_no_digit():

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from mertool.errors import DataError, FileError, MertoolError, RunError
+from mertool.errors import DataError, FileError, MertoolError, RunError, UnfinishedRunError
 from mertool.evaluation.metrics import evaluate
 from mertool.report.formats import render_csv, render_json, render_megc
 from mertool.report.plain import render_text
@@ -198,9 +198,11 @@ def test_several_runs_begin_with_a_summary(run_folder: Path) -> None:
     assert lines[0] == "Summary"
     assert lines[4].split("  ")[0] == "run"
     assert lines[6] == (
-        "runs/a                 stratified, roi, 3 frames, abn, modern          5/7        70.83 (5.89)"
-        "  71.43 [35.9, 91.8]  0.7222  0.7222     42.86"
+        "runs/a                 roi, abn, epochs 30         5/7        70.83 (5.89)  71.43 [35.9, 91.8]  0.7222  0.7222"
+        "     42.86"
     )
+    assert lines[7].startswith("runs/much_longer_name  face, arcface, epochs 2     5/7")
+    assert "\nAll runs: stratified, 3 frames, modern.\n" in text
     assert len({len(line) for line in lines[4:8]}) == 1
     assert [line for line in lines if line.startswith("runs/") and " " not in line] == [
         "runs/a",
@@ -281,7 +283,7 @@ def test_markdown_tables_are_whole(run_folder: Path) -> None:
         ("anger", "fear", "j|y"),
     )
     text = render_markdown([load_run(run_folder), load_run(Path("runs/b|c"))])
-    assert text.startswith("## Summary\n\n**Accuracies in %**\n\n| run | settings | hits/N |")
+    assert text.startswith("## Summary\n\n**Accuracies in %**\n\n| run | differs in | hits/N |")
     assert "\n## runs/a\n\n|  |  |\n| :-- | :-- |\n| settings | roi, 3 frames, abn, modern |\n" in text
     assert (
         "| truth | anger | fear | joy | all |\n| :-- | --: | --: | --: | --: |\n| anger | 2 | 1 | 0 | 3 |\n"
@@ -329,9 +331,14 @@ def test_no_run(run_folder: Path) -> None:
 
 def test_an_unfinished_run(run_folder: Path) -> None:
     (run_folder / "fold_1" / "predictions.csv").unlink()
-    assert message_of(run_folder) == ('runs/a: fold 1 has no predictions.csv; run "mertool cv -o runs/a --resume"')
-    (run_folder / "fold_0" / "predictions.csv").unlink()
-    assert message_of(run_folder) == ('runs/a: folds 0, 1 have no predictions.csv; run "mertool cv -o runs/a --resume"')
+    assert message_of(run_folder) == 'runs/a: 1 of 2 folds are done; "mertool cv -o runs/a --resume" continues it'
+    with pytest.raises(UnfinishedRunError):
+        load_run(run_folder)
+    (run_folder / "fold_1" / "done.json").touch()
+    assert message_of(run_folder) == (
+        "runs/a: fold 1 was finished and has lost its predictions.csv; delete runs/a/fold_1 and run "
+        '"mertool cv -o runs/a --resume"'
+    )
 
 
 @pytest.mark.parametrize(
@@ -431,17 +438,32 @@ def test_a_fold_too_many(run_folder: Path) -> None:
 # The newest run
 
 
-def test_the_newest_run_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def finished(run: Path) -> Path:
+    """The run with its two folds done."""
+    for fold in (0, 1):
+        (run / f"fold_{fold}" / "done.json").touch()
+    return run
+
+
+def test_the_newest_finished_run_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileError) as caught:
         find_newest_run(Path())
     assert str(caught.value) == 'report: no run below runs; make one with "mertool cv" or name its folder'
+    make_run(Path("runs/unfinished"), folds=2)
+    (Path("runs/unfinished") / "fold_1" / "done.json").touch()
+    with pytest.raises(FileError) as caught:
+        find_newest_run(Path())
+    assert str(caught.value) == (
+        "report: no finished run below runs; runs/unfinished has 1 of 2 folds, "
+        '"mertool cv -o runs/unfinished --resume" continues it'
+    )
     for age, name in enumerate(("new", "old", "paper/older")):
-        make_run(Path("runs") / name)
+        finished(make_run(Path("runs") / name, folds=2))
         os.utime(Path("runs") / name / "config.json", (10_000 - age, 10_000 - age))
-    # What "mertool train" makes has no folds: nothing to report.
-    make_run(Path("runs/trained"))
-    (Path("runs/trained") / "folds.json").unlink()
+    make_run(Path("runs/trained"), config={"command": "train"})
+    (Path("runs/trained") / "done.json").touch()
+    finished(make_run(Path("runs/damaged"), config={"classes": 3}))
     assert find_newest_run(Path()) == Path("runs/new")
     os.utime(Path("runs/paper/older/config.json"), (20_000, 20_000))
     assert find_newest_run(Path()) == Path("runs/paper/older")
@@ -548,23 +570,24 @@ def test_a_summary_says_protocols_and_names_what_does_not_compare(
     Path("grouped/folds.json").write_text(json.dumps({**folds, "protocol": "group"}))
     text = render_text([load_run(Path(name)) for name in ("a", "grouped", "fewer")], 140)
     words = flat(text)
-    assert "a stratified, face, 3 frames, modern 5/7" in words
-    assert "grouped group, face, 3 frames, modern, inner 5/7" in words
+    assert "a stratified, epoch_selection last 5/7" in words
+    assert "grouped group, epoch_selection inner 5/7" in words
+    assert "All runs: face, 3 frames, modern." in words
     assert "so their scores are not comparable. Different from a: fewer." in words
     assert "different folds. Different from a: grouped." in words
     assert "Subject-dependent and therefore easier than the others: a, fewer." in words
 
 
 @pytest.mark.parametrize(
-    ("alignment", "said", "short"),
+    ("alignment", "said"),
     [
-        ("stabilised", "stabilised, by the onset's landmarks, with the head's motion taken out of each further", ""),
-        ("clip", "one similarity per clip, from the onset's landmarks; the head's motion is left in", ", align clip"),
-        ("frame", "each frame by its own landmarks", ", align frame"),
-        ("none", "pictures taken as they are", ""),
+        ("stabilised", "stabilised, by the onset's landmarks, with the head's motion taken out of each further"),
+        ("clip", "one similarity per clip, from the onset's landmarks; the head's motion is left in"),
+        ("frame", "each frame by its own landmarks"),
+        ("none", "pictures taken as they are"),
     ],
 )
-def test_reports_say_how_frames_were_aligned(run_folder: Path, alignment: str, said: str, short: str) -> None:
+def test_reports_say_how_frames_were_aligned(run_folder: Path, alignment: str, said: str) -> None:
     config = json.loads((run_folder / "config.json").read_text())
     config["packs"][0]["alignment"] = alignment
     (run_folder / "config.json").write_text(json.dumps(config))
@@ -573,7 +596,7 @@ def test_reports_say_how_frames_were_aligned(run_folder: Path, alignment: str, s
     assert said in words
     make_run(Path("runs/other"))
     summary = flat(render_text([run, load_run(Path("runs/other"))], 160))
-    assert f"roi, 3 frames, abn, modern{short} 5/7" in summary
+    assert f"roi, abn{'' if alignment == PACK['alignment'] else f', alignment {alignment}'} 5/7" in summary
     assert json.loads(render_json([run]))["runs"][0]["alignments"] == [alignment]
 
 

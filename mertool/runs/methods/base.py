@@ -174,8 +174,8 @@ class Method(ABC):
     # In words
 
     @abstractmethod
-    def describe(self, run: Run) -> str:
-        """The settings that tell a run from others, on one line."""
+    def describe(self, run: Run) -> list[str]:
+        """The settings that tell a run from others, in a word or two each."""
 
     @abstractmethod
     def choice_rule(self, run: Run) -> str:

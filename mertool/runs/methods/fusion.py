@@ -110,9 +110,9 @@ class FusionMethod(Method):
         """Nothing but what `audit_files` has checked."""
         yield from ()
 
-    def describe(self, run: Run) -> str:
-        """`fusion of a + b, equal weights`."""
-        return f"fusion of {' + '.join(run.members)}, {run.settings.fuse_weights} weights"
+    def describe(self, run: Run) -> list[str]:
+        """`fusion of a + b`, `equal weights`."""
+        return [f"fusion of {' + '.join(run.members)}", f"{run.settings.fuse_weights} weights"]
 
     def choice_rule(self, run: Run) -> str:
         """Where the weights come from."""

@@ -104,12 +104,12 @@ class NetworkMethod(Method):
         """What the networks were trained on and for how long, and whether predictions and maps are theirs."""
         yield from audit_networks(case, samples)
 
-    def describe(self, run: Run) -> str:
-        """`roi, 3 frames, abn, modern`."""
+    def describe(self, run: Run) -> list[str]:
+        """`roi`, `3 frames`, `abn`, `modern`."""
         settings = run.settings
         words = [settings.region, f"{settings.frames} frame{'s' if settings.frames > 1 else ''}"]
         words += [name for name, on in (("abn", settings.abn), ("arcface", settings.arcface)) if on]
-        return ", ".join([*words, settings.recipe, *([f"init {run.init_name}"] if run.init else [])])
+        return [*words, settings.recipe, *([f"init {run.init_name}"] if run.init else [])]
 
     def described_settings(self) -> set[str]:
         """What `describe` tells."""

@@ -116,13 +116,13 @@ class TextureMethod(Method):
         sound = "no classifier was trained on a clip of its test part; trained again, they predict the same"
         yield Check("classifiers", PASS, sound)
 
-    def describe(self, run: Run) -> str:
-        """`roi, LBP-TOP, P 8, R 1,1,2, 10 frames (tim), selection`."""
+    def describe(self, run: Run) -> list[str]:
+        """`roi`, `LBP-TOP`, `P 8, R 1,1,2`, `10 frames (tim)`, `selection`."""
         settings = run.settings
         frames = f"{settings.length} frames ({settings.interpolation})" if settings.length else "frames as stored"
         chosen = {"auto": "selection", "all": "all features"}.get(settings.n_features, "fixed selection")
         shape = f"P {settings.points}, R {settings.radii}"
-        return ", ".join([settings.region, self.name.upper(), shape, frames, chosen])
+        return [settings.region, self.name.upper(), shape, frames, chosen]
 
     def described_settings(self) -> set[str]:
         """What `describe` tells."""

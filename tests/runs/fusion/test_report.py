@@ -75,7 +75,7 @@ def test_a_fusion_compares_with_its_runs(made, monkeypatch):
         (name, hits[name] - hits["net"]) for name in ("lbp", "fitted")
     ]
     assert "different folds" not in text
-    assert "group, fusion of lbp + net + cbp, fitted weights" in text
+    assert "fusion of lbp + net + cbp, fitted weights" in text
     page = page_of(made, "net", "lbp", "fitted")
     section = page[page.index("Settings that differ run") :]
     section = section[: section.index("hits / N")]
