@@ -24,7 +24,7 @@ _LONGEST_SENTENCE = 96  # longer lines are hard to read
 _GAP = 2  # blanks between two columns
 _NARROW_TEXT, _NARROW_NUMBERS = 16, 24  # a column as wide as this is not narrowed further while numbers fit
 _INDENT = 2  # of further lines of a row's first cell, so that it is seen where a row begins
-_WORD = re.compile(r"\s+|\S+")
+_WORD = re.compile(r"\s+|\S+(?: %\S*)?")  # a number stays with its percent sign
 _PIECE = re.compile(r"[^/_-]+[/_-]*|[/_-]+")  # of a long word: a line may end after each
 
 

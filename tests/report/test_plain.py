@@ -164,6 +164,11 @@ def test_sentences_keys_and_headings_fit_too():
         assert letters("a/" * 60) in letters(text)
 
 
+def test_a_number_stays_with_its_percent_sign():
+    text = blocks_text([Notes(("Better than always predicting that it is anger (35.00 %): an interval.",))], 55)
+    assert text == "Better than always predicting that it is anger\n(35.00 %): an interval.\n"
+
+
 def test_the_width_is_the_terminals(monkeypatch):
     monkeypatch.setenv("COLUMNS", "123")
     assert terminal_width() == 123

@@ -85,8 +85,8 @@ def test_networks_and_textures_compare_clip_by_clip(copies, monkeypatch):
     assert "Compared with net clip by clip: exact McNemar test" in text
     rows = [line for line in text.splitlines() if re.match(r"(net|lbp|cbp) ", line)]
     assert [row.split()[0] for row in rows] == ["net", "lbp", "cbp", "lbp", "cbp"]
-    assert "group, face, 3 frames, modern" in rows[0]
-    assert "group, face, LBP-TOP, P 4, R 1,1,2, 6 frames (tim), selection" in rows[1]
+    assert "3 frames, modern" in rows[0]
+    assert "LBP-TOP, P 4, R 1,1,2, 6 frames (tim), selection" in rows[1]
     hits = {name: load_run(copies / name).metrics["hits"] for name in ("net", "lbp")}
     only, other = map(int, rows[3].split()[1:3])
     assert only - other == hits["lbp"] - hits["net"]
