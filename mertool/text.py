@@ -82,6 +82,8 @@ def one_line(text: str) -> str:
 
 def display_width(text: str) -> int:
     """Columns of a terminal: wide East Asian characters take two, combining marks none."""
+    if text.isascii():
+        return len(text)
     marks = sum(unicodedata.combining(c) > 0 for c in text)
     return len(text) - marks + sum(unicodedata.east_asian_width(c) in "WF" for c in text)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: many small tests on few cores
+os.environ["COLUMNS"] = "80"  # however wide the terminal is that tests run in
 
 import pytest
 

@@ -180,10 +180,10 @@ def _print_plan(folder: Path, runs: Sequence[tuple[Path, RunConfig]], packs: Seq
 
 
 def _print_report(folder: Path) -> None:
-    from ..report.formats import render_text
+    from ..report.plain import render_text, terminal_width
     from ..runs.finished import load_run
 
-    print_out(render_text([load_run(folder)]))
+    print_out(render_text([load_run(folder)], terminal_width()))
 
 
 # Options of `cv` that --fuse has no use for: name -> option.
@@ -223,7 +223,7 @@ def _list_classes(packs: Sequence[Path]) -> None:
     from ..datasets.labels import CLASS_SETS, default_of
     from ..pack import load_pack
     from ..report.blocks import Table
-    from ..report.formats import blocks_text
+    from ..report.plain import blocks_text, terminal_width
 
     opened = [load_pack(pack) for pack in packs]
     rows = []
@@ -233,7 +233,8 @@ def _list_classes(packs: Sequence[Path]) -> None:
             labels = [found.class_of(*clip) for pack in opened for clip in _facts(pack)]
             members = [f"{label} {labels.count(label)}" for label in found.classes]
         rows.append((name, ", ".join(members), ", ".join(default_of(name))))
-    print_out(blocks_text([Table("Class sets of --classes", ("name", "classes", "default of"), tuple(rows), n_left=3)]))
+    table = Table("Class sets of --classes", ("name", "classes", "default of"), tuple(rows), n_left=3)
+    print_out(blocks_text([table], terminal_width()))
 
 
 def _facts(pack: Pack) -> Iterator[tuple[str, str, str, str]]:

@@ -25,8 +25,8 @@ __all__ = ["report"]
     type=click.Choice(["text", "md", "latex", "csv", "json", "html", "megc"]),
     default="text",
     show_default=True,
-    help="latex: booktabs tables; csv: one line per run; html: one file with charts, pictures and audit; megc: the log "
-    "of MEGC2019 for one run.",
+    help="latex: one or two tables for a paper; csv: one line per run; html: one file with charts, pictures and "
+    "audit; megc: the log of MEGC2019 for one run.",
 )
 @click.option("-o", "--output", type=PATH, help="Folder for the report.  [default: standard output]")
 @click.option(
@@ -145,6 +145,7 @@ def _report(
 ) -> None:
     from ..files import check_writable, make_folder, write_text
     from ..report.build import compose, file_name, load_runs, paper_remarks
+    from ..report.plain import USUAL_WIDTH, terminal_width
 
     path = None if output is None else output / file_name(output_format, tables)
     if path is not None:
@@ -159,7 +160,8 @@ def _report(
     for text in paper_remarks(loaded, output_format) if tables else []:
         remark(text, quiet)
     with progress_bar("report", quiet or output_format != "html", "runs") as progress:
-        text = compose(loaded, output_format, tables, faces, progress)
+        width = terminal_width() if path is None else USUAL_WIDTH
+        text = compose(loaded, output_format, tables, faces, progress, width)
     if path is None:
         if output_format == "json" and not _printable(text):  # JSON has escapes for what the terminal cannot show
             import json

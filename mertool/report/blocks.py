@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import overload
 
-from ..text import display_width, strip_control_chars
+from ..text import strip_control_chars
 
 __all__ = [
     "Block",
@@ -14,7 +16,8 @@ __all__ = [
     "Notes",
     "Picture",
     "Table",
-    "column_widths",
+    "flat_header",
+    "share_room",
     "without_control_chars",
 ]
 
@@ -35,12 +38,22 @@ class KeyValues:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Cells as text; the first `n_left` columns are aligned to the left, the others (numbers) to the right."""
+    """Cells as text; the first `n_left` columns are aligned to the left, the others (numbers) to the right.
+
+    Attributes:
+        n_keys: The first columns, which say what a row is about; they are repeated where a wide table is divided.
+        spans: Titles above columns that belong together, from left to right, each with its number of columns; "" for
+            columns that need none. Empty, or for all columns.
+        narrow: The same table with shorter cells, for where this one does not fit.
+    """
 
     title: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     n_left: int = 1
+    n_keys: int = 1
+    spans: tuple[tuple[str, int], ...] = ()
+    narrow: Table | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +91,10 @@ class Gallery:
     selected: tuple[Picture, ...] = ()
 
 
+@overload
+def without_control_chars(block: Table) -> Table: ...
+@overload
+def without_control_chars(block: Block) -> Block: ...
 def without_control_chars(block: Block) -> Block:
     """The block without control characters: names on disk may hold them, and they drive a terminal or break a line."""
     if isinstance(block, Heading):
@@ -86,10 +103,35 @@ def without_control_chars(block: Block) -> Block:
         return Notes(tuple(map(strip_control_chars, block.lines)))
     if isinstance(block, KeyValues):
         return KeyValues(tuple((key, strip_control_chars(value)) for key, value in block.rows))
-    rows = tuple(tuple(map(strip_control_chars, row)) for row in block.rows)
-    return Table(strip_control_chars(block.title), tuple(map(strip_control_chars, block.header)), rows, block.n_left)
+    return replace(
+        block,
+        title=strip_control_chars(block.title),
+        header=tuple(map(strip_control_chars, block.header)),
+        rows=tuple(tuple(map(strip_control_chars, row)) for row in block.rows),
+        narrow=block.narrow and without_control_chars(block.narrow),
+    )
 
 
-def column_widths(table: Table) -> list[int]:
-    """Width of each column of a table, header included, in columns of a terminal."""
-    return [max(map(display_width, column)) for column in zip(table.header, *table.rows, strict=True)]
+def flat_header(table: Table) -> tuple[str, ...]:
+    """One line of header cells, for a format without cells that span columns: `Accuracy: mean`, `interval`."""
+    cells = list(table.header)
+    column = 0
+    for title, n_columns in table.spans:
+        if title:
+            cells[column] = f"{title}: {cells[column]}"
+        column += n_columns
+    return tuple(cells)
+
+
+def share_room(natural: Sequence[int], least: Sequence[int], room: int) -> list[int]:
+    """Widths of columns that share `room`: at least `least` each, and what is left goes to the narrowest ones first."""
+    widths = list(least)
+    growing = [column for column, width in enumerate(widths) if width < natural[column]]
+    for _ in range(room - sum(least)):
+        if not growing:
+            break
+        narrowest = min(growing, key=lambda column: widths[column])
+        widths[narrowest] += 1
+        if widths[narrowest] >= natural[narrowest]:
+            growing.remove(narrowest)
+    return widths

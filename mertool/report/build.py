@@ -15,10 +15,12 @@ from ..runs.finished import Run, load_run
 from ..runs.layout import RunFolder, is_repeat_name
 from .blocks import Block
 from .figures import draw_gallery
-from .formats import BLOCK_FORMATS, render_csv, render_json, render_megc
+from .formats import blocks_markdown, render_csv, render_json, render_megc
 from .html import RunExtras, render_html
+from .latex import render_latex
 from .paper import paper_blocks, render_paper
 from .paper_tables import fill_tables
+from .plain import render_text
 from .sections import blocks_of
 
 __all__ = ["compose", "file_name", "load_runs", "paper_remarks", "read_each"]
@@ -148,7 +150,9 @@ def _why_skipped(folder: Path, real_path: str, folder_of: Mapping[str, Path]) ->
     return ""
 
 
-def compose(runs: Sequence[Run], output_format: str, tables: str | None, faces: bool, progress: Progress) -> str:
+def compose(
+    runs: Sequence[Run], output_format: str, tables: str | None, faces: bool, progress: Progress, width: int
+) -> str:
     """The document.
 
     Args:
@@ -157,6 +161,7 @@ def compose(runs: Sequence[Run], output_format: str, tables: str | None, faces: 
         tables: "paper" for the paper's tables: an HTML page begins with them, the other formats consist of them.
         faces: Show pictures of the recordings (HTML only).
         progress: Called with (runs audited and drawn, runs) (HTML only).
+        width: Columns of the terminal that a text is for.
 
     Raises:
         MertoolError: The runs do not fit the tables, or their classes the log of MEGC2019.
@@ -164,12 +169,14 @@ def compose(runs: Sequence[Run], output_format: str, tables: str | None, faces: 
     if output_format == "html":
         return _compose_html(runs, tables, faces, progress)
     if tables is not None:
-        return render_paper(runs, output_format)
+        return render_paper(runs, output_format, width)
     if output_format == "megc":
         return render_megc(runs[0])
-    if output_format in BLOCK_FORMATS:
-        return BLOCK_FORMATS[output_format](blocks_of(runs))
-    return {"csv": render_csv, "json": render_json}[output_format](runs)
+    if output_format == "text":
+        return render_text(runs, width)
+    if output_format == "md":
+        return blocks_markdown(blocks_of(runs))
+    return {"latex": render_latex, "csv": render_csv, "json": render_json}[output_format](runs)
 
 
 def _compose_html(runs: Sequence[Run], tables: str | None, faces: bool, progress: Progress) -> str:

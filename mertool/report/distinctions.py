@@ -20,7 +20,7 @@ def distinguish(runs: Sequence[Run]) -> tuple[list[list[str]], list[str]]:
     """Words for the settings of each run that not all of them have, and words for those that they share.
 
     Args:
-        runs: Two or more.
+        runs: One or more.
     """
     words = [
         [run.folds.protocol, *method_of(run.settings).describe(run), *more]

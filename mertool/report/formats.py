@@ -1,11 +1,10 @@
-"""A report as text, Markdown, LaTeX, CSV or JSON, and a run's log in the format of MEGC2019."""
+"""A report as Markdown, CSV or JSON, and a run's log in the format of MEGC2019."""
 
 from __future__ import annotations
 
 import json
 import re
-import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from ..clips import natural_key, split_id
@@ -15,51 +14,20 @@ from ..evaluation.metrics import hits_by_subject
 from ..evaluation.statistics import spread
 from ..runs.finished import Run
 from ..runs.methods.options import relevant_settings
-from ..text import display_width
-from .blocks import Block, Heading, KeyValues, Notes, Table, column_widths, without_control_chars
+from .blocks import Block, Heading, KeyValues, Notes, Table, flat_header, without_control_chars
 from .compare import compare_runs
-from .sections import WIDTH, blocks_of
 
 __all__ = [
-    "BLOCK_FORMATS",
-    "blocks_latex",
     "blocks_markdown",
-    "blocks_text",
     "render_csv",
     "render_json",
     "render_megc",
-    "render_text",
 ]
-
-
-def blocks_text(blocks: Sequence[Block]) -> str:
-    """Blocks for a terminal: aligned columns, sentences wrapped."""
-    return "\n\n".join(map(_block_text, map(without_control_chars, blocks))) + "\n"
 
 
 def blocks_markdown(blocks: Sequence[Block]) -> str:
     """Blocks as GitHub-flavoured Markdown."""
     return "\n\n".join(map(_block_markdown, map(without_control_chars, blocks))) + "\n"
-
-
-def blocks_latex(blocks: Sequence[Block]) -> str:
-    """Blocks for a paper: tables that need \\usepackage{booktabs} in the preamble."""
-    return (
-        "\n\n".join(["% needs \\usepackage{booktabs}", *map(_block_latex, map(without_control_chars, blocks))]) + "\n"
-    )
-
-
-# The formats of --format in which any list of blocks can be written.
-BLOCK_FORMATS: dict[str, Callable[[Sequence[Block]], str]] = {
-    "text": blocks_text,
-    "md": blocks_markdown,
-    "latex": blocks_latex,
-}
-
-
-def render_text(runs: Sequence[Run]) -> str:
-    """A report for a terminal: with several runs a summary first, then each run."""
-    return blocks_text(blocks_of(runs))
 
 
 def render_json(runs: Sequence[Run]) -> str:
@@ -215,20 +183,6 @@ def _run_values(run: Run) -> dict[str, Any]:
     }
 
 
-def _block_text(block: Block) -> str:
-    if isinstance(block, Heading):
-        return f"{block.text}\n{'=' * display_width(block.text)}"
-    if isinstance(block, KeyValues):
-        margin = max(display_width(key) for key, _ in block.rows) + 2
-        return "\n".join(_wrap(value, _pad(key, margin), " " * margin) for key, value in block.rows)
-    if isinstance(block, Notes):
-        return "\n".join(_wrap(line) for line in block.lines)
-    widths = column_widths(block)
-    header, *rows = (_align(row, widths, block.n_left) for row in (block.header, *block.rows))
-    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
-    return "\n".join([block.title, header, rule, *rows])
-
-
 def _block_markdown(block: Block) -> str:
     if isinstance(block, Heading):
         return f"## {_escape_markdown(block.text)}"
@@ -237,62 +191,11 @@ def _block_markdown(block: Block) -> str:
     if isinstance(block, KeyValues):
         block = Table("", ("", ""), block.rows, n_left=2)
     marks = [":--"] * block.n_left + ["--:"] * (len(block.header) - block.n_left)
-    header, *rows = (list(map(_escape_markdown, row)) for row in (block.header, *block.rows))
+    header, *rows = (list(map(_escape_markdown, row)) for row in (flat_header(block), *block.rows))
     lines = [f"| {' | '.join(row)} |" for row in (header, marks, *rows)]
     if block.title:
         lines = [f"**{_escape_markdown(block.title)}**", "", *lines]
     return "\n".join(lines)
-
-
-def _block_latex(block: Block) -> str:
-    if isinstance(block, Heading):
-        return f"\\subsection*{{{_escape_latex(block.text)}}}"
-    if isinstance(block, Notes):
-        return "\n\n".join(map(_escape_latex, block.lines))
-    if isinstance(block, KeyValues):
-        rows = [f"  {_escape_latex(key)} & {_escape_latex(value)} \\\\" for key, value in block.rows]
-        return "\n".join([r"\begin{tabular}{@{}lp{0.7\linewidth}@{}}", *rows, r"\end{tabular}"])
-    columns = "l" * block.n_left + "r" * (len(block.header) - block.n_left)
-    rows = [f"    {_protect_row(' & '.join(map(_escape_latex, row)))} \\\\" for row in block.rows]
-    head = f"    {' & '.join(map(_escape_latex, block.header))} \\\\"
-    return "\n".join(
-        [
-            r"\begin{table}[htbp]",
-            r"  \centering",
-            f"  \\caption{{{_escape_latex(block.title)}}}",
-            f"  \\begin{{tabular}}{{@{{}}{columns}@{{}}}}",
-            r"    \toprule",
-            head,
-            r"    \midrule",
-            *rows,
-            r"    \bottomrule",
-            r"  \end{tabular}",
-            r"\end{table}",
-        ]
-    )
-
-
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    **{mark: f"\\{mark}" for mark in "&%$#_"},
-}
-
-
-def _protect_row(row: str) -> str:
-    """A row that does not begin like an argument of the `\\\\` before it."""
-    if row.startswith(("[", "*")):
-        return f"{{}}{row}"
-    return row
-
-
-def _escape_latex(text: str) -> str:
-    return "".join(_LATEX.get(mark, mark) for mark in text)
 
 
 def _escape_markdown(text: str) -> str:
@@ -300,19 +203,3 @@ def _escape_markdown(text: str) -> str:
     for mark in "\\`*_|<":
         text = text.replace(mark, f"\\{mark}")
     return text.replace("](", "]\\(")  # a name is not a link
-
-
-def _wrap(text: str, first: str = "", indent: str = "") -> str:
-    lines = textwrap.wrap(text, WIDTH - len(indent), break_long_words=False, break_on_hyphens=False)
-    return "\n".join((indent if number else first) + line for number, line in enumerate(lines or [""])).rstrip()
-
-
-def _align(row: Sequence[str], widths: Sequence[int], n_left: int) -> str:
-    cells = [_pad(cell, width) for cell, width in zip(row[:n_left], widths[:n_left], strict=True)]
-    cells += [_pad(cell, width, right=True) for cell, width in zip(row[n_left:], widths[n_left:], strict=True)]
-    return "  ".join(cells).rstrip()
-
-
-def _pad(text: str, width: int, right: bool = False) -> str:
-    space = " " * (width - display_width(text))
-    return space + text if right else text + space

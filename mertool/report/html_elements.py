@@ -6,7 +6,7 @@ import base64
 import html
 from collections.abc import Sequence
 
-from .blocks import Block, Heading, KeyValues, Notes, Picture, Table
+from .blocks import Block, Heading, KeyValues, Notes, Picture, Table, flat_header
 from .sections import CONFUSION
 
 __all__ = ["block_html", "blocks_html", "confusion_html", "escape", "pictures_html"]
@@ -41,7 +41,8 @@ def block_html(block: Block) -> str:
 def _table(table: Table) -> str:
     sides = ["left"] * table.n_left + ["right"] * (len(table.header) - table.n_left)
     head = "".join(
-        f"<th scope='col' class='{side}'>{escape(cell)}</th>" for cell, side in zip(table.header, sides, strict=True)
+        f"<th scope='col' class='{side}'>{escape(cell)}</th>"
+        for cell, side in zip(flat_header(table), sides, strict=True)
     )
     rows = []
     for name, *values in table.rows:

@@ -10,7 +10,8 @@ from ..errors import FileError, MertoolError
 from ..runs.finished import Run, load_run
 from ..runs.state import RunState, find_runs, state_of
 from .blocks import Table
-from .formats import BLOCK_FORMATS
+from .formats import blocks_markdown
+from .plain import blocks_text, terminal_width
 
 __all__ = ["render_list"]
 
@@ -46,7 +47,10 @@ def render_list(folders: Sequence[Path], output_format: str) -> tuple[str, list[
             problems.append(str(error))
     if output_format == "csv":
         return csv_text([_HEADER, *rows]), problems
-    return BLOCK_FORMATS[output_format]([Table("Runs", _HEADER, tuple(rows), n_left=3)]), problems
+    table = Table("Runs", _HEADER, tuple(rows), n_left=3)
+    if output_format == "md":
+        return blocks_markdown([table]), problems
+    return blocks_text([table], terminal_width()), problems
 
 
 def _finished(state: RunState) -> Run | None:

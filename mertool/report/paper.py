@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import PurePath
+from dataclasses import replace
 from typing import Any
 
 from ..csv_text import csv_text
 from ..runs.finished import Run
 from ..settings import Settings
-from ..text import plural
+from ..text import plural, strip_control_chars
 from .blocks import Block, Heading, Notes, Table
 from .compare import labels_of
-from .formats import BLOCK_FORMATS
+from .formats import blocks_markdown
+from .grouping import grouped, short_names
+from .latex import NEEDS, table_latex
 from .paper_tables import CKPLUS, COLUMNS, TITLES, FilledCell, PaperTables, fill_tables
+from .plain import USUAL_WIDTH, blocks_text
 
 __all__ = ["paper_blocks", "render_paper"]
 
 # The values of N for which whole hits in five folds give each of its figures: docs/evaluation.md, section 1.
 _PAPERS_N = "The paper states neither its N nor its classes: its figures fit 121 to 124 clips of SAMM"
+_MARK = (
+    "* marks the run with the most hits in its column, only if it differs significantly from every other run there at "
+    "the 5 % level (exact McNemar test clip by clip, Holm's correction for the comparisons in the column) and its "
+    "interval lies above the accuracy of always predicting the most frequent class."
+)
 _PAPERS_PROTOCOL = ("stratified", 5)
 
 
@@ -32,7 +40,7 @@ def paper_blocks(tables: PaperTables) -> list[Block]:
     ]
 
 
-def render_paper(runs: Sequence[Run], output_format: str) -> str:
+def render_paper(runs: Sequence[Run], output_format: str, width: int = USUAL_WIDTH) -> str:
     """The paper's tables in one format.
 
     JSON has a list of sixteen cells and one of notes, CSV one line per cell; in both, all accuracies are 0..1, those of
@@ -40,7 +48,8 @@ def render_paper(runs: Sequence[Run], output_format: str) -> str:
 
     Args:
         runs: Finished runs; those that fit no cell are named and left out.
-        output_format: A name of `mertool.report.formats.BLOCK_FORMATS`, "json" or "csv".
+        output_format: "text", "md", "latex", "json" or "csv".
+        width: Columns of the terminal that a text is for.
 
     Raises:
         UsageError, DataError: As `fill_tables`.
@@ -51,7 +60,11 @@ def render_paper(runs: Sequence[Run], output_format: str) -> str:
         return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     if output_format == "csv":
         return _csv(tables.cells)
-    return BLOCK_FORMATS[output_format](paper_blocks(tables))
+    if output_format == "latex":
+        return _latex(tables)
+    if output_format == "md":
+        return blocks_markdown(paper_blocks(tables))
+    return blocks_text(paper_blocks(tables), width)
 
 
 # The tables
@@ -59,8 +72,11 @@ def render_paper(runs: Sequence[Run], output_format: str) -> str:
 
 def _table_block(number: int, cells: Sequence[FilledCell]) -> Table:
     header = ["Use of ABN", "Network"]
+    spans = [("", len(header))]
     for title in COLUMNS[number].values():
-        header += [title, "hits/N", "95 %", "paper"]
+        columns = ("mean", "hits/N", "95 %", "paper")
+        header += columns
+        spans.append((title, len(columns)))
     with_mark = {one.cell.frames for one in cells if one.marked}
     rows: list[tuple[str, ...]] = []
     branch = None
@@ -75,7 +91,35 @@ def _table_block(number: int, cells: Sequence[FilledCell]) -> Table:
         rows.append(tuple(row))
     rows += _baseline_row(cells)
     title = f"{TITLES[number]}: mean of folds in %, hits/N with its 95 % interval (Wilson), and the paper's figure"
-    return Table(title, tuple(header), tuple(rows), n_left=2)
+    return Table(title, tuple(header), tuple(rows), n_left=2, n_keys=2, spans=tuple(spans))
+
+
+def _latex(tables: PaperTables) -> str:
+    """Both tables; the notes that a reader of the paper needs are below the second, the others are comments."""
+    texts = []
+    runs = [one.run for one in tables.cells if one.run is not None]
+    names = short_names(runs)
+    below = [*_clip_notes(runs, names), *_short_notes(runs, names)]
+    if any(one.marked for one in tables.cells):
+        below = [_MARK, *below]
+    for number in TITLES:
+        table = _table_block(number, [one for one in tables.cells if one.cell.table == number])
+        rows = tuple(_short_row(*row) for row in table.rows)
+        table = replace(table, header=("ABN", *table.header[1:]), rows=rows)
+        caption = (
+            f"The conditions of Hata et al., {TITLES[number]}: mean of the folds' accuracies in %, hits in all folds "
+            "together with their 95 % interval (Wilson), and the paper's figure."
+        )
+        texts.append(table_latex(table, f"paper-{number}", caption, below if number == max(TITLES) else ()))
+    comments = [f"% {note}" for note in map(strip_control_chars, _notes(tables)) if note not in below]
+    return "\n\n".join([NEEDS, *texts, "\n".join(comments)]).rstrip() + "\n"
+
+
+def _short_row(branch: str, network: str, *figures: str) -> tuple[str, ...]:
+    """A row whose first cells take less of a page; a note says what the baseline is."""
+    if branch == "baseline":
+        return ("", branch, *figures)
+    return (branch.removesuffix(" ABN"), network, *figures)
 
 
 def _baseline_row(cells: Sequence[FilledCell]) -> list[tuple[str, ...]]:
@@ -108,23 +152,18 @@ def _figures(one: FilledCell, with_mark: bool) -> list[str]:
 
 def _notes(tables: PaperTables) -> list[str]:
     runs = [one.run for one in tables.cells if one.run is not None]
-    names = _short_names([*runs, *(run for run, _ in tables.left_out)])
+    names = short_names([*runs, *(run for run, _ in tables.left_out)])
 
-    def grouped(say: Callable[[Run], str]) -> str:
-        return _grouped([(say(run), names[run.name]) for run in runs])
+    def of_runs(say: Callable[[Run], str]) -> str:
+        return grouped([(say(run), names[run.name]) for run in runs])
 
-    notes = [
-        *_mark_notes(tables),
-        *_clip_notes(runs, names),
-        f"Protocol: {grouped(_protocol)}.",
-        f"Training: {grouped(_training)}.",
-    ]
+    notes = [*_mark_notes(tables), *_clip_notes(runs, names), *_short_notes(runs, names)]
     fine_tuned = [run for run in runs if run.init]
     if fine_tuned:
-        weights = _grouped([(run.init_name, names[run.name]) for run in fine_tuned], always=True)
+        weights = grouped([(run.init_name, names[run.name]) for run in fine_tuned], always=True)
         notes.append(f"{CKPLUS}: runs with initial weights, whatever these were trained on: {weights}.")
-    notes += [f"Subjects: {grouped(_subjects)}.", f"{grouped(lambda run: run.key_frames.rstrip('.'))}."]
-    notes.append(f"Alignment: {grouped(lambda run: run.alignment)}. The paper aligned each frame by its own landmarks.")
+    notes.append(f"{of_runs(lambda run: run.key_frames.rstrip('.'))}.")
+    notes.append(f"Alignment: {of_runs(lambda run: run.alignment)}. The paper aligned each frame by its own landmarks.")
     if any(run.settings.repeats > 1 for run in runs):
         notes.append("For a run with repeats, the tables give its first seed; the run's own report gives all.")
     if tables.left_out:
@@ -133,14 +172,16 @@ def _notes(tables: PaperTables) -> list[str]:
     return notes
 
 
+def _short_notes(runs: Sequence[Run], names: dict[str, str]) -> Iterable[str]:
+    """How the runs were made, for any table of them."""
+    for title, say in (("Protocol", _protocol), ("Training", _training), ("Subjects", _subjects)):
+        yield f"{title}: {grouped([(say(run), names[run.name]) for run in runs])}."
+
+
 def _mark_notes(tables: PaperTables) -> Iterable[str]:
-    yield (
-        "* marks the run with the most hits in its column, only if it differs significantly from every other run there "
-        "at the 5 % level (exact McNemar test clip by clip, Holm's correction for the comparisons in the column) and "
-        "its interval lies above the accuracy of always predicting the most frequent class."
-    )
+    yield _MARK
     if tables.unmarked:
-        told = _grouped([(why, column) for column, why in tables.unmarked.items()], always=True)
+        told = grouped([(why, column) for column, why in tables.unmarked.items()], always=True)
         yield f"No mark: {told}."
 
 
@@ -156,7 +197,7 @@ def _clip_notes(runs: Sequence[Run], names: dict[str, str]) -> Iterable[str]:
         if len(splits) > 1:
             yield "These runs split the clips into different folds."
         return
-    told = "; ".join(f"{_clips(group[0])} ({_listed(names[run.name] for run in group)})" for group in groups.values())
+    told = "; ".join(f"{_clips(group[0])} ({', '.join(names[run.name] for run in group)})" for group in groups.values())
     yield f"These runs test different clips or classes, so their figures are not comparable. {told}. {_PAPERS_N}."
 
 
@@ -212,26 +253,6 @@ def _subjects(run: Run) -> str:
     if run.init_subjects:
         return f"subject-dependent, the initial weights were trained on other clips of {len(run.init_subjects)} of {n}"
     return f"subject-independent, none of {n} has clips in both training and test parts"
-
-
-def _grouped(told: Sequence[tuple[str, str]], always: bool = False) -> str:
-    """`text (names); other text (names)`; without names where all say the same, unless `always`."""
-    groups: dict[str, list[str]] = {}
-    for text, name in told:
-        groups.setdefault(text, []).append(name)
-    if len(groups) == 1 and not always:
-        return told[0][0]
-    return "; ".join(f"{text} ({_listed(names)})" for text, names in groups.items())
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names)
-
-
-def _short_names(runs: Sequence[Run]) -> dict[str, str]:
-    """Name of each run -> its last part, where these differ: sixteen whole paths would fill a page."""
-    short = {run.name: PurePath(run.name).name for run in runs}
-    return short if len(set(short.values())) == len(short) else {name: name for name in short}
 
 
 # JSON and CSV

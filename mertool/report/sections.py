@@ -10,15 +10,25 @@ from ..runs.finished import Run
 from ..runs.methods import method_of
 from ..settings import Settings, settings_table
 from ..text import plural
-from .blocks import Block, Heading, KeyValues, Notes, Table, column_widths
+from .blocks import Block, Heading, KeyValues, Notes, Table
 from .compare import compare_runs, labels_of
 from .distinctions import distinguish
 
-__all__ = ["CONFUSION", "WIDTH", "blocks_of", "details_of", "summary_of"]
+__all__ = [
+    "CONFUSION",
+    "baseline_sentence",
+    "blocks_of",
+    "comparison_blocks",
+    "details_of",
+    "overlap_sentence",
+    "protocol_of",
+    "seeds_of",
+    "summary_notes",
+    "summary_of",
+]
 
 CONFUSION = "Confusion matrix: rows = truth, columns = prediction"
 
-WIDTH = 96  # columns of running text, and of the widest confusion matrix whose columns have class names
 _LEVEL = 0.05
 _MAX_REGIONS = 30  # rows of a table that is still read; the page shows any number in a picture
 _FEW_SUBJECTS = 10  # resampling fewer subjects than this gives intervals that are far too narrow
@@ -56,9 +66,9 @@ def summary_of(runs: Sequence[Run]) -> list[Block]:
         Heading("Summary"),
         Table("Accuracies in %", tuple(header), tuple(map(tuple, rows)), n_left=2),
         *([Notes((f"All runs: {', '.join(shared)}.",))] if shared else []),
-        *_comparison_blocks(runs),
+        *comparison_blocks(runs),
     ]
-    notes = tuple(_summary_notes(runs))
+    notes = tuple(summary_notes(runs))
     if notes:
         blocks.append(Notes(notes))
     return blocks
@@ -86,7 +96,7 @@ def _over_seeds(run: Run) -> str:
     return f"{_percent(found.mean)} ({_percent(found.sd)}), {len(run.repeats) + 1} seeds"
 
 
-def _summary_notes(runs: Sequence[Run]) -> Iterator[str]:
+def summary_notes(runs: Sequence[Run]) -> Iterator[str]:
     """What makes a comparison of the runs impossible or unfair."""
     first = runs[0]
     for run in runs:
@@ -118,7 +128,8 @@ def _changed_sentence(run: Run) -> str:
     )
 
 
-def _comparison_blocks(runs: Sequence[Run]) -> list[Block]:
+def comparison_blocks(runs: Sequence[Run]) -> list[Block]:
+    """Each further run compared with the first, and what the test can find; nothing where none can be compared."""
     found = compare_runs(runs)
     if not found:
         return []
@@ -171,7 +182,7 @@ def details_of(run: Run) -> list[Block]:
     rule = method_of(run.settings).choice_rule(run)
     blocks += [
         *_seed_blocks(run),
-        Notes((_baseline_sentence(run), _overlap_sentence(run), rule, run.key_frames)),
+        Notes((baseline_sentence(run), overlap_sentence(run), rule, run.key_frames)),
         _confusion_table(run),
         _class_table(run),
     ]
@@ -193,7 +204,7 @@ def _origin(run: Run) -> Iterator[tuple[str, str]]:
     yield f"changes to the {defaults}", _overrides(run.settings) or "none"
     if run.init:
         yield "initial weights", _initial_weights(run)
-    yield "protocol", _protocol(run)
+    yield "protocol", protocol_of(run)
     yield "packs", ", ".join(run.packs)
     yield "alignment", run.alignment
     yield "clips", f"{scores['n']} of {plural(scores['n_subjects'], 'subject')}"
@@ -235,7 +246,8 @@ def _initial_weights(run: Run) -> str:
     return f"{run.init_name}: loaded {loaded}; not loaded: {not_loaded}"
 
 
-def _protocol(run: Run) -> str:
+def protocol_of(run: Run) -> str:
+    """`stratified, 5 folds, split seed 0`."""
     words = [run.folds.protocol, plural(len(run.folds.tests), "fold")]
     if run.folds.protocol in DRAWN:
         words.append(f"split seed {run.folds.seed}")
@@ -261,16 +273,20 @@ def _seed_blocks(run: Run) -> list[Block]:
     for name, label, factor, digits in _SCORES:
         found = spread([factor * value for value in run.over_seeds(name)])
         rows.append((label, *(f"{value:.{digits}f}" for value in found)))
-    splits = "each with its own folds" if run.settings.new_splits else "with the same folds"
     return [
-        Table(
-            f"Over {len(run.repeats) + 1} seeds, {splits}", ("score", "mean", "sd", "lowest", "highest"), tuple(rows)
-        ),
+        Table(seeds_of(run), ("score", "mean", "sd", "lowest", "highest"), tuple(rows)),
         Notes((f"Everything else here is for the first of them, seed {run.settings.seed}.",)),
     ]
 
 
-def _baseline_sentence(run: Run) -> str:
+def seeds_of(run: Run) -> str:
+    """`Over 3 seeds, with the same folds`."""
+    splits = "each with its own folds" if run.settings.new_splits else "with the same folds"
+    return f"Over {len(run.repeats) + 1} seeds, {splits}"
+
+
+def baseline_sentence(run: Run) -> str:
+    """Whether a run is better than always predicting the most frequent class."""
     scores = run.metrics
     # Clips of one subject are correlated, so a verdict needs both intervals; from one subject there is only one.
     intervals, which = [run.wilson_ci], "the whole interval lies"
@@ -284,7 +300,8 @@ def _baseline_sentence(run: Run) -> str:
     return f"This accuracy is not distinguishable from {baseline}: an interval includes it."
 
 
-def _overlap_sentence(run: Run) -> str:
+def overlap_sentence(run: Run) -> str:
+    """Whether subjects are in both training and test."""
     n_shared, subjects = len(run.shared_subjects), plural(run.metrics["n_subjects"], "subject")
     if n_shared:
         verb = "has" if n_shared == 1 else "have"
@@ -303,11 +320,9 @@ def _overlap_sentence(run: Run) -> str:
 def _confusion_table(run: Run) -> Table:
     classes, confusion = run.metrics["classes"], run.metrics["confusion"]
     rows = [(name, *map(str, counts), str(sum(counts))) for name, counts in zip(classes, confusion, strict=True)]
-    table = Table(CONFUSION, ("truth", *classes, "all"), tuple(rows))
-    if sum(width + 2 for width in column_widths(table)) <= WIDTH + 2:
-        return table
     numbered = tuple((f"{number} {row[0]}", *row[1:]) for number, row in enumerate(rows, 1))
-    return Table(table.title, ("truth", *map(str, range(1, len(classes) + 1)), "all"), numbered)
+    numbers = ("truth", *map(str, range(1, len(classes) + 1)), "all")
+    return Table(CONFUSION, ("truth", *classes, "all"), tuple(rows), narrow=Table(CONFUSION, numbers, numbered))
 
 
 def _class_table(run: Run) -> Table:

@@ -21,7 +21,7 @@ from mertool.errors import DataError
 from mertool.extraction.extract import extract
 from mertool.extraction.options import ExtractOptions
 from mertool.pack import load_pack, save_pack
-from mertool.report.formats import render_text
+from mertool.report.plain import render_text
 from mertool.runs.finished import load_run
 from tests.support.command import TINY, run
 from tests.support.reports import flat

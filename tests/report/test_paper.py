@@ -20,6 +20,7 @@ from mertool.report.paper import render_paper
 from mertool.report.paper_tables import ARCFACE, CELLS, CKPLUS, RESNET, fill_tables
 from mertool.runs.finished import load_run
 from tests.support.command import PATH, ROOT, TINY, make_recordings, run, script
+from tests.support.paper_runs import settings_of
 from tests.support.reports import flat
 from tests.support.run_folders import CLASSES, make_run
 
@@ -44,24 +45,14 @@ def fill(folder, right=range(26), config=None, parts=None, init=None, **settings
     return make_run(folder, answers(set(right)) if parts is None else parts, config=config, **settings)
 
 
-def settings_of(cell):
-    network: dict[str, dict[str, object]] = {
-        RESNET: {},
-        CKPLUS: {"init": f"../ckplus-{cell.frames}f/final.pt"},
-        ARCFACE: {"arcface": True},
-    }
-    region = {5: "roi", 6: "face"}[cell.table]
-    return {"region": region, "frames": cell.frames, "abn": cell.abn, **network[cell.network]}
-
-
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
-def paper(*folders, style="text"):
-    return render_paper([load_run(Path(folder)) for folder in folders], style)
+def paper(*folders, style="text", width=120):
+    return render_paper([load_run(Path(folder)) for folder in folders], style, width)
 
 
 # The paper
@@ -259,16 +250,20 @@ def three(home):
 
 def test_every_format_of_the_command(three, home):
     text = run("report", *three, "--tables", "paper", cwd=home).stdout
-    assert text == paper(*three)
+    assert text == paper(*three, width=80)
+    assert max(map(len, text.splitlines())) <= 80
     markdown = run("report", *three, "--tables", "paper", "--format", "md", cwd=home).stdout
     assert "| w/o ABN | ResNet | - | - | - | 62.83 | 100.00\\* | 40/40 | [91.2, 100.0] | 62.83 |" in markdown
     tables = [block for block in markdown.split("\n\n") if block.startswith("|")]
     assert [len(table.splitlines()) for table in tables] == [2 + 7, 2 + 3]
     latex = run("report", *three, "--tables", "paper", "--format", "latex", cwd=home).stdout
-    assert latex.startswith("% needs \\usepackage{booktabs}\n")
+    assert latex.startswith("% needs \\usepackage{booktabs};")
     assert latex.count(r"\begin{table}") == latex.count(r"\end{table}") == 2
-    assert r"w/o ABN & ResNet & - & - & - & 62.83 & 100.00* & 40/40 & [91.2, 100.0] & 62.83 \\" in latex
-    assert not re.search(r"(?<!\\)%", latex.partition("\n")[2])
+    assert r"ResNet & -- & -- & -- & 62.83 & 100.00\rlap{*} & 40/40 & [91.2, 100.0] & 62.83 \tabularnewline" in latex
+    for table in latex.split(r"\end{table}")[:-1]:
+        assert r" & \multicolumn{4}{c}{2D (Apex)} & \multicolumn{4}{c}{3D" in table
+    assert r"\rlap" not in latex.split(r"\end{table}")[1]
+    assert "* marks the run with the most hits in its column" in flat(latex)
     cells = json.loads(run("report", *three, "--tables", "paper", "--format", "json", cwd=home).stdout)["cells"]
     rows = list(csv.DictReader(io.StringIO(run("report", *three, "--tables=paper", "--format=csv", cwd=home).stdout)))
     assert len(cells) == len(rows) == 16
@@ -293,12 +288,12 @@ def test_trainings_and_files_are_passed_over_and_unfinished_runs_named(three, ho
     (home / "t é/paper.txt").write_text("an older report")
     everything = sorted(str(path.relative_to(home)) for path in (home / "t é").iterdir())
     done = run("report", *everything, "--tables", "paper", cwd=home)
-    assert done.stdout == paper(*three)
+    assert done.stdout == paper(*three, width=80)
     assert "t é/ckplus: left out, made by 'mertool train', which tests nothing" in done.stderr
     assert "t é/paper.txt: left out, a file is not a run" in done.stderr
     (home / "t é/c/fold_1/predictions.csv").unlink()
     done = run("report", *everything, "--tables", "paper", cwd=home, check=False)
-    assert (done.returncode, done.stdout) == (0, paper(*three[:2]))
+    assert (done.returncode, done.stdout) == (0, paper(*three[:2], width=80))
     assert 'mertool: left out, not finished: t é/c: 4 of 5 folds are done; "mertool cv -o' in done.stderr
 
 

@@ -15,10 +15,11 @@ import pytest
 
 from mertool.errors import DataError, FileError, MertoolError, RunError, UnfinishedRunError
 from mertool.evaluation.metrics import evaluate
-from mertool.report.formats import render_csv, render_json, render_megc, render_text
+from mertool.report.formats import render_csv, render_json, render_megc
+from mertool.report.plain import render_text
 from mertool.runs.finished import find_newest_run, load_run
 from mertool.settings import Settings
-from tests.support.reports import flat, render_latex, render_markdown
+from tests.support.reports import flat, render_markdown
 from tests.support.run_folders import CLASSES, FOLD_0, FOLD_1, PACK, Clip, make_run
 
 
@@ -46,7 +47,7 @@ def run_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_text(run_folder: Path) -> None:
-    text = render_text([load_run(run_folder)])
+    text = render_text([load_run(run_folder)], 96)
     assert text.startswith("runs/a\n======\n\nsettings                 roi, 3 frames, abn, modern\n")
     assert text.endswith("\n")
     assert not text.endswith("\n\n")
@@ -100,10 +101,16 @@ def test_the_papers_size_fits_the_screen(tmp_path: Path) -> None:
     parts = [
         [(f"samm/{k % 9:03d}/{k:03d}", names[k % 8], names[(k // 3) % 8]) for k in range(f, 120, 5)] for f in range(5)
     ]
-    text = render_text([load_run(make_run(tmp_path / "a", parts, names))])
+    run = load_run(make_run(tmp_path / "a", parts, names))
+    text = render_text([run], 96)
     lines = text[text.index("Confusion") :].splitlines()
     assert max(map(len, lines)) <= 96
     assert lines[1].split() == ["truth", *names, "all"]
+    text = render_text([run])  # 80 columns
+    lines = text[text.index("Confusion") :].splitlines()
+    assert max(map(len, text.splitlines())) <= 80
+    assert lines[1].split() == ["truth", *"12345678", "all"]
+    assert lines[3].startswith("1 anger ")
 
 
 def test_a_confusion_matrix_too_wide_is_numbered(tmp_path: Path) -> None:
@@ -143,7 +150,9 @@ def test_json(run_folder: Path) -> None:
 def test_one_test_fold_a_subject_is_said_to_be_subject_independent(tmp_path: Path) -> None:
     parts = [[("d/1/a", "anger", "anger"), ("d/1/b", "fear", "joy")], [("d/2/a", "joy", "joy")]]
     run = load_run(make_run(tmp_path / "a", parts))
-    assert "Subject-independent: none of 2 subjects has clips in both training and test parts." in render_text([run])
+    assert "Subject-independent: none of 2 subjects has clips in both training and test parts." in flat(
+        render_text([run])
+    )
     assert json.loads(render_json([run]))["runs"][0]["subject_independent"] is True
 
 
@@ -184,7 +193,7 @@ def test_absent_classes_and_data_sets_are_told(tmp_path: Path) -> None:
 def test_several_runs_begin_with_a_summary(run_folder: Path) -> None:
     make_run(Path("runs/much_longer_name"), arcface=True, epochs=2)
     runs = [load_run(run_folder), load_run(Path("runs/much_longer_name"))]
-    text = render_text(runs)
+    text = render_text(runs, 140)
     lines = text.splitlines()
     assert lines[0] == "Summary"
     assert lines[4].split("  ")[0] == "run"
@@ -215,7 +224,7 @@ def test_runs_are_compared_clip_by_clip_with_the_first(run_folder: Path) -> None
     for name, right in (("first", 20), ("better", 32), ("alike", 21), ("same", 20)):
         make_run(Path(f"runs/{name}"), answering(right))
     runs = [load_run(Path(f"runs/{name}")) for name in ("first", "better", "alike", "same")]
-    text = render_text(runs)
+    text = render_text(runs, 96)
     assert "Compared with runs/first clip by clip: exact McNemar test; differences in percentage points" in text
     rows = {
         line.split()[0]: line.split()[1:]
@@ -460,20 +469,7 @@ def test_the_newest_finished_run_is_found(tmp_path: Path, monkeypatch: pytest.Mo
     assert find_newest_run(Path()) == Path("runs/paper/older")
 
 
-# LaTeX, CSV, the log of MEGC2019
-
-
-def test_latex_is_booktabs_with_nothing_left_unescaped(run_folder: Path) -> None:
-    make_run(Path("runs/50 % of_{x}~^\\\\#&$"), arcface=True)
-    text = render_latex([load_run(run_folder), load_run(Path("runs/50 % of_{x}~^\\\\#&$"))])
-    assert text.startswith("% needs \\usepackage{booktabs}\n")
-    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == text.count(r"\toprule") > 5
-    assert r"runs/50 \% of\_\{x\}\textasciitilde{}\textasciicircum{}\textbackslash{}" in text
-    body = "\n".join(text.splitlines()[1:])
-    assert not re.search(r"(?<!\\)[%#$]", body)
-    for table in re.findall(r"\\begin{tabular}{@{}([lr]+)@{}}(.*?)\\end{tabular}", body, re.DOTALL):
-        columns, rows = len(table[0]), [line for line in table[1].splitlines() if line.endswith(r"\\")]
-        assert {len(re.findall(r"(?<!\\)&", row)) + 1 for row in rows} == {columns}
+# CSV, the log of MEGC2019
 
 
 def test_csv_has_a_line_a_run_with_scores_intervals_and_settings(run_folder: Path) -> None:
@@ -572,7 +568,7 @@ def test_a_summary_says_protocols_and_names_what_does_not_compare(
     make_run(Path("fewer"), [FOLD_0, FOLD_1[:2]])
     folds = json.loads(Path("grouped/folds.json").read_text())
     Path("grouped/folds.json").write_text(json.dumps({**folds, "protocol": "group"}))
-    text = render_text([load_run(Path(name)) for name in ("a", "grouped", "fewer")])
+    text = render_text([load_run(Path(name)) for name in ("a", "grouped", "fewer")], 140)
     words = flat(text)
     assert "a stratified, epoch_selection last 5/7" in words
     assert "grouped group, epoch_selection inner 5/7" in words
@@ -599,7 +595,7 @@ def test_reports_say_how_frames_were_aligned(run_folder: Path, alignment: str, s
     words = flat(render_text([run]))
     assert said in words
     make_run(Path("runs/other"))
-    summary = flat(render_text([run, load_run(Path("runs/other"))]))
+    summary = flat(render_text([run, load_run(Path("runs/other"))], 160))
     assert f"roi, abn{'' if alignment == PACK['alignment'] else f', alignment {alignment}'} 5/7" in summary
     assert json.loads(render_json([run]))["runs"][0]["alignments"] == [alignment]
 
@@ -635,9 +631,6 @@ def test_control_characters_links_and_brackets_in_names_stay_text(tmp_path: Path
     assert "a\\x1b[31mred" in text
     assert "b\\nc" in text
     assert r"[x]\(http://y)" in render_markdown([run])
-    latex = render_latex([run])
-    assert "    {}[x](http://y) & " in latex
-    assert "    {}*z & " in latex
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import pytest
 from mertool.clips import subject_key_of_id
 from mertool.evaluation.folds import Folds, subject_overlap
 from tests.support.command import TINY, run
+from tests.support.reports import flat
 from tests.support.samm import HEADER, PREAMBLE, full_table, write_table
 
 CASME2_HEADER = ["Subject", "Filename", None, "OnsetFrame", "ApexFrame", "OffsetFrame", None, "AU", "Estimated Emotion"]
@@ -150,7 +151,7 @@ def test_loso_refuses_folds_and_an_unknown_fold(folder):
 def test_a_whole_loso_run_is_reported_as_subject_independent(folder):
     """SMIC alone: sixteen folds, then the report."""
     run("cv", "SMIC.npz", "--protocol", "loso", *COMPOSITE[4:], "--epochs", 1, "-o", "loso", "--quiet", cwd=folder)
-    text = run("report", "loso", cwd=folder).stdout
+    text = flat(run("report", "loso", cwd=folder).stdout)
     assert "loso, 16 folds" in text
     assert "Subject-independent: none of 16 subjects has clips in both training and test parts." in text
     results = json.loads((folder / "loso" / "results.json").read_text())

@@ -32,7 +32,9 @@ from mertool.network import training as engine
 from mertool.network.batches import sample_augmentation
 from mertool.network.checkpoint import load_weights
 from mertool.pack import load_pack, save_pack
-from mertool.report.formats import render_csv, render_json, render_text
+from mertool.report.formats import render_csv, render_json
+from mertool.report.latex import render_latex
+from mertool.report.plain import render_text
 from mertool.runs.audit import FAIL, NOTE, PASS, audit_run
 from mertool.runs.config import RunConfig, open_samples
 from mertool.runs.finished import load_run
@@ -41,7 +43,7 @@ from mertool.settings import Settings
 from tests.support import in_process
 from tests.support.audits import verdicts
 from tests.support.command import ROOT, TINY
-from tests.support.reports import flat, render_latex, render_markdown
+from tests.support.reports import flat, render_markdown
 from tests.support.run_folders import make_run, timeless_log, weights_of
 
 REFERENCE = ROOT / "docs" / "evaluation.md"
@@ -538,11 +540,15 @@ def one_sided(answer):
     ]
 
 
+def wide_text(runs):
+    return render_text(runs, 160)
+
+
 def test_the_majority_stands_beside_every_accuracy(call, tmp_path):
     constant = load_run(make_run(tmp_path / "constant", one_sided(lambda _, truth: "anger"), CLASSES[:3]))
     perfect = load_run(make_run(tmp_path / "perfect", one_sided(lambda _, truth: truth), CLASSES[:3]))
     assert constant.metrics["accuracy"] == constant.metrics["majority"] == 0.7
-    for render_report in (render_text, render_markdown, render_latex):
+    for render_report in (wide_text, render_markdown):
         text = flat(render_report([constant])).replace("\\", "")
         assert "majority baseline" in text
         assert "70.00 %, always predicting 'anger'" in text
@@ -553,6 +559,8 @@ def test_the_majority_stands_beside_every_accuracy(call, tmp_path):
         for run, hits in ((constant, "14/20"), (perfect, "20/20")):
             line = next(line for line in summary if hits in line)
             assert "70.00" in line.partition(hits)[2].rpartition("UAR")[2], run.name
+    for hits in ("14/20 & 70.00", "20/20 & 100.00"):
+        assert re.search(hits + r" & \[[0-9., ]+\] & 70\.00 &", render_latex([constant, perfect]))
     for row in csv.DictReader(io.StringIO(render_csv([constant, perfect]))):
         assert row["majority"] == "0.7"
     assert [run["majority"] for run in json.loads(render_json([constant, perfect]))["runs"]] == [0.7, 0.7]
@@ -646,7 +654,7 @@ def test_few_clips_are_told_as_few(tmp_path):
 
     runs = [made("first", 76), made("better", 80)]
     assert runs[1].metrics["accuracy"] - runs[0].metrics["accuracy"] == pytest.approx(0.0331, abs=1e-4)
-    text = flat(render_text(runs))
+    text = flat(render_text(runs, 200))
     assert "76/121" in text
     assert "80/121" in text
     assert "62.81 %, 95 % interval 53.93 to 70.90 (Wilson" in text

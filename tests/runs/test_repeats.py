@@ -19,7 +19,9 @@ from mertool.evaluation.statistics import spread
 from mertool.files import write_json
 from mertool.network import training as engine
 from mertool.network.checkpoint import save_checkpoint
-from mertool.report.formats import render_csv, render_json, render_text
+from mertool.report.formats import render_csv, render_json
+from mertool.report.latex import render_latex
+from mertool.report.plain import render_text
 from mertool.runs import config as runs
 from mertool.runs import create as new_run
 from mertool.runs import start as begin
@@ -31,7 +33,7 @@ from tests.support.command import COMMAND
 from tests.support.in_process import call, in_this_process, refusal
 from tests.support.noise import SMALL, make_pack
 from tests.support.processes import KilledError, killed
-from tests.support.reports import render_latex, render_markdown
+from tests.support.reports import render_markdown
 from tests.support.run_folders import whole_run
 
 PEOPLE = {f"p{n}": ["fear", "joy", "fear", "joy", "joy"][: 4 + n % 2] for n in range(6)}
@@ -531,7 +533,8 @@ def test_mean_deviation_and_ends_are_those_of_the_runs(home):
         assert "Over 3 seeds, with the same folds" in render([run])
 
 
-def test_a_run_without_repeats_beside_one_with_them(home):
+def test_a_run_without_repeats_beside_one_with_them(home, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
     alone(home, "--seed", 1, "--abn", name="one seed")
     text = call("report", "three", "one seed", cwd=home).stdout
     accuracies = np.array([load_run(home / "three" / name).metrics["accuracy"] for name in NAMES]) * 100

@@ -5,17 +5,13 @@ from __future__ import annotations
 import html
 import re
 
-from mertool.report.formats import BLOCK_FORMATS
+from mertool.report.formats import blocks_markdown
 from mertool.report.sections import blocks_of
 from tests.support.in_process import call
 
 
 def render_markdown(runs):
-    return BLOCK_FORMATS["md"](blocks_of(runs))
-
-
-def render_latex(runs):
-    return BLOCK_FORMATS["latex"](blocks_of(runs))
+    return blocks_markdown(blocks_of(runs))
 
 
 def flat(text):

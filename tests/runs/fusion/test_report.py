@@ -65,7 +65,8 @@ def test_the_page_of_a_fusion_has_nothing_of_networks(made):
         assert not re.search(rf"\b{word}\b", page), word
 
 
-def test_a_fusion_compares_with_its_runs(made):
+def test_a_fusion_compares_with_its_runs(made, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "160")
     text = call("report", "net", "lbp", "fitted", cwd=made).stdout
     assert "Compared with net clip by clip: exact McNemar test" in text
     rows = [line.split() for line in text.splitlines() if re.match(r"(lbp|fitted) +\d", line)]
@@ -74,7 +75,7 @@ def test_a_fusion_compares_with_its_runs(made):
         (name, hits[name] - hits["net"]) for name in ("lbp", "fitted")
     ]
     assert "different folds" not in text
-    assert "group, fusion of lbp + net + cbp, fitted weights" in text
+    assert "fusion of lbp + net + cbp, fitted weights" in text
     page = page_of(made, "net", "lbp", "fitted")
     section = page[page.index("Settings that differ run") :]
     section = section[: section.index("hits / N")]
