@@ -34,7 +34,7 @@ _GAIN = 4  # factor of the difference between apex and onset: a micro-expression
 _PAPER = 235  # grey level of the background of a line drawing
 _QUALITY = 85
 _RANGE = "Each map is coloured from its lowest value (violet) to its highest (yellow)."
-_LICENCES = "The licences of SAMM, CASME II and others restrict publishing their faces (--no-faces leaves them out)."
+_LICENCES = "The licences of SAMM, CASME II and others restrict publishing their faces."
 
 
 def draw_attention(run: Path, path: Path) -> None:
@@ -87,11 +87,10 @@ def draw_gallery(run: Run, faces: bool) -> Gallery:
         except MertoolError as error:
             notes.append(f"No attention maps: {error}.")
     if faces:
-        notes.append(_LICENCES)
-    elif maps is not None or selected:
-        notes.append("Faces are left out (--no-faces), and maps are drawn over a line drawing.")
+        notes.append(f"This page shows faces. {_LICENCES}")
     else:
-        notes.append("Faces are left out (--no-faces).")
+        drawn = ", and maps are drawn over a line drawing" if maps is not None or selected else ""
+        notes.append(f"Faces are left out{drawn}; report --faces shows them. {_LICENCES}")
     shown = tuple(
         (title, tuple(_clip(samples, maps, config, run.predictions, row, faces) for row in rows))
         for title, rows in choose_clips(run.predictions).items()

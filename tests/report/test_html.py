@@ -27,6 +27,7 @@ from mertool.report.figures import choose_clips
 from mertool.report.html import RunExtras, render_html
 from mertool.runs.finished import load_run
 from tests.support.command import TINY, run
+from tests.support.reports import page_source
 from tests.support.run_folders import FOLD_0, FOLD_1, PACK, make_run
 
 NOTHING = RunExtras((), {}, Gallery((), (), ""))
@@ -244,11 +245,11 @@ def test_attention_to_a_region_lies_on_that_region_of_the_face(pack_path, region
 
 
 def test_a_page_of_a_real_run_with_and_without_faces(finished_run, tmp_path):
-    done = run("report", finished_run, "--format", "html", "-o", tmp_path / "with faces é", cwd=tmp_path)
+    done = run("report", finished_run, "--format", "html", "--faces", "-o", tmp_path / "with faces é", cwd=tmp_path)
     assert (done.stdout, done.stderr) == ("", f"mertool: report: {tmp_path}/with faces é/report.html\n")
     page = (tmp_path / "with faces é" / "report.html").read_text(encoding="utf-8")
     reader = Reader(page)
-    assert "restrict publishing their faces (--no-faces leaves them out)" in reader.text
+    assert "This page shows faces. The licences of SAMM, CASME II and others restrict publishing their" in reader.text
     assert "Most confident, " in reader.text
     assert "pass files" in reader.text
     assert "pass epoch last of 2" in reader.text
@@ -257,19 +258,19 @@ def test_a_page_of_a_real_run_with_and_without_faces(finished_run, tmp_path):
     for image in reader.all("img"):
         data = base64.b64decode(image["src"].partition(",")[2])
         assert cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR) is not None
-    without = run("report", finished_run, "--format", "html", "--no-faces", "-q", cwd=tmp_path)
-    reader = Reader(without.stdout)
-    assert without.stderr == ""
+    without = run("report", finished_run, "--format", "html", "-q", cwd=tmp_path)
+    reader = Reader((tmp_path / "report.html").read_text(encoding="utf-8"))
+    assert (without.stdout, without.stderr) == ("", "")
     assert len(reader.all("img")) == 6  # a map a class, over a drawing
     assert re.search(r"Least confident, wrong .*samm/\d+/\S+: [a-z]+ \d\d\.\d %, truth [a-z]+ ", reader.text)
-    assert "Faces are left out" in reader.text
+    assert "Faces are left out, and maps are drawn over a line drawing; report --faces shows them." in reader.text
 
 
 def test_no_face_is_in_a_page_without_faces(finished_run, tmp_path):
     """Every recording painted black: the page must not change."""
     place = tmp_path / "copy"
     shutil.copytree(finished_run.parent, place, ignore=shutil.ignore_patterns("SAMM*"))
-    before = run("report", place / "finished", "--format", "html", "--no-faces", "-q", cwd=tmp_path).stdout
+    before = page_source(tmp_path, place / "finished")
     pack = place / "made up.npz"
     with np.load(pack) as members:
         arrays = {name: members[name] for name in members.files}
@@ -278,7 +279,7 @@ def test_no_face_is_in_a_page_without_faces(finished_run, tmp_path):
     config = json.loads((place / "finished" / "config.json").read_text())
     config["packs"][0]["sha256"] = file_sha256(pack)
     write_json(place / "finished" / "config.json", config)
-    after = run("report", place / "finished", "--format", "html", "--no-faces", "-q", cwd=tmp_path).stdout
+    after = page_source(tmp_path, place / "finished")
     images = [re.findall(r"base64,([^']*)'", page) for page in (before, after)]
     assert len(images[0]) == 6
     assert images[0] == images[1]
@@ -286,8 +287,7 @@ def test_no_face_is_in_a_page_without_faces(finished_run, tmp_path):
 
 def test_without_its_pack_a_page_says_why_it_has_no_pictures(finished_run, tmp_path):
     shutil.copytree(finished_run, tmp_path / "moved")
-    done = run("report", "moved", "--format", "html", cwd=tmp_path)
-    text = Reader(done.stdout).text
+    text = Reader(page_source(tmp_path, "moved")).text
     assert "No pictures: " in text
     assert "made up.npz: cannot be read" in text or "no such file" in text
     assert "note pack" in text
@@ -298,7 +298,7 @@ def test_the_audit_of_a_changed_run_is_in_its_page(finished_run, tmp_path):
     shutil.copytree(finished_run.parent, place, ignore=shutil.ignore_patterns("SAMM*"))
     path = place / "finished" / "folds.json"
     path.write_text(path.read_text() + " ")
-    text = Reader(run("report", place / "finished", "--format", "html", cwd=tmp_path).stdout).text
+    text = Reader(page_source(tmp_path, place / "finished")).text
     assert "fail files changed since they were written" in text
 
 
@@ -318,6 +318,8 @@ def test_the_audit_of_a_changed_run_is_in_its_page(finished_run, tmp_path):
 )
 def test_a_folder_takes_the_report_in_every_format(finished_run, tmp_path, style, name):
     printed = run("report", finished_run, "--format", style, cwd=tmp_path).stdout
+    if style == "html":
+        printed = (tmp_path / name).read_text(encoding="utf-8")
     done = run("report", finished_run, "--format", style, "-o", "new/out", "-q", cwd=tmp_path)
     assert (done.stdout, done.stderr) == ("", "")
     assert [path.name for path in (tmp_path / "new" / "out").iterdir()] == [name]
@@ -327,7 +329,8 @@ def test_a_folder_takes_the_report_in_every_format(finished_run, tmp_path, style
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--no-faces",), "--no-faces: only works with --format html"),
+        (("--faces",), "--faces: only works with --format html"),
+        (("--faces", "--format", "md"), "--faces: only works with --format html"),
         (("--audit", "-o", "x"), "--audit: prints text or json and nothing else; leave out -o"),
         (("--audit", "--format", "html"), "--audit: prints text or json and nothing else; leave out --format html"),
         (("--command", "--format", "html"), "--command: prints a command and nothing else; leave out --format html"),
@@ -347,6 +350,22 @@ def test_a_file_in_place_of_the_folder_is_refused(finished_run, tmp_path):
     done = run("report", finished_run, "-o", "taken", cwd=tmp_path, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "Error: taken: cannot make this folder: file exists\n"
+
+
+@pytest.mark.parametrize("tables", [(), ("--tables", "paper")])
+def test_a_page_without_a_folder_goes_to_report_html_and_replaces_an_older_one(finished_run, tmp_path, tables):
+    (tmp_path / "report.html").write_text("older")
+    done = run("report", finished_run, "--format", "html", *tables, cwd=tmp_path)
+    assert (done.stdout, done.stderr) == ("", "mertool: report: report.html\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
+    assert (tmp_path / "report.html").read_text(encoding="utf-8").startswith("<!doctype html>\n")
+
+
+def test_a_page_that_cannot_be_written_is_one_line(finished_run, tmp_path):
+    (tmp_path / "report.html").mkdir()
+    done = run("report", finished_run, "--format", "html", cwd=tmp_path, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Error: report.html: cannot be written: is a directory\n"
 
 
 # In a browser
@@ -392,7 +411,7 @@ def browse(page: Path, width: int, *options: str) -> dict[str, Any]:
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
 def test_a_browser_shows_it_on_a_phone_and_on_a_screen(finished_run, pack_path, tmp_path):
     run("cv", pack_path, "--roi", "--abn", *TINY[:-2], "--tile", "16", "-o", tmp_path / "roi", "-q", cwd=tmp_path)
-    run("report", finished_run, tmp_path / "roi", "--format", "html", "-o", ".", cwd=tmp_path)
+    run("report", finished_run, tmp_path / "roi", "--format", "html", "--faces", cwd=tmp_path)
     inks = set()
     for width in (400, 1400):
         seen = browse(tmp_path / "report.html", width)
