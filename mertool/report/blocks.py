@@ -8,6 +8,7 @@ from ..text import display_width, strip_control_chars
 
 __all__ = [
     "Block",
+    "ColourScale",
     "Gallery",
     "Heading",
     "KeyValues",
@@ -62,6 +63,15 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class ColourScale:
+    """The colours of all maps of a run: the bytes of a picture of them, and the values at its left and right end."""
+
+    data: bytes
+    low: str
+    high: str
+
+
+@dataclass(frozen=True, slots=True)
 class Gallery:
     """Pictures of one run.
 
@@ -70,12 +80,14 @@ class Gallery:
         clips: Title -> clips with their frames.
         note: What the reader should know about them, or why there are none.
         selected: For texture features, which share of each region's features was selected, one picture per plane.
+        scale: Of all maps; None if there are none.
     """
 
     maps: tuple[Picture, ...]
     clips: tuple[tuple[str, tuple[Picture, ...]], ...]
     note: str
     selected: tuple[Picture, ...] = ()
+    scale: ColourScale | None = None
 
 
 def without_control_chars(block: Block) -> Block:

@@ -191,6 +191,7 @@ def _run_values(run: Run) -> dict[str, Any]:
         "folds_seed": run.folds.seed,
         "subject_independent": not run.shared_subjects and not run.init_subjects,
         "n_subjects_shared": len(run.shared_subjects),
+        "fold_names": list(run.folds.names()),
         "overlap": overlap,
         "packs": list(run.packs),
         "alignments": list(run.alignments),

@@ -13,10 +13,14 @@ from ..text import plural
 from .blocks import Block, Heading, KeyValues, Notes, Table, column_widths
 from .compare import compare_runs, labels_of
 
-__all__ = ["CONFUSION", "WIDTH", "blocks_of", "details_of", "summary_of"]
+__all__ = ["CONFUSION", "FOLDS", "LONG", "WIDTH", "blocks_of", "details_of", "fold_table", "summary_of"]
 
 CONFUSION = "Confusion matrix: rows = truth, columns = prediction"
+FOLDS = "Per fold"
+LONG = 10  # rows of a table or list of folds or subjects; more are folded away or left out
 
+_LOWEST = 5  # folds that are shown of many
+_SHARES_WIDTH = 72  # columns of the widest confusion matrix with percentages
 WIDTH = 96  # columns of running text, and of the widest confusion matrix whose columns have class names
 _LEVEL = 0.05
 _MAX_REGIONS = 30  # rows of a table that is still read; the page shows any number in a picture
@@ -188,7 +192,7 @@ def details_of(run: Run) -> list[Block]:
         blocks.append(Notes((f"Classes without a clip, left out of UF1 and UAR: {absent}.",)))
     if len(run.metrics["per_dataset"]) > 1:
         blocks.append(_dataset_table(run))
-    return [*blocks, _fold_table(run), *_selection_table(run)]
+    return [*blocks, _few_folds(run), *_selection_table(run)]
 
 
 def _origin(run: Run) -> Iterator[tuple[str, str]]:
@@ -215,7 +219,7 @@ def _results(run: Run) -> Iterator[tuple[str, str]]:
         mean += " (as in the paper's tables)"
     interval = f"95 % interval {_percent(low)} to {_percent(high)}"
     subjects = plural(scores["n_subjects"], "subject")
-    yield "hits/N", f"{scores['hits']}/{scores['n']}"
+    yield "hits/N", f"{scores['hits']}/{scores['n']} ({_percent(scores['accuracy'])} %)"
     yield "accuracy, mean of folds", mean
     yield "accuracy, pooled", f"{_percent(scores['accuracy'])} %, {interval} (Wilson, assumes independent clips)"
     yield "... over subjects", _bootstrap_interval(run, "accuracy", 100, 2, f"bootstrap over {subjects}")
@@ -307,7 +311,15 @@ def _overlap_sentence(run: Run) -> str:
 
 
 def _confusion_table(run: Run) -> Table:
+    """Counts with their share of the row where that can be read, else counts, else counts in numbered columns."""
     classes, confusion = run.metrics["classes"], run.metrics["confusion"]
+    shares = [
+        (name, *(f"{count} ({100 * count / max(sum(counts), 1):.0f})" for count in counts), str(sum(counts)))
+        for name, counts in zip(classes, confusion, strict=True)
+    ]
+    table = Table(f"{CONFUSION}; in brackets % of the row", ("truth", *classes, "all"), tuple(shares))
+    if sum(width + 2 for width in column_widths(table)) <= _SHARES_WIDTH + 2:
+        return table
     rows = [(name, *map(str, counts), str(sum(counts))) for name, counts in zip(classes, confusion, strict=True)]
     table = Table(CONFUSION, ("truth", *classes, "all"), tuple(rows))
     if sum(width + 2 for width in column_widths(table)) <= WIDTH + 2:
@@ -333,12 +345,31 @@ def _dataset_table(run: Run) -> Table:
     return Table("Per data set, from the same predictions", header, tuple(rows))
 
 
-def _fold_table(run: Run) -> Table:
+def fold_table(run: Run) -> Table:
+    """One row per fold, named after the subject or data set that it tests."""
     rows = [
-        (str(fold), f"{hits}/{n}", f"{hits / n:.4f}", str(part.n_shared))
-        for (fold, hits, n), part in zip(run.metrics["fold_hits"], run.overlap, strict=True)
+        (name, f"{hits}/{n}", _percent(hits / n), str(part.n_shared))
+        for name, (_, hits, n), part in zip(run.folds.names(), run.metrics["fold_hits"], run.overlap, strict=True)
     ]
-    return Table("Per fold", ("fold", "hits/n", "accuracy", "subjects also in training"), tuple(rows))
+    return Table(FOLDS, ("fold", "hits/n", "accuracy, %", "subjects also in training"), tuple(rows))
+
+
+def _few_folds(run: Run) -> Table:
+    """`fold_table`, of many folds only those with the lowest accuracy."""
+    table = fold_table(run)
+    if len(table.rows) <= LONG:
+        return table
+    order = sorted(range(len(table.rows)), key=lambda fold: _hit_rate(run, fold))
+    return Table(
+        f"{FOLDS}: the {_LOWEST} lowest of {len(table.rows)} (--format json and html have all)",
+        table.header,
+        tuple(table.rows[fold] for fold in order[:_LOWEST]),
+    )
+
+
+def _hit_rate(run: Run, fold: int) -> float:
+    _, hits, n = run.metrics["fold_hits"][fold]
+    return hits / n
 
 
 def _selection_table(run: Run) -> list[Block]:

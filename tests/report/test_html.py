@@ -22,13 +22,17 @@ from mertool.network.training_files import LOG_COLUMNS
 from mertool.pack import load_pack
 from mertool.regions import GRID, REGIONS, region_squares
 from mertool.report.blocks import Gallery, Picture
-from mertool.report.drawing import on_face
-from mertool.report.figures import choose_clips
+from mertool.report.charts import _shortened
+from mertool.report.drawing import Scale, colour_bar, input_heat, on_face
+from mertool.report.figures import choose_clips, draw_attention, draw_gallery
 from mertool.report.html import RunExtras, render_html
+from mertool.runs.attention import read_run_maps
+from mertool.runs.config import RunConfig, open_samples
 from mertool.runs.finished import load_run
+from mertool.settings import Settings
 from tests.support.command import TINY, run
 from tests.support.reports import page_source
-from tests.support.run_folders import FOLD_0, FOLD_1, PACK, make_run
+from tests.support.run_folders import CLASSES, FOLD_0, FOLD_1, PACK, make_run
 
 NOTHING = RunExtras((), {}, Gallery((), (), ""))
 EMPTY = {"area", "br", "circle", "col", "hr", "img", "input", "line", "link", "meta", "polygon", "polyline"}
@@ -140,10 +144,15 @@ def test_the_heat_table_is_shaded_by_the_share_of_the_row(two_runs):
     page = render_html(two_runs[:1], [NOTHING])
     table = page[page.index("class='heat'") :]
     table = table[: table.index("</table>")]
-    cells = re.findall(r"<td( class='dark')? style='background:rgb\(28 100 170 / ([0-9.]+)\)'>(\d+)</td>", table)
-    assert [int(count) for _, _, count in cells] == [2, 1, 0, 1, 1, 0, 0, 0, 2]
-    assert [float(share) for _, share, _ in cells] == pytest.approx([2 / 3, 1 / 3, 0, 0.5, 0.5, 0, 0, 0, 1], abs=1e-3)
-    assert [bool(dark) for dark, _, _ in cells] == [False] * 8 + [True]
+    cells = re.findall(
+        r"<td( class='dark')? style='background:rgb\(28 100 170 / ([0-9.]+)\)'>(\d+)<small>(\d+) %</small></td>", table
+    )
+    assert [int(count) for _, _, count, _ in cells] == [2, 1, 0, 1, 1, 0, 0, 0, 2]
+    assert [int(percent) for _, _, _, percent in cells] == [67, 33, 0, 50, 50, 0, 0, 0, 100]
+    assert [float(share) for _, share, _, _ in cells] == pytest.approx(
+        [2 / 3, 1 / 3, 0, 0.5, 0.5, 0, 0, 0, 1], abs=1e-3
+    )
+    assert [bool(dark) for dark, *_ in cells] == [False] * 8 + [True]
 
 
 def test_curves_show_both_branches_and_the_spread_of_the_folds(two_runs):
@@ -200,7 +209,21 @@ def test_names_are_text_whatever_they_hold(tmp_path):
 def test_people_are_counted_by_their_clips(two_runs):
     assert hits_by_subject(two_runs[0].predictions) == {"samm/001": (2, 3), "samm/002": (2, 2), "samm/003": (1, 2)}
     text = Reader(render_html(two_runs[:1], [NOTHING])).text
-    assert "samm/003 1/2 samm/001 2/3 samm/002 2/2" in text
+    assert "samm/003 1/2 50 % samm/001 2/3 67 % samm/002 2/2 100 %" in text
+    assert "hits / N 5 / 7 71.4 %, 3 subjects" in text
+    assert "<details>" not in render_html(two_runs[:1], [NOTHING])
+
+
+def test_many_folds_and_subjects_are_folded_away(tmp_path):
+    parts = [[(f"samm/{f:03d}/{k}", CLASSES[k], CLASSES[k]) for k in range(3)] for f in range(12)]
+    parts[3][0] = ("samm/003/0", "anger", "joy")
+    page = render_html([load_run(make_run(tmp_path / "a", parts))], [NOTHING])
+    Reader(page)
+    folded = re.findall(r"<details><summary>(.*?)</summary>(.*?)</details>", page)
+    assert [summary for summary, _ in folded] == ["Per fold: 12 folds, from 66.7 to 100.0 %", "All 12 subjects"]
+    for _, content in folded:
+        assert all(f"samm/{f:03d}" in content for f in range(12))
+    assert page.count("samm/007") == 2  # nowhere else
 
 
 def test_seeds_are_in_the_summary(tmp_path):
@@ -210,6 +233,48 @@ def test_seeds_are_in_the_summary(tmp_path):
     page = render_html([load_run(folder), load_run(other)], [NOTHING, NOTHING])
     assert "Rings: other seeds." in page
     assert len([dot for dot in Reader(page).all("circle") if dot["class"] == "seed"]) == 1
+
+
+def test_labels_of_the_interval_chart_are_beside_their_points(tmp_path):
+    none, some, every = (
+        [(f"d/{s}/{k}", "anger", "anger" if k < n else "joy") for k in range(8)]
+        for s, n in (("a", 0), ("b", 4), ("c", 8))
+    )
+    parts = {"none": none, "some": some, "every": every}
+    runs = [load_run(make_run(tmp_path / name, [part[:4], part[4:]])) for name, part in parts.items()]
+    svg = Reader(render_html(runs, [NOTHING] * 3))
+    values = svg.all("text", **{"class": "value"})
+    names = svg.all("text", **{"class": "name"})
+    points = svg.all("circle", **{"class": "dot s0"})
+    lines = [line for line in svg.all("line") if line["class"] in ("line s0", "base")]
+    assert re.findall(r"\d+\.\d %", svg.text)[:3]
+    for value, name, point in zip(values, names, points, strict=True):
+        assert abs(float(value["x"]) - float(point["cx"])) <= 36  # over its point, moved only at the ends
+        assert 36 <= float(value["x"]) <= 640 - 36
+        assert 8 < float(point["cy"]) - float(value["y"]) < 20
+        assert float(value["y"]) - float(name["y"]) >= 18  # a line of its own
+        for line in lines:
+            top, bottom = float(value["y"]) - 14, float(value["y"])
+            assert float(line["y2"]) < top or float(line["y1"]) > bottom
+
+
+@pytest.mark.parametrize(
+    ("names", "shown"),
+    [
+        (["a", "b"], ["a", "b"]),
+        (["runs/" + "x" * 60 + "-abn", "runs/" + "x" * 60 + "-arc"], ["…-abn", "…-arc"]),
+        (["runs/" + "x" * 60, "runs/" + "x" * 60 + "-abn"], None),
+        (["a-" + "x" * 60 + "/fold", "b-" + "x" * 60 + "/fold"], ["a-…", "b-…"]),
+        (["r/" + "x" * 30 + "1-" + "y" * 40, "r/" + "x" * 30 + "2-" + "y" * 40], None),
+        (["x" * 70] * 2, None),
+    ],
+)
+def test_long_names_keep_what_distinguishes_them(names, shown):
+    found = _shortened(names)
+    assert max(map(len, found)) <= 60
+    assert len(set(found)) == len(set(names))
+    if shown is not None:
+        assert found == shown
 
 
 # Pictures
@@ -244,6 +309,57 @@ def test_attention_to_a_region_lies_on_that_region_of_the_face(pack_path, region
     assert (found[weight == 0] == 0).all()
 
 
+def test_equal_values_have_equal_colours_in_all_maps_of_a_run():
+    """A weak map under a scale of all maps stays dull; each by itself would reach from violet to yellow."""
+    strong = np.linspace(0, 1, 16, dtype=np.float32).reshape(4, 4)
+    weak = 0.5 + 0.1 * strong
+    scale = Scale.of([weak, strong])
+    assert scale == (0, 1)
+    settings = Settings(region="face")
+    grey = np.full((160, 160), 128, np.uint8)
+    drawn = [input_heat(grey, one, scale, settings).astype(int) for one in (weak, strong)]
+    assert np.ptp(drawn[0], (0, 1)).max() < 40 < np.ptp(drawn[1], (0, 1)).max()
+    flat = [input_heat(grey, np.full((4, 4), 0.5, np.float32), scale, settings) for _ in range(2)]
+    assert abs(flat[0][80, 80].astype(int) - (0.5 * 128 + 0.5 * colour_bar(255, 1)[0, 127])).max() <= 2
+
+
+def test_a_scale_never_fails_and_tells_its_ends_apart():
+    assert Scale(0.48, 0.55).texts() == ("0.480", "0.550")
+    assert Scale(0.1, 0.9).texts() == ("0.10", "0.90")
+    assert Scale(0.0, 25.3).texts() == ("0.00", "25.30")
+    same = Scale(0.5, 0.5)
+    assert same.texts() == ("0.50", "0.50")
+    assert same.relative(np.full(3, 0.5, np.float32)).tolist() == [0, 0, 0]
+    assert Scale(0.2, 0.4).relative(np.array([0, 0.2, 0.3, 0.4, 1], np.float32)).tolist() == pytest.approx(
+        [0, 0, 0.5, 1, 1]
+    )
+    for low, high in ((0.5, 0.5 + 1e-7), (0.123456, 0.123457)):
+        assert len(Scale(low, high).texts()[0]) <= 8
+
+
+def test_a_page_shows_the_scale_of_its_maps(finished_run):
+    gallery = draw_gallery(load_run(finished_run), faces=False)
+    ids, maps = read_run_maps(finished_run)
+    samples = open_samples(finished_run, RunConfig.read(finished_run))
+    labels = samples.labels[samples.rows_of(ids)]
+    scale = Scale.of([maps[labels == label].mean(0) for label in range(len(samples.classes))])
+    assert gallery.scale is not None
+    assert (gallery.scale.low, gallery.scale.high) == scale.texts()
+    assert float(gallery.scale.low) < float(gallery.scale.high)
+    page = page_source(finished_run.parent, finished_run)
+    assert f"<b>{gallery.scale.low}</b><img src='data:image/png;base64," in page
+    assert "One colour scale for all maps of this run" in page
+
+
+def test_the_sheet_of_maps_begins_with_its_scale(finished_run, tmp_path):
+    draw_attention(finished_run, tmp_path / "maps.png")
+    sheet = cv2.imread(str(tmp_path / "maps.png"))
+    bar = colour_bar(320, 1)
+    rows = [row for row in range(40) if (sheet[row, :320] == bar[0]).all()]
+    assert len(rows) == 18
+    assert (sheet[: rows[0], :320] < 128).any()  # its caption with both values
+
+
 def test_a_page_of_a_real_run_with_and_without_faces(finished_run, tmp_path):
     done = run("report", finished_run, "--format", "html", "--faces", "-o", tmp_path / "with faces é", cwd=tmp_path)
     assert (done.stdout, done.stderr) == ("", f"mertool: report: {tmp_path}/with faces é/report.html\n")
@@ -261,7 +377,7 @@ def test_a_page_of_a_real_run_with_and_without_faces(finished_run, tmp_path):
     without = run("report", finished_run, "--format", "html", "-q", cwd=tmp_path)
     reader = Reader((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert (without.stdout, without.stderr) == ("", "")
-    assert len(reader.all("img")) == 6  # a map a class, over a drawing
+    assert len(reader.all("img")) == 7  # a map of each class over a drawing, and the colour bar
     assert re.search(r"Least confident, wrong .*samm/\d+/\S+: [a-z]+ \d\d\.\d %, truth [a-z]+ ", reader.text)
     assert "Faces are left out, and maps are drawn over a line drawing; report --faces shows them." in reader.text
 
@@ -281,7 +397,7 @@ def test_no_face_is_in_a_page_without_faces(finished_run, tmp_path):
     write_json(place / "finished" / "config.json", config)
     after = page_source(tmp_path, place / "finished")
     images = [re.findall(r"base64,([^']*)'", page) for page in (before, after)]
-    assert len(images[0]) == 6
+    assert len(images[0]) == 7
     assert images[0] == images[1]
 
 
