@@ -184,6 +184,10 @@ def _run_values(run: Run) -> dict[str, Any]:
     return {
         "run": run.name,
         "mertool": run.version,
+        "started": run.started,
+        "finished": run.finished,
+        "seconds": run.seconds,
+        "command": run.command_line,
         **run.metrics,
         "accuracy_interval": list(run.wilson_ci),
         "intervals_over_subjects": {name: list(ends) for name, ends in run.bootstrap_ci.items()},

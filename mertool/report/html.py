@@ -21,11 +21,13 @@ from ..runs.methods.options import relevant_settings
 from ..text import plural
 from .blocks import Block, Gallery, Heading, KeyValues, Table
 from .charts import accuracy_chart, learning_curves
+from .fold_table import FOLDS, LONG, fold_table
 from .html_elements import block_html, blocks_html, confusion_html, details_html, escape, pictures_html, scale_html
-from .sections import CONFUSION, FOLDS, LONG, details_of, fold_table, summary_of
+from .sections import CONFUSION, details_of, summary_of
 
 __all__ = ["RunExtras", "render_html"]
 
+_MANY_SUBJECTS = 20  # bars of which fill more than a screen of a phone; more are folded away
 _TERMS = (
     ("UF1", "unweighted mean of the F1 scores of the classes, from the predictions of all folds together (MEGC2019)"),
     ("UAR", "unweighted mean of the recalls of the classes, from the same predictions"),
@@ -184,7 +186,7 @@ def _subjects(run: Run) -> str:
     if without:
         text += f" Subjects without a correct clip: {without} of {len(subjects)}."
     bars = f"<ol class='subjects'>{rows}</ol>"
-    if len(subjects) > LONG:
+    if len(subjects) > _MANY_SUBJECTS:
         bars = details_html(f"All {len(subjects)} subjects", bars)
     return f"<h3>Per subject</h3><p>{text}</p>{bars}"
 
@@ -266,6 +268,8 @@ def _sources(run: Run) -> dict[str, str]:
 
 def _environments(runs: Sequence[Run], extras: Sequence[RunExtras]) -> str:
     environments = [_flatten(one.environment) for one in extras]
+    for one in environments:
+        one.pop("started", None)  # of every run another; its own section says it
     common, different = _compare(environments)
     parts = []
     if common:

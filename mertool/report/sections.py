@@ -6,20 +6,19 @@ from collections.abc import Iterator, Sequence
 
 from ..evaluation.protocols import DRAWN
 from ..evaluation.statistics import min_discordant, spread
+from ..runs.environment import as_date
 from ..runs.finished import Run
 from ..runs.methods import method_of
 from ..settings import Settings, settings_table
-from ..text import plural
+from ..text import duration, plural
 from .blocks import Block, Heading, KeyValues, Notes, Table, column_widths
 from .compare import compare_runs, labels_of
+from .fold_table import short_fold_table
 
-__all__ = ["CONFUSION", "FOLDS", "LONG", "WIDTH", "blocks_of", "details_of", "fold_table", "summary_of"]
+__all__ = ["CONFUSION", "WIDTH", "blocks_of", "details_of", "summary_of"]
 
 CONFUSION = "Confusion matrix: rows = truth, columns = prediction"
-FOLDS = "Per fold"
-LONG = 10  # rows of a table or list of folds or subjects; more are folded away or left out
 
-_LOWEST = 5  # folds that are shown of many
 _SHARES_WIDTH = 72  # columns of the widest confusion matrix with percentages
 WIDTH = 96  # columns of running text, and of the widest confusion matrix whose columns have class names
 _LEVEL = 0.05
@@ -177,7 +176,7 @@ def _p(value: float) -> str:
 
 def details_of(run: Run) -> list[Block]:
     """A heading and everything that a report says about one run."""
-    blocks: list[Block] = [Heading(run.name), KeyValues((*_origin(run), *_results(run)))]
+    blocks: list[Block] = [Heading(run.name), KeyValues((*_origin(run), *_course(run), *_results(run)))]
     if run.changed:
         blocks.append(Notes((f"This run has {_changed_sentence(run)}",)))
     rule = method_of(run.settings).choice_rule(run)
@@ -192,7 +191,7 @@ def details_of(run: Run) -> list[Block]:
         blocks.append(Notes((f"Classes without a clip, left out of UF1 and UAR: {absent}.",)))
     if len(run.metrics["per_dataset"]) > 1:
         blocks.append(_dataset_table(run))
-    return [*blocks, _few_folds(run), *_selection_table(run)]
+    return [*blocks, short_fold_table(run), *_selection_table(run)]
 
 
 def _origin(run: Run) -> Iterator[tuple[str, str]]:
@@ -208,6 +207,16 @@ def _origin(run: Run) -> Iterator[tuple[str, str]]:
     yield "alignment", run.alignment
     yield "clips", f"{scores['n']} of {plural(scores['n_subjects'], 'subject')}"
     yield "classes", ", ".join(f"{name} {scores['per_class'][name]['support']}" for name in scores["classes"])
+
+
+def _course(run: Run) -> Iterator[tuple[str, str]]:
+    """When a run was made, how long it took, and the command that makes it again; old runs do not say all of it."""
+    dates = [f"{verb} {as_date(date)}" for verb, date in (("started", run.started), ("finished", run.finished)) if date]
+    if dates:
+        yield "date (UTC)", ", ".join(dates)
+    if run.seconds is not None:
+        yield "duration", f"{duration(run.seconds)}, the sum over {plural(len(run.folds.tests), 'fold')}"
+    yield "command", run.command_line
 
 
 def _results(run: Run) -> Iterator[tuple[str, str]]:
@@ -343,33 +352,6 @@ def _dataset_table(run: Run) -> Table:
         rows.append((name, *scores, ", ".join(part["absent_classes"]) or "-"))
     header = ("data set", "accuracy", "UF1", "UAR", "clips", "classes without a clip")
     return Table("Per data set, from the same predictions", header, tuple(rows))
-
-
-def fold_table(run: Run) -> Table:
-    """One row per fold, named after the subject or data set that it tests."""
-    rows = [
-        (name, f"{hits}/{n}", _percent(hits / n), str(part.n_shared))
-        for name, (_, hits, n), part in zip(run.folds.names(), run.metrics["fold_hits"], run.overlap, strict=True)
-    ]
-    return Table(FOLDS, ("fold", "hits/n", "accuracy, %", "subjects also in training"), tuple(rows))
-
-
-def _few_folds(run: Run) -> Table:
-    """`fold_table`, of many folds only those with the lowest accuracy."""
-    table = fold_table(run)
-    if len(table.rows) <= LONG:
-        return table
-    order = sorted(range(len(table.rows)), key=lambda fold: _hit_rate(run, fold))
-    return Table(
-        f"{FOLDS}: the {_LOWEST} lowest of {len(table.rows)} (--format json and html have all)",
-        table.header,
-        tuple(table.rows[fold] for fold in order[:_LOWEST]),
-    )
-
-
-def _hit_rate(run: Run, fold: int) -> float:
-    _, hits, n = run.metrics["fold_hits"][fold]
-    return hits / n
 
 
 def _selection_table(run: Run) -> list[Block]:

@@ -96,7 +96,7 @@ def test_it_is_whole_and_reaches_for_nothing(two_runs):
     picture = cv2.imencode(".png", np.zeros((4, 4), np.uint8))[1].tobytes()
     found = RunExtras(
         (("a", (("subjects", "note", "4 of 4"), ("epoch", "fail", "2 of 3"))),),
-        {"torch": "2.13.0"},
+        {"torch": "2.13.0", "started": "2026-11-28T11:42:27Z"},
         Gallery((Picture(picture, "anger, mean"),), (("Most confident, correct", (Picture(picture, "c"),)),), "Note."),
     )
     page = render_html(two_runs, [found, found])
@@ -108,6 +108,7 @@ def test_it_is_whole_and_reaches_for_nothing(two_runs):
     assert all(link["href"].startswith("#") for link in reader.all("a"))
     assert {link["href"][1:] for link in reader.all("a")} == {section["id"] for section in reader.all("section")}
     assert "default-src 'none'" in reader.all("meta")[2]["content"]
+    assert "2026-11-28T" not in page  # as a setting that differs; each run's own section has the date
     assert "url(" not in page
     assert "@import" not in page
     for words in ("Note.", "anger, mean", "Most confident, correct", "4 of 4", "2.13.0", "5 / 7", "Audit"):
@@ -215,15 +216,18 @@ def test_people_are_counted_by_their_clips(two_runs):
 
 
 def test_many_folds_and_subjects_are_folded_away(tmp_path):
-    parts = [[(f"samm/{f:03d}/{k}", CLASSES[k], CLASSES[k]) for k in range(3)] for f in range(12)]
+    parts = [[(f"samm/{f:03d}/{k}", CLASSES[k], CLASSES[k]) for k in range(3)] for f in range(21)]
     parts[3][0] = ("samm/003/0", "anger", "joy")
     page = render_html([load_run(make_run(tmp_path / "a", parts))], [NOTHING])
     Reader(page)
     folded = re.findall(r"<details><summary>(.*?)</summary>(.*?)</details>", page)
-    assert [summary for summary, _ in folded] == ["Per fold: 12 folds, from 66.7 to 100.0 %", "All 12 subjects"]
+    assert [summary for summary, _ in folded] == ["Per fold: 21 folds, from 66.7 to 100.0 %", "All 21 subjects"]
     for _, content in folded:
-        assert all(f"samm/{f:03d}" in content for f in range(12))
+        assert all(f"samm/{f:03d}" in content for f in range(21))
     assert page.count("samm/007") == 2  # nowhere else
+    page = render_html([load_run(make_run(tmp_path / "b", parts[:11]))], [NOTHING])
+    assert "<summary>Per fold: 11 folds" in page
+    assert page.count("<details>") == 1
 
 
 def test_seeds_are_in_the_summary(tmp_path):

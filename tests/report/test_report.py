@@ -15,8 +15,8 @@ import pytest
 
 from mertool.errors import DataError, FileError, MertoolError, RunError
 from mertool.evaluation.metrics import evaluate
+from mertool.report.fold_table import fold_table
 from mertool.report.formats import render_csv, render_json, render_megc, render_text
-from mertool.report.sections import fold_table
 from mertool.runs.finished import find_newest_run, load_run
 from mertool.settings import Settings
 from tests.support.reports import flat, render_latex, render_markdown
@@ -161,7 +161,7 @@ def test_names_that_are_not_ascii_align(tmp_path: Path) -> None:
     lines = text[text.index("Confusion") :].splitlines()
     assert lines[1] == "truth            怒り     joie  Überraschung     tre\u0301s  all"
     assert lines[3] == "怒り          2 (100)    0 (0)         0 (0)    0 (0)    2"
-    assert lines[6] == "tre\u0301s          0 (0)    0 (0)         0 (0)  2 (100)    2"
+    assert lines[6] == "tre\u0301s            0 (0)    0 (0)         0 (0)  2 (100)    2"
 
 
 def test_json(run_folder: Path) -> None:

@@ -44,7 +44,7 @@ def test_a_fusion_has_the_files_of_the_contract_and_no_others(made):
         }
         for fold in range(3):
             done = done_of(made / name, fold)
-            assert set(done) == {"sha256", "run", "weights"}
+            assert set(done) == {"sha256", "run", "weights", "finished", "seconds"}
             assert done["sha256"] == {
                 "predictions.csv": file_sha256(made / name / f"fold_{fold}/predictions.csv"),
             }
