@@ -214,8 +214,9 @@ def _course(run: Run) -> Iterator[tuple[str, str]]:
     dates = [f"{verb} {as_date(date)}" for verb, date in (("started", run.started), ("finished", run.finished)) if date]
     if dates:
         yield "date (UTC)", ", ".join(dates)
-    if run.seconds is not None:
-        yield "duration", f"{duration(run.seconds)}, the sum over {plural(len(run.folds.tests), 'fold')}"
+    seconds = run.seconds
+    if seconds is not None:
+        yield "duration", f"{duration(seconds)}, the sum over {plural(len(run.folds.tests), 'fold')}"
     yield "command", run.command_line
 
 
