@@ -32,7 +32,7 @@ __all__ = ["report"]
     "-o",
     "--output",
     type=PATH,
-    help="Folder for the report.  [default: standard output; with html this folder, as report.html]",
+    help="Folder for the report.  [default: standard output; html: report.html in the working folder]",
 )
 @click.option(
     "--faces",
