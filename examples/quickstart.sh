@@ -29,7 +29,7 @@ fi
 resume=
 [ ! -e run/config.json ] || resume=--resume
 "$bin/mertool" cv SAMM.npz --roi --frames 3 --abn --epochs 15 -o run $resume
-"$bin/mertool" report run --format html -o .
+"$bin/mertool" report run --format html --faces # of a portrait in the public domain
 echo
 echo "Report:          $demo/report.html"
 echo "Contact sheet:   $demo/contact.png"

@@ -40,6 +40,15 @@ def few(names: Sequence[str], most: int = 3) -> str:
     return listed
 
 
+def duration(seconds: float) -> str:
+    """`21 s`, `5 min`, `2.5 h`."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    if seconds < 5970:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"
+
+
 def abbreviate(value: object) -> str:
     """A value as it is written in Python, cut where a long text would drown the message."""
     text = repr(value)

@@ -63,6 +63,8 @@ OLD_KEYS = {
     "brightness": "bias",
 }
 
+TIMES = ("started", "finished", "seconds", "command")  # of a run; the command names its folder
+
 
 def call(command, arguments, folder, old):
     words = arguments.split()
@@ -126,6 +128,7 @@ class Comparison:
     def figures(self, where, old, new):
         """Numbers and single words of two JSON values; sentences may differ."""
         if isinstance(old, dict) and isinstance(new, dict):
+            old, new = ({key: value for key, value in one.items() if key not in TIMES} for one in (old, new))
             new = {OLD_KEYS.get(key, key): value for key, value in new.items()}
             old = {OLD_KEYS.get(key, key): value for key, value in old.items()}
             self.equal("keys of JSON", where, sorted(old), sorted(new))

@@ -28,12 +28,17 @@ __all__ = ["report"]
     help="latex: one or two tables for a paper; csv: one line per run; html: one file with charts, pictures and "
     "audit; megc: the log of MEGC2019 for one run.",
 )
-@click.option("-o", "--output", type=PATH, help="Folder for the report.  [default: standard output]")
 @click.option(
-    "--no-faces",
+    "-o",
+    "--output",
+    type=PATH,
+    help="Folder for the report.  [default: standard output; html: report.html in the working folder]",
+)
+@click.option(
+    "--faces",
     is_flag=True,
-    help="With html: no pictures of the recordings (the licences of SAMM, CASME II and others restrict publishing "
-    "their faces); attention is drawn over a line drawing.",
+    help="With html: show pictures of the recordings, faces included. The licences of SAMM, CASME II and others "
+    "restrict publishing these. Without it, maps are drawn over a line drawing.",
 )
 @click.option(
     "--tables",
@@ -49,7 +54,7 @@ def report(
     arguments: tuple[str, ...],
     output_format: str,
     output: Path | None,
-    no_faces: bool,
+    faces: bool,
     tables: str | None,
     list_runs: bool,
     command_line: bool,
@@ -76,7 +81,7 @@ def report(
         "--audit": audit,
         "--tables": tables is not None,
         "--maps": maps is not None,
-        "--no-faces": no_faces,
+        "--faces": faces,
         "-o": output is not None,
         f"--format {output_format}": output_format != "text",
     }
@@ -90,9 +95,9 @@ def report(
     alone("--list", "lists runs as text, md or csv and nothing else", "--format md", "--format csv")
     alone("--audit", "prints text or json and nothing else", "--format json")
     formats = [f"--format {name}" for name in ("text", "md", "latex", "csv", "json", "html")]
-    alone("--tables", "prints tables", "-o", "--no-faces", *formats)
-    if no_faces and output_format != "html":
-        raise UsageError("--no-faces: only works with --format html")
+    alone("--tables", "prints tables", "-o", "--faces", *formats)
+    if faces and output_format != "html":
+        raise UsageError("--faces: only works with --format html")
     for option, wanted in (("--maps", maps is not None), ("--format megc", output_format == "megc")):
         if wanted and len(arguments) > 1:
             raise UsageError(f"{option}: takes one run, got {len(arguments)}")
@@ -117,7 +122,7 @@ def report(
     elif audit:
         _audit(folders, output_format, quiet)
     else:
-        _report(names or {folders[0]: ""}, output_format, output, tables, not no_faces, maps, quiet)
+        _report(names or {folders[0]: ""}, output_format, output, tables, faces, maps, quiet)
 
 
 def _names(arguments: Sequence[str]) -> dict[Path, str]:
@@ -147,6 +152,8 @@ def _report(
     from ..report.build import compose, file_name, load_runs, paper_remarks
     from ..report.plain import USUAL_WIDTH, terminal_width
 
+    if output is None and output_format == "html":  # megabytes of pictures; no other rule for pipes than for terminals
+        output = Path()
     path = None if output is None else output / file_name(output_format, tables)
     if path is not None:
         make_folder(path.parent)

@@ -71,6 +71,19 @@ class Folds:
         """The number of the fold that tests each clip id."""
         return {clip_id: fold for fold, ids in enumerate(self.tests) for clip_id in ids}
 
+    def names(self) -> tuple[str, ...]:
+        """What to call each fold: the data set or the subject that it tests, else its number.
+
+        Data sets if every fold tests another one; where a fold tests one subject, its `subject_key_of_id`.
+        """
+        datasets = [{split_id(clip_id)[0] for clip_id in ids} for ids in self.tests]
+        subjects = [{subject_key_of_id(clip_id) for clip_id in ids} for ids in self.tests]
+        by_subject = all(len(tested) == 1 for tested in subjects)
+        n_datasets = len(set().union(*datasets))
+        if all(len(tested) == 1 for tested in datasets) and n_datasets == len(datasets) and not by_subject:
+            return tuple(*zip(*datasets, strict=True))
+        return tuple(next(iter(tested)) if len(tested) == 1 else str(fold) for fold, tested in enumerate(subjects))
+
     def check(self, ids: Iterable[str]) -> None:
         """Make sure that the folds test exactly these clips.
 

@@ -10,6 +10,7 @@ from ..text import strip_control_chars
 
 __all__ = [
     "Block",
+    "ColourScale",
     "Gallery",
     "Heading",
     "KeyValues",
@@ -31,9 +32,15 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class KeyValues:
-    """Pairs of a key and its value, one per line."""
+    """Pairs of a key and its value, one per line.
+
+    Attributes:
+        rows: The pairs.
+        whole: Keys whose values are not broken over lines, since they are copied: commands.
+    """
 
     rows: tuple[tuple[str, str], ...]
+    whole: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,15 @@ class Picture:
 
 
 @dataclass(frozen=True, slots=True)
+class ColourScale:
+    """The colours of all maps of a run: the bytes of a picture of them, and the values at its left and right end."""
+
+    data: bytes
+    low: str
+    high: str
+
+
+@dataclass(frozen=True, slots=True)
 class Gallery:
     """Pictures of one run.
 
@@ -83,12 +99,14 @@ class Gallery:
         clips: Title -> clips with their frames.
         note: What the reader should know about them, or why there are none.
         selected: For texture features, which share of each region's features was selected, one picture per plane.
+        scale: Of all maps; None if there are none.
     """
 
     maps: tuple[Picture, ...]
     clips: tuple[tuple[str, tuple[Picture, ...]], ...]
     note: str
     selected: tuple[Picture, ...] = ()
+    scale: ColourScale | None = None
 
 
 @overload
@@ -102,7 +120,7 @@ def without_control_chars(block: Block) -> Block:
     if isinstance(block, Notes):
         return Notes(tuple(map(strip_control_chars, block.lines)))
     if isinstance(block, KeyValues):
-        return KeyValues(tuple((key, strip_control_chars(value)) for key, value in block.rows))
+        return replace(block, rows=tuple((key, strip_control_chars(value)) for key, value in block.rows))
     return replace(
         block,
         title=strip_control_chars(block.title),

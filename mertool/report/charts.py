@@ -13,6 +13,8 @@ __all__ = ["accuracy_chart", "learning_curves"]
 
 _DASHES = ("━", "╍", "┅")  # the pattern of each line, for readers who cannot tell its colour
 _MAX_NAME = 60  # letters of a run's name that fit into the chart, also on a phone
+_FOREST_WIDTH, _FOREST_MARGIN, _RUN_PX = 640, 8, 70  # of the chart of runs, its margins and each run in it
+_VALUE_PX = 72  # width of "100.0 %" in the letters of a phone
 _WIDTH, _HEIGHT, _LEFT, _BOTTOM, _RIGHT, _TOP = 520, 260, 46, 34, 12, 10  # of a chart of curves, and its margins
 
 # The columns of a fold's log.csv, as `Run.read_logs` gives them.
@@ -124,40 +126,78 @@ def _round_up(value: float) -> float:
 
 
 def accuracy_chart(runs: Sequence[Run]) -> str:
-    """A forest plot: the pooled accuracy of each run with its interval, and the majority baseline."""
-    width, step, left, right = 640, 20, 8, 8
-    height = step * 2 * len(runs) + 24
+    """A forest plot: the pooled accuracy of each run with its interval, and the majority baseline.
 
-    def x(share: float) -> str:
-        return f"{left + (width - left - right) * share:.1f}"
-
-    marks, at_runs = [], []
-    for percent in range(0, 101, 20):
-        at = x(percent / 100)
-        marks.append(f"<line class='grid' x1='{at}' x2='{at}' y1='0' y2='{height - 20}'/>")
-        anchor = {0: "start", 100: "end"}.get(percent, "middle")
-        marks.append(f"<text x='{at}' y='{height - 4}' text-anchor='{anchor}'>{percent} %</text>")
-    for row, run in enumerate(runs):
-        y = step * (2 * row + 1) + 8
+    Each run has a line for its name, one for the value above its point, and one for what is drawn, so that no label
+    lies on a line or on another label.
+    """
+    height = _RUN_PX * len(runs) + 24
+    marks, at_runs = _percent_axis(height), []
+    names = _shortened([run.name for run in runs])
+    for row, (run, name) in enumerate(zip(runs, names, strict=True)):
+        marks += _forest_row(run, name, _RUN_PX * row)
         low, high = run.wilson_ci
-        accuracy, majority = run.metrics["accuracy"], x(run.metrics["majority"])
-        marks.append(f"<text class='name' x='{left}' y='{y - 14}'>{escape(_shortened(run.name))}</text>")
-        marks.append(f"<line class='base' x1='{majority}' x2='{majority}' y1='{y - 9}' y2='{y + 9}'/>")
-        marks.append(f"<line class='line s0' x1='{x(low)}' x2='{x(high)}' y1='{y}' y2='{y}'/>")
-        for value in run.over_seeds("accuracy")[1:]:
-            marks.append(f"<circle class='seed' cx='{x(value)}' cy='{y}' r='4'/>")
-        marks.append(f"<circle class='dot s0' cx='{x(accuracy)}' cy='{y}' r='5'/>")
-        at_runs.append(f"{run.name} {100 * accuracy:.1f} % ({100 * low:.1f} to {100 * high:.1f})")
+        at_runs.append(f"{run.name} {100 * run.metrics['accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f})")
     seeds = " Rings: other seeds." if any(run.repeats for run in runs) else ""
     return (
         "<figure class='forest'><figcaption>Pooled accuracy with its 95 % Wilson interval; vertical bar: always "
         f"predicting the most frequent class.{seeds} Overlapping intervals are not a test; see the paired test below."
-        f"</figcaption><svg viewBox='0 0 {width} {height}' role='img' aria-label='{escape('; '.join(at_runs))}'>"
-        f"{''.join(marks)}</svg></figure>"
+        f"</figcaption><svg viewBox='0 0 {_FOREST_WIDTH} {height}' role='img' "
+        f"aria-label='{escape('; '.join(at_runs))}'>{''.join(marks)}</svg></figure>"
     )
 
 
-def _shortened(name: str) -> str:
+def _across(share: float) -> float:
+    """Where a share lies in the forest plot."""
+    return _FOREST_MARGIN + (_FOREST_WIDTH - 2 * _FOREST_MARGIN) * share
+
+
+def _percent_axis(height: int) -> list[str]:
+    marks = []
+    for percent in range(0, 101, 20):
+        at = f"{_across(percent / 100):.1f}"
+        marks.append(f"<line class='grid' x1='{at}' x2='{at}' y1='0' y2='{height - 20}'/>")
+        anchor = {0: "start", 100: "end"}.get(percent, "middle")
+        marks.append(f"<text x='{at}' y='{height - 4}' text-anchor='{anchor}'>{percent} %</text>")
+    return marks
+
+
+def _forest_row(run: Run, name: str, top: float) -> list[str]:
+    """Name, value, interval and baseline of a run, below each other."""
+    y = top + _RUN_PX - 12
+    accuracy = run.metrics["accuracy"]
+    low, high, at = (f"{_across(share):.1f}" for share in (*run.wilson_ci, accuracy))
+    majority = f"{_across(run.metrics['majority']):.1f}"
+    beside = min(max(_across(accuracy), _VALUE_PX / 2), _FOREST_WIDTH - _VALUE_PX / 2)
+    rings = [f"<circle class='seed' cx='{_across(v):.1f}' cy='{y}' r='4'/>" for v in run.over_seeds("accuracy")[1:]]
+    return [
+        f"<text class='name' x='{_FOREST_MARGIN}' y='{top + 26}'>{escape(name)}</text>",
+        f"<text class='value' x='{beside:.1f}' y='{y - 11}' text-anchor='middle'>{100 * accuracy:.1f} %</text>",
+        f"<line class='base' x1='{majority}' x2='{majority}' y1='{y - 8}' y2='{y + 8}'/>",
+        f"<line class='line s0' x1='{low}' x2='{high}' y1='{y}' y2='{y}'/>",
+        *rings,
+        f"<circle class='dot s0' cx='{at}' cy='{y}' r='5'/>",
+    ]
+
+
+def _shortened(names: Sequence[str]) -> list[str]:
+    """Names that fit into the chart; what all have in common is left out first, then the middle of what is left."""
+    if max(map(len, names)) <= _MAX_NAME:
+        return list(names)
+    start = _common_words(names)
+    end = _common_words([name[start:][::-1] for name in names])
+    return [_fitting(f"{'…' * (start > 0)}{name[start : len(name) - end]}{'…' * (end > 0)}") for name in names]
+
+
+def _common_words(names: Sequence[str]) -> int:
+    """Length of the beginning that all names share, without the word in which they part and the mark before it."""
+    first, last = min(names), max(names)
+    shared = next((at for at, (one, other) in enumerate(zip(first, last, strict=False)) if one != other), len(first))
+    return max((at for at, letter in enumerate(first[:shared]) if not letter.isalnum()), default=0)
+
+
+def _fitting(name: str) -> str:
     if len(name) <= _MAX_NAME:
         return name
-    return f"…{name[1 - _MAX_NAME :]}"
+    half = (_MAX_NAME - 1) // 2
+    return f"{name[:half]}…{name[-half:]}"

@@ -9,6 +9,7 @@ from ..evaluation.protocols import PROTOCOLS
 from ..runs.finished import Run
 from ..runs.methods import method_of
 from ..runs.methods.options import relevant_settings
+from ..settings import Settings
 
 __all__ = ["distinguish"]
 
@@ -31,10 +32,19 @@ def distinguish(runs: Sequence[Run]) -> tuple[list[list[str]], list[str]]:
 
 
 def _different_settings(runs: Sequence[Run]) -> list[list[str]]:
-    """`epochs 50` for each other setting, and each fact of the packs, in which the runs differ."""
+    """`epochs 50` for each other setting, and each fact of the packs, in which the runs differ.
+
+    What follows from different recipes is left out: the recipe is named.
+    """
     values = [_values(run) for run in runs]
+    usual = [Settings.from_recipe(run.settings.recipe).as_dict() for run in runs]
     names = list(dict.fromkeys(name for one in values for name in one))
-    different = [name for name in names if len({one[name] for one in values if name in one}) > 1]
+    different = [
+        name
+        for name in names
+        if len({one[name] for one in values if name in one}) > 1
+        and any(one[name] != own.get(name) for one, own in zip(values, usual, strict=True) if name in one)
+    ]
     return [[f"{name} {one[name]}" for name in different if name in one] for one in values]
 
 

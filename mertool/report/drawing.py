@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -17,13 +19,24 @@ from ..pack import Pack
 from ..regions import GRID, region_squares, region_transforms
 from ..settings import Settings
 
-__all__ = ["attention_sheet", "contact_sheet", "face_heat", "input_heat", "input_sheet", "on_face", "sketch"]
+__all__ = [
+    "Scale",
+    "attention_sheet",
+    "colour_bar",
+    "contact_sheet",
+    "face_heat",
+    "input_heat",
+    "input_sheet",
+    "on_face",
+    "sketch",
+]
 
 Image = NDArray[np.uint8]
 
 _WHITE, _INK, _LINE, _DOT = (255, 255, 255), (40, 40, 40), (80, 200, 80), (60, 60, 255)
 _CAPTION_PX = 18
 _THUMB_PX = 160
+_BAR_PX = 320  # width of the bar of colours above attention maps
 _HEADS_SHOWN = 6
 _CLIPS_PER_SHEET = 180  # about 1500 x 10,000 pixels
 # First landmark, the one after the last, whether closed: jaw, brows, nose, eyes, lips (in the numbering of 300-W).
@@ -38,6 +51,35 @@ _CONTOURS = (
     (48, 60, True),
     (60, 68, True),
 )
+
+
+class Scale(NamedTuple):
+    """The values that the first and the last colour of a map stand for; one scale for all maps of a run."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, maps: Sequence[NDArray[np.float32]]) -> Scale:
+        """From the lowest to the highest value of these maps."""
+        return cls(min(float(one.min()) for one in maps), max(float(one.max()) for one in maps))
+
+    def relative(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Values as 0..1 of the scale."""
+        return np.asarray(((values - self.low) / max(self.high - self.low, 1e-6)).clip(0, 1), np.float32)
+
+    def texts(self) -> tuple[str, str]:
+        """Both ends, with as many digits as it takes to tell values of the scale apart."""
+        digits = 2
+        if self.high > self.low:
+            digits = min(max(2, 1 + math.ceil(-math.log10(self.high - self.low))), 6)
+        return f"{self.low:.{digits}f}", f"{self.high:.{digits}f}"
+
+
+def colour_bar(width: int, height: int) -> Image:
+    """The colours of a scale, from its lowest value on the left to its highest on the right."""
+    values = np.linspace(0, 255, width).round().astype(np.uint8)
+    return np.asarray(cv2.applyColorMap(np.tile(values, (height, 1)), cv2.COLORMAP_VIRIDIS), np.uint8)
 
 
 def contact_sheet(pack: Pack, path: Path) -> list[Path]:
@@ -109,6 +151,8 @@ def attention_sheet(
 ) -> None:
     """Draw the mean attention map of each class over the class's mean picture, then some clips with their own.
 
+    All maps have one colour scale, which is drawn above them with its values.
+
     Args:
         samples: The clips.
         rows: (N,) rows of `samples`.
@@ -119,15 +163,18 @@ def attention_sheet(
     """
     pictures = render(samples, rows, Augmentation.identity(len(rows)), settings, "uint8")[:, -1]
     labels = samples.labels[rows]
-    cells = []
-    for label, name in enumerate(samples.classes):
-        members = np.flatnonzero(labels == label)
-        if len(members) == 0:
-            continue
+    members_of = {name: np.flatnonzero(labels == label) for label, name in enumerate(samples.classes)}
+    members_of = {name: members for name, members in members_of.items() if len(members)}
+    averages = {name: np.asarray(maps[members].mean(0)) for name, members in members_of.items()}
+    shown = [maps[k] for members in members_of.values() for k in members[:examples]]
+    scale = Scale.of([*averages.values(), *shown])
+    low, high = scale.texts()
+    cells = [_captioned(colour_bar(_BAR_PX, _CAPTION_PX), f"attention, colours of all maps: {low} (left) to {high}")]
+    for name, members in members_of.items():
         mean = pictures[members].mean(0).round().astype(np.uint8)
-        average = maps[members].mean(0)
-        parts = [input_heat(mean, average, settings)]
-        parts += [input_heat(pictures[k], maps[k], settings) for k in members[:examples]]
+        average = averages[name]
+        parts = [input_heat(mean, average, scale, settings)]
+        parts += [input_heat(pictures[k], maps[k], scale, settings) for k in members[:examples]]
         span = f"map {average.min():.2f} to {average.max():.2f}"
         cells.append(_captioned(_row(parts), f"{name}: mean of {len(members)} clips ({span}), then single clips"))
     write_png(path, _grid(cells, 1))
@@ -209,13 +256,10 @@ def on_face(
 
 
 def face_heat(
-    face: Image, landmarks: NDArray[np.floating], attention: NDArray[np.float32], settings: Settings
+    face: Image, landmarks: NDArray[np.floating], attention: NDArray[np.float32], scale: Scale, settings: Settings
 ) -> Image:
-    """(S, S, 3) picture of a face, given as (S, S) grey or (S, S, 3), under the map over its mosaic (see `on_face`).
-
-    Coloured from the map's lowest to its highest value.
-    """
-    relative, weight = on_face(landmarks, _relative(attention), settings.tile, face.shape[0])
+    """(S, S, 3) picture of a face, given as (S, S) grey or (S, S, 3), under the map over its mosaic (see `on_face`)."""
+    relative, weight = on_face(landmarks, scale.relative(attention), settings.tile, face.shape[0])
     colours = cv2.applyColorMap(np.round(255 * relative).clip(0, 255).astype(np.uint8), cv2.COLORMAP_VIRIDIS)
     if face.ndim == 2:
         face = np.asarray(cv2.cvtColor(face, cv2.COLOR_GRAY2BGR), np.uint8)
@@ -223,22 +267,17 @@ def face_heat(
     return np.asarray(np.round((1 - share) * face + share * colours), np.uint8)
 
 
-def _relative(attention: NDArray[np.float32]) -> NDArray[np.float32]:
-    low, high = float(attention.min()), float(attention.max())
-    return np.asarray((attention - low) / max(high - low, 1e-6), np.float32)
-
-
-def input_heat(picture: Image, attention: NDArray[np.float32], settings: Settings) -> Image:
-    """A (H, W) input with its map on top, coloured from the map's lowest to its highest value; tiles are outlined."""
+def input_heat(picture: Image, attention: NDArray[np.float32], scale: Scale, settings: Settings) -> Image:
+    """A (H, W) input with its map on top; tiles are outlined."""
     height, width = picture.shape
-    scale = max(1, round(320 / width))
-    size = (width * scale, height * scale)
-    colours = cv2.applyColorMap(np.round(255 * _relative(attention)).astype(np.uint8), cv2.COLORMAP_VIRIDIS)
+    zoom = max(1, round(320 / width))
+    size = (width * zoom, height * zoom)
+    colours = cv2.applyColorMap(np.round(255 * scale.relative(attention)).astype(np.uint8), cv2.COLORMAP_VIRIDIS)
     colours = cv2.resize(colours, size, interpolation=cv2.INTER_LINEAR)
     grey = cv2.cvtColor(cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR), cv2.COLOR_GRAY2BGR)
     image = cv2.addWeighted(grey, 0.5, colours, 0.5, 0)
     if settings.region == "roi":
-        tile = settings.tile * scale
+        tile = settings.tile * zoom
         for k in range(1, GRID[1]):
             cv2.line(image, (k * tile, 0), (k * tile, size[1]), _WHITE, 1)
         for k in range(1, GRID[0]):

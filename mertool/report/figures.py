@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -20,21 +21,29 @@ from ..runs.finished import Run
 from ..runs.methods import method_of
 from ..text import plural
 from ..texture.features import layout_of
-from .blocks import Gallery, Picture
-from .drawing import attention_sheet, face_heat, input_heat, sketch
+from .blocks import ColourScale, Gallery, Picture
+from .drawing import Scale, attention_sheet, colour_bar, face_heat, input_heat, sketch
 
 __all__ = ["draw_attention", "draw_gallery"]
 
 Image = NDArray[np.uint8]
-AttentionMaps = tuple[list[str], NDArray[np.float32]]  # clip ids, and a map per clip
 
 _CLIPS = 4  # of each kind: as many as a reader looks at
 _FRAME_PX, _FACE_PX, _MOSAIC_HEIGHT_PX = 112, 256, 192
 _GAIN = 4  # factor of the difference between apex and onset: a micro-expression changes it by a few grey levels
 _PAPER = 235  # grey level of the background of a line drawing
 _QUALITY = 85
-_RANGE = "Each map is coloured from its lowest value (violet) to its highest (yellow)."
-_LICENCES = "The licences of SAMM, CASME II and others restrict publishing their faces (--no-faces leaves them out)."
+_BAR_PX = 256  # colours of a scale
+_LICENCES = "The licences of SAMM, CASME II and others restrict publishing their faces."
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """What all pictures of a run share: its clips, its configuration, and whether recordings are shown."""
+
+    samples: Samples
+    config: RunConfig
+    faces: bool
 
 
 def draw_attention(run: Path, path: Path) -> None:
@@ -69,34 +78,50 @@ def draw_gallery(run: Run, faces: bool) -> Gallery:
         samples.rows_of(run.predictions.clip)
     except MertoolError as error:
         return Gallery((), (), f"No pictures: {error}")
-    maps: AttentionMaps | None = None
-    notes: list[str] = []
-    selected: tuple[Picture, ...] = ()
+    view = _View(samples, config, faces)
+    chosen = choose_clips(run.predictions)
     if not method_of(config.settings).has_network:
-        selected = _selection_maps(samples, run, config, faces)
-        if selected:
-            notes.append(_RANGE)
-    elif not config.settings.abn:
+        return _gallery_of_features(view, run, chosen)
+    attention: dict[str, NDArray[np.float32]] = {}
+    notes = []
+    if not config.settings.abn:
         notes.append("No attention maps: the run has no attention branch.")
     else:
         try:
-            maps = read_run_maps(run.folder)
-            notes.append(_RANGE)
-            if config.settings.region == "roi":
-                notes.append(f"Regions of the mosaic, row by row: {', '.join(region.name for region in REGIONS)}.")
+            attention = dict(zip(*read_run_maps(run.folder), strict=True))
         except MertoolError as error:
             notes.append(f"No attention maps: {error}.")
-    if faces:
-        notes.append(_LICENCES)
-    elif maps is not None or selected:
-        notes.append("Faces are left out (--no-faces), and maps are drawn over a line drawing.")
-    else:
-        notes.append("Faces are left out (--no-faces).")
-    shown = tuple(
-        (title, tuple(_clip(samples, maps, config, run.predictions, row, faces) for row in rows))
-        for title, rows in choose_clips(run.predictions).items()
+    if not attention:
+        return Gallery((), _clips(view, run.predictions, chosen), " ".join([*notes, _faces_note(faces)]))
+    if config.settings.region == "roi":
+        notes.append(f"Regions of the mosaic, row by row: {', '.join(region.name for region in REGIONS)}.")
+    means = _class_means(view, attention)
+    single = [attention[run.predictions.clip[row]] for rows in chosen.values() for row in rows if faces]
+    scale = Scale.of([mean for _, _, mean in means] + single)
+    maps = tuple(
+        _heat_picture(view, rows, mean, scale, f"{name}, mean of {plural(len(rows), 'clip')}, map {_span(mean)}")
+        for name, rows, mean in means
     )
-    return Gallery(_class_maps(samples, maps, config, faces), shown, " ".join(notes), selected)
+    clips = _clips(view, run.predictions, chosen, attention, scale)
+    return Gallery(maps, clips, " ".join([*notes, _faces_note(faces, True)]), scale=_bar(*scale.texts()))
+
+
+def _gallery_of_features(view: _View, run: Run, chosen: dict[str, list[int]]) -> Gallery:
+    """The pictures of a run of texture features, or of a fusion."""
+    selected, bar = _selection_maps(view, run)
+    clips = _clips(view, run.predictions, chosen)
+    return Gallery((), clips, _faces_note(view.faces, bool(selected)), selected, bar)
+
+
+def _faces_note(faces: bool, drawn: bool = False) -> str:
+    if faces:
+        return f"This page shows faces. {_LICENCES}"
+    instead = ", and maps are drawn over a line drawing" if drawn else ""
+    return f"Faces are left out{instead}; report --faces shows them. {_LICENCES}"
+
+
+def _bar(low: str, high: str) -> ColourScale:
+    return ColourScale(_png(colour_bar(_BAR_PX, 1)), low, high)
 
 
 def choose_clips(predictions: Predictions) -> dict[str, list[int]]:
@@ -115,91 +140,103 @@ def choose_clips(predictions: Predictions) -> dict[str, list[int]]:
     return found
 
 
-def _selection_maps(samples: Samples, run: Run, config: RunConfig, faces: bool) -> tuple[Picture, ...]:
+def _selection_maps(view: _View, run: Run) -> tuple[tuple[Picture, ...], ColourScale | None]:
     """For each plane the share of each region's texture features that was selected, over the input and over a face."""
     shares = run.selected_shares()
     if not shares:
-        return ()
-    shape = layout_of(config.settings).map_shape
+        return (), None
+    shape = layout_of(view.config.settings).map_shape
     if len(shares) != shape[0] * shape[1]:
-        return ()
-    rows = samples.rows_of(run.predictions.clip)
+        return (), None
+    rows = view.samples.rows_of(run.predictions.clip)
+    percents = {region: {plane: 100 * share for plane, share in planes.items()} for region, planes in shares.items()}
+    scale = Scale.of([np.array(list(planes.values()), np.float32) for planes in percents.values()])
     shown = []
-    for plane in next(iter(shares.values())):
-        share = {region: values[plane] for region, values in shares.items()}
+    for plane in next(iter(percents.values())):
+        share = {region: values[plane] for region, values in percents.items()}
         heat = np.array(list(share.values()), np.float32).reshape(shape)
         least, most = min(share, key=share.__getitem__), max(share, key=share.__getitem__)
-        caption = f"plane {plane}: from {100 * share[least]:.1f} % of {least} to {100 * share[most]:.1f} % of {most}"
+        caption = f"plane {plane}: from {share[least]:.1f} % of {least} to {share[most]:.1f} % of {most}"
         # Nearest neighbour gives each region one colour that does not blend into its neighbours'.
         blocks = cv2.resize(heat, (32 * shape[1], 32 * shape[0]), interpolation=cv2.INTER_NEAREST)
-        shown.append(_heat_picture(samples, rows, np.asarray(blocks, np.float32), config, faces, caption))
-    return tuple(shown)
+        shown.append(_heat_picture(view, rows, np.asarray(blocks, np.float32), scale, caption))
+    return tuple(shown), _bar(*(f"{end} %" for end in scale.texts()))
 
 
-def _class_maps(samples: Samples, maps: AttentionMaps | None, config: RunConfig, faces: bool) -> tuple[Picture, ...]:
-    """The mean map of each class over the input, and over a face where the input is the mosaic."""
-    if maps is None:
-        return ()
-    rows, attention = samples.rows_of(maps[0]), maps[1]
-    shown = []
-    for label, name in enumerate(samples.classes):
-        members = np.flatnonzero(samples.labels[rows] == label)
-        if len(members) == 0:
-            continue
-        mean = attention[members].mean(0)
-        caption = f"{name}, mean of {plural(len(members), 'clip')}, map {mean.min():.2f} to {mean.max():.2f}"
-        shown.append(_heat_picture(samples, rows[members], mean, config, faces, caption))
-    return tuple(shown)
+def _class_means(
+    view: _View, attention: dict[str, NDArray[np.float32]]
+) -> list[tuple[str, NDArray[np.int64], NDArray[np.float32]]]:
+    """Name, rows and mean map of each class that has clips."""
+    rows, maps = view.samples.rows_of(list(attention)), np.array(list(attention.values()))
+    labels = view.samples.labels[rows]
+    found = [(name, labels == label) for label, name in enumerate(view.samples.classes)]
+    return [(name, rows[members], np.asarray(maps[members].mean(0))) for name, members in found if members.any()]
+
+
+def _span(attention: NDArray[np.float32]) -> str:
+    return " to ".join(Scale.of([attention]).texts())
 
 
 def _heat_picture(
-    samples: Samples, rows: NDArray[np.int64], heat: NDArray[np.float32], config: RunConfig, faces: bool, caption: str
+    view: _View, rows: NDArray[np.int64], heat: NDArray[np.float32], scale: Scale, caption: str
 ) -> Picture:
     """A map over the mean input of these clips, and over a face where the input is the mosaic."""
-    settings = config.settings
-    picture = _mean_input(samples, rows, config)
+    samples, settings = view.samples, view.config.settings
+    picture = _mean_input(samples, rows, view.config)
     landmarks = _mean_landmarks(samples, rows)
     if settings.region == "face":
-        if not faces:
+        if not view.faces:
             picture = _face_sketch(landmarks, settings.face_size)
-        return Picture(_jpeg(_scaled(input_heat(picture, heat, settings), _FACE_PX)), caption)
-    if faces:
+        return Picture(_jpeg(_scaled(input_heat(picture, heat, scale, settings), _FACE_PX)), caption)
+    if view.faces:
         face = _mean_face(samples, rows)
     else:
         picture = np.full_like(picture, _PAPER)
         face = sketch(landmarks, samples.packs[0].frames.shape[-1])
-    mosaic, on_face = input_heat(picture, heat, settings), face_heat(face, landmarks, heat, settings)
+    mosaic, on_face = input_heat(picture, heat, scale, settings), face_heat(face, landmarks, heat, scale, settings)
     image = _side_by_side([mosaic, on_face], _MOSAIC_HEIGHT_PX)
     return Picture(_jpeg(image), f"{caption}; over the mosaic and over a face")
 
 
-def _clip(
-    samples: Samples,
-    maps: AttentionMaps | None,
-    config: RunConfig,
+def _clips(
+    view: _View,
     predictions: Predictions,
-    row: int,
-    faces: bool,
+    chosen: dict[str, list[int]],
+    attention: dict[str, NDArray[np.float32]] | None = None,
+    scale: Scale | None = None,
+) -> tuple[tuple[str, tuple[Picture, ...]], ...]:
+    """The chosen clips by title; with attention maps if there are any."""
+    found = []
+    for title, rows in chosen.items():
+        pictures = []
+        for row in rows:
+            heat = attention[predictions.clip[row]] if attention else None
+            pictures.append(_clip(view, predictions, row, heat, scale))
+        found.append((title, tuple(pictures)))
+    return tuple(found)
+
+
+def _clip(
+    view: _View, predictions: Predictions, row: int, attention: NDArray[np.float32] | None, scale: Scale | None
 ) -> Picture:
-    """A clip's onset, middle and apex, what moved, and where the network looked; without `faces` only its caption."""
+    """A clip's onset, middle and apex, what moved, and where the network looked; without faces only its caption."""
     clip_id, truth, predicted = predictions.clip[row], predictions.truth[row], predictions.prediction[row]
     caption = f"{clip_id}: {predicted} {100 * predictions.probabilities[row].max():.1f} %"
     if predicted != truth:
         caption += f", truth {truth}"
-    if not faces:
+    if not view.faces:
         return Picture(b"", caption)
+    samples, settings = view.samples, view.config.settings
     sample = samples.rows_of([clip_id])
     pack, pack_row = samples.pack_row[sample[0]]
     frames = np.asarray(samples.packs[pack].frames[pack_row])
     moved = np.clip(128 + _GAIN * (frames[2].astype(np.int16) - frames[0]), 0, 255).astype(np.uint8)
     tiles = [cv2.cvtColor(part, cv2.COLOR_GRAY2BGR) for part in (*frames, moved)]
     caption += f". Onset, middle, apex; apex minus onset, times {_GAIN}"
-    if maps is not None:
-        identity = Augmentation.identity(1)
-        apex = np.asarray(render(samples, sample, identity, config.settings, "uint8")[0, -1], np.uint8)
-        attention = maps[1][maps[0].index(clip_id)]
-        tiles.append(input_heat(apex, attention, config.settings))
-        caption += f"; attention, {attention.min():.2f} to {attention.max():.2f}"
+    if attention is not None and scale is not None:
+        apex = np.asarray(render(samples, sample, Augmentation.identity(1), settings, "uint8")[0, -1], np.uint8)
+        tiles.append(input_heat(apex, attention, scale, settings))
+        caption += f"; attention, {_span(attention)}"
     return Picture(_jpeg(_side_by_side(tiles, _FRAME_PX)), caption)
 
 
@@ -252,4 +289,9 @@ def _scaled(image: Image, height: int) -> Image:
 
 def _jpeg(image: Image) -> bytes:
     encoded: Sequence[object] = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    return np.asarray(encoded[1], np.uint8).tobytes()
+
+
+def _png(image: Image) -> bytes:
+    encoded: Sequence[object] = cv2.imencode(".png", image)
     return np.asarray(encoded[1], np.uint8).tobytes()

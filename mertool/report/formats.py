@@ -152,6 +152,10 @@ def _run_values(run: Run) -> dict[str, Any]:
     return {
         "run": run.name,
         "mertool": run.version,
+        "started": run.started,
+        "finished": run.finished,
+        "seconds": run.seconds,
+        "command": run.command_line,
         **run.metrics,
         "accuracy_interval": list(run.wilson_ci),
         "intervals_over_subjects": {name: list(ends) for name, ends in run.bootstrap_ci.items()},
@@ -159,6 +163,7 @@ def _run_values(run: Run) -> dict[str, Any]:
         "folds_seed": run.folds.seed,
         "subject_independent": not run.shared_subjects and not run.init_subjects,
         "n_subjects_shared": len(run.shared_subjects),
+        "fold_names": list(run.folds.names()),
         "overlap": overlap,
         "packs": list(run.packs),
         "alignments": list(run.alignments),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from itertools import groupby
 from typing import Any
@@ -21,11 +21,13 @@ from ..runs.methods.options import relevant_settings
 from ..text import plural
 from .blocks import Block, Gallery, Heading, KeyValues, Table
 from .charts import accuracy_chart, learning_curves
-from .html_elements import block_html, blocks_html, confusion_html, escape, pictures_html
+from .fold_table import FOLDS, LONG, fold_table
+from .html_elements import block_html, blocks_html, confusion_html, details_html, escape, pictures_html, scale_html
 from .sections import CONFUSION, details_of, summary_of
 
 __all__ = ["RunExtras", "render_html"]
 
+_MANY_SUBJECTS = 20  # bars of which fill more than a screen of a phone; more are folded away
 _TERMS = (
     ("UF1", "unweighted mean of the F1 scores of the classes, from the predictions of all folds together (MEGC2019)"),
     ("UAR", "unweighted mean of the recalls of the classes, from the same predictions"),
@@ -124,16 +126,30 @@ def _run(run: Run, extras: RunExtras) -> str:
 
 
 def _run_block(run: Run, block: Block) -> str:
-    if isinstance(block, Table) and block.title == CONFUSION:
+    if isinstance(block, Table) and block.title.startswith(CONFUSION):
         return confusion_html(run.metrics["classes"], run.metrics["confusion"])
+    if isinstance(block, Table) and block.title.startswith(FOLDS):
+        return _folds(run)
     return block_html(block)
+
+
+def _folds(run: Run) -> str:
+    """The table of all folds; many are folded away."""
+    table = fold_table(run)
+    if len(table.rows) <= LONG:
+        return block_html(table)
+    shares = [hits / n for _, hits, n in run.metrics["fold_hits"]]
+    lowest, highest = f"{100 * min(shares):.1f}", f"{100 * max(shares):.1f}"
+    summary = f"{FOLDS}: {len(shares)} folds, from {lowest} to {highest} %"
+    return details_html(summary, block_html(replace(table, title="")))
 
 
 def _key_figures(run: Run) -> str:
     scores = run.metrics
     low, high = run.wilson_ci
+    subjects = plural(scores["n_subjects"], "subject")
     figures = [
-        ("hits / N", f"{scores['hits']} / {scores['n']}", plural(scores["n_subjects"], "subject")),
+        ("hits / N", f"{scores['hits']} / {scores['n']}", f"{100 * scores['accuracy']:.1f} %, {subjects}"),
         ("accuracy", f"{100 * scores['accuracy']:.1f} %", f"{100 * low:.1f} to {100 * high:.1f} % (Wilson)"),
         ("majority baseline", f"{100 * scores['majority']:.1f} %", f"always “{scores['majority_class']}”"),
         ("UF1", f"{scores['uf1']:.3f}", _over_subjects(run, "uf1")),
@@ -161,14 +177,18 @@ def _subjects(run: Run) -> str:
     """Accuracy of each subject, lowest first, as bars."""
     subjects = sorted(hits_by_subject(run.predictions).items(), key=lambda item: (item[1][0] / item[1][1], item[0]))
     rows = "".join(
-        f"<li><span>{escape(name)}</span><i style='--share:{hits / n:.4f}'></i><b>{hits}/{n}</b></li>"
+        f"<li><span>{escape(name)}</span><i style='--share:{hits / n:.4f}'></i><b>{hits}/{n}</b>"
+        f"<em>{100 * hits / n:.0f} %</em></li>"
         for name, (hits, n) in subjects
     )
     without = sum(hits == 0 for _, (hits, _) in subjects)
-    text = "Correct clips of each subject, lowest accuracy first."
+    text = "Correct clips and accuracy of each subject, lowest accuracy first."
     if without:
         text += f" Subjects without a correct clip: {without} of {len(subjects)}."
-    return f"<h3>Per subject</h3><p>{text}</p><ol class='subjects'>{rows}</ol>"
+    bars = f"<ol class='subjects'>{rows}</ol>"
+    if len(subjects) > _MANY_SUBJECTS:
+        bars = details_html(f"All {len(subjects)} subjects", bars)
+    return f"<h3>Per subject</h3><p>{text}</p>{bars}"
 
 
 def _learning_curves(run: Run) -> str:
@@ -198,7 +218,8 @@ def _gallery(gallery: Gallery) -> str:
         ("Where the selected features are", gallery.selected),
     ):
         if pictures:
-            parts = [f"<h3>{title}</h3>{note}<div class='maps'>{pictures_html(pictures)}</div>"]
+            scale = scale_html(gallery.scale) if gallery.scale else ""
+            parts = [f"<h3>{title}</h3>{note}{scale}<div class='maps'>{pictures_html(pictures)}</div>"]
     if gallery.clips:
         parts.append("<h3>Most and least confident predictions</h3>")
     for title, pictures in gallery.clips:
@@ -247,6 +268,8 @@ def _sources(run: Run) -> dict[str, str]:
 
 def _environments(runs: Sequence[Run], extras: Sequence[RunExtras]) -> str:
     environments = [_flatten(one.environment) for one in extras]
+    for one in environments:
+        one.pop("started", None)  # of every run another; its own section says it
     common, different = _compare(environments)
     parts = []
     if common:

@@ -6,10 +6,10 @@ import base64
 import html
 from collections.abc import Sequence
 
-from .blocks import Block, Heading, KeyValues, Notes, Picture, Table, flat_header
+from .blocks import Block, ColourScale, Heading, KeyValues, Notes, Picture, Table, flat_header
 from .sections import CONFUSION
 
-__all__ = ["block_html", "blocks_html", "confusion_html", "escape", "pictures_html"]
+__all__ = ["block_html", "blocks_html", "confusion_html", "details_html", "escape", "pictures_html", "scale_html"]
 
 _WHITE_LETTERS_FROM = 0.8  # shade from which white letters are easier to read than dark ones on the light page
 
@@ -55,8 +55,13 @@ def _table(table: Table) -> str:
     )
 
 
+def details_html(summary: str, content: str) -> str:
+    """Content that is folded away until the reader opens it."""
+    return f"<details><summary>{escape(summary)}</summary>{content}</details>"
+
+
 def confusion_html(classes: Sequence[str], confusion: Sequence[Sequence[int]]) -> str:
-    """The confusion matrix, each cell shaded by its share of the row."""
+    """The confusion matrix, each cell with its share of the row and shaded by it."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in classes)
     rows = []
     for name, counts in zip(classes, confusion, strict=True):
@@ -65,7 +70,7 @@ def confusion_html(classes: Sequence[str], confusion: Sequence[Sequence[int]]) -
         rows.append(f'<tr><th scope="row">{escape(name)}</th>{cells}<td>{total}</td></tr>')
     return _scrolling(
         CONFUSION,
-        f"<table class='heat'><caption>{escape(CONFUSION)}; shaded by the share of the row</caption>"
+        f"<table class='heat'><caption>{escape(CONFUSION)}; counts and % of the row</caption>"
         f"<thead><tr><th scope='col'>truth</th>{head}<th scope='col'>all</th></tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table>",
     )
@@ -74,7 +79,7 @@ def confusion_html(classes: Sequence[str], confusion: Sequence[Sequence[int]]) -
 def _shaded(count: int, total: int) -> str:
     share = count / max(total, 1)
     ink = " class='dark'" if share > _WHITE_LETTERS_FROM else ""
-    return f"<td{ink} style='background:rgb(28 100 170 / {share:.3f})'>{count}</td>"
+    return f"<td{ink} style='background:rgb(28 100 170 / {share:.3f})'>{count}<small>{100 * share:.0f} %</small></td>"
 
 
 def _scrolling(name: str, table: str) -> str:
@@ -88,8 +93,21 @@ def pictures_html(pictures: Sequence[Picture]) -> str:
     for picture in pictures:
         caption, image = escape(picture.caption), ""
         if picture.data:
-            kind = "png" if picture.data.startswith(b"\x89PNG") else "jpeg"
-            data = base64.b64encode(picture.data).decode()
-            image = f"<img src='data:image/{kind};base64,{data}' alt='{caption}'>"
+            image = f"<img src='{_data_url(picture.data)}' alt='{caption}'>"
         figures.append(f"<figure>{image}<figcaption>{caption}</figcaption></figure>")
     return "".join(figures)
+
+
+def scale_html(scale: ColourScale) -> str:
+    """The bar of colours of all maps, between its values."""
+    low, high = escape(scale.low), escape(scale.high)
+    return (
+        f"<figure class='scale'><div><b>{low}</b><img src='{_data_url(scale.data)}' alt='from {low} to {high}'>"
+        f"<b>{high}</b></div><figcaption>One colour scale for all maps of this run: from their lowest to their "
+        "highest value.</figcaption></figure>"
+    )
+
+
+def _data_url(data: bytes) -> str:
+    kind = "png" if data.startswith(b"\x89PNG") else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from ..evaluation.statistics import spread
+from ..runs.environment import as_date
 from ..runs.finished import Run
 from ..runs.methods import method_of
 from ..text import plural, strip_control_chars
@@ -21,7 +22,7 @@ from .sections import (
     CONFUSION,
     baseline_sentence,
     comparison_blocks,
-    details_of,
+    confusion_table,
     overlap_sentence,
     protocol_of,
     seeds_of,
@@ -58,7 +59,13 @@ def render_latex(runs: Sequence[Run]) -> str:
         tables += _confusion(runs[0])
     else:
         tables += _comparisons(runs, names)
-    return "\n\n".join([NEEDS, *tables]) + "\n"
+    origins = [strip_control_chars(f"% {names[run.name]}: {_origin(run)}") for run in runs]
+    return "\n\n".join(["\n".join([NEEDS, *origins]), *tables]) + "\n"
+
+
+def _origin(run: Run) -> str:
+    date = as_date(run.started)
+    return f"started {date} (UTC), {run.command_line}" if date else run.command_line
 
 
 def _results(runs: Sequence[Run], names: dict[str, str]) -> str:
@@ -120,10 +127,12 @@ def _clips(run: Run) -> str:
 
 
 def _confusion(run: Run) -> list[str]:
-    found = next(block for block in details_of(run) if isinstance(block, Table) and block.title == CONFUSION)
     spans = (("", 1), ("prediction", len(run.metrics["classes"])), ("", 1))
-    table = replace(found, spans=spans, narrow=found.narrow and replace(found.narrow, spans=spans))
-    return [table_latex(table, "confusion", "Confusion matrix: number of clips per true and predicted class.")]
+    table, _, _ = _fitted(without_control_chars(confusion_table(run)))
+    caption = "Confusion matrix: number of clips per true and predicted class."
+    if table.title != CONFUSION:
+        caption = "Confusion matrix: number of clips per true and predicted class, and % of the true class."
+    return [table_latex(replace(table, spans=spans, narrow=None), "confusion", caption)]
 
 
 def _comparisons(runs: Sequence[Run], names: dict[str, str]) -> list[str]:
@@ -189,13 +198,16 @@ def table_latex(table: Table, label: str, caption: str, notes: Sequence[str] = (
 
 
 def _fitted(table: Table) -> tuple[Table, str, list[int]]:
-    """The table, or its narrow form, with its font size and the widths of its left columns."""
+    """The table, or a narrow form of it, with its font size and the widths of its left columns."""
+    forms = [table]
+    while forms[-1].narrow is not None:
+        forms.append(forms[-1].narrow)
     for size, room in _SIZES:
-        for form in (table, table.narrow):
-            columns = form and _columns(form, room)
-            if form and columns:
+        for form in forms:
+            columns = _columns(form, room)
+            if columns:
                 return form, size, columns
-    return table.narrow or table, _SIZES[-1][0], [_LEAST] * table.n_left  # nothing is left to narrow
+    return forms[-1], _SIZES[-1][0], [_LEAST] * table.n_left  # nothing is left to narrow
 
 
 def _columns(table: Table, room: int) -> list[int] | None:

@@ -62,7 +62,8 @@ def _block_text(block: Block, width: int) -> str:
 def _key_values_lines(block: KeyValues, width: int) -> Iterator[str]:
     margin = max(display_width(key) for key, _ in block.rows) + _GAP
     for key, value in block.rows:
-        for number, line in enumerate(_broken(value, max(_NARROW_TEXT, width - margin))):
+        lines = [value] if key in block.whole else _broken(value, max(_NARROW_TEXT, width - margin))
+        for number, line in enumerate(lines):
             yield (_pad("" if number else key, margin) + line).rstrip()
 
 

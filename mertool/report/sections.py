@@ -6,19 +6,22 @@ from collections.abc import Iterator, Sequence
 
 from ..evaluation.protocols import DRAWN
 from ..evaluation.statistics import min_discordant, spread
+from ..runs.environment import as_date
 from ..runs.finished import Run
 from ..runs.methods import method_of
 from ..settings import Settings, settings_table
-from ..text import plural
+from ..text import duration, plural
 from .blocks import Block, Heading, KeyValues, Notes, Table
 from .compare import compare_runs, labels_of
 from .distinctions import distinguish
+from .fold_table import short_fold_table
 
 __all__ = [
     "CONFUSION",
     "baseline_sentence",
     "blocks_of",
     "comparison_blocks",
+    "confusion_table",
     "details_of",
     "overlap_sentence",
     "protocol_of",
@@ -176,14 +179,15 @@ def _p(value: float) -> str:
 
 def details_of(run: Run) -> list[Block]:
     """A heading and everything that a report says about one run."""
-    blocks: list[Block] = [Heading(run.name), KeyValues((*_origin(run), *_results(run)))]
+    facts = (*_origin(run), *_course(run), *_results(run))
+    blocks: list[Block] = [Heading(run.name), KeyValues(facts, whole=("command",))]
     if run.changed:
         blocks.append(Notes((f"This run has {_changed_sentence(run)}",)))
     rule = method_of(run.settings).choice_rule(run)
     blocks += [
         *_seed_blocks(run),
         Notes((baseline_sentence(run), overlap_sentence(run), rule, run.key_frames)),
-        _confusion_table(run),
+        confusion_table(run),
         _class_table(run),
     ]
     if run.metrics["absent_classes"]:
@@ -191,7 +195,7 @@ def details_of(run: Run) -> list[Block]:
         blocks.append(Notes((f"Classes without a clip, left out of UF1 and UAR: {absent}.",)))
     if len(run.metrics["per_dataset"]) > 1:
         blocks.append(_dataset_table(run))
-    return [*blocks, _fold_table(run), *_selection_table(run)]
+    return [*blocks, short_fold_table(run), *_selection_table(run)]
 
 
 def _origin(run: Run) -> Iterator[tuple[str, str]]:
@@ -211,6 +215,17 @@ def _origin(run: Run) -> Iterator[tuple[str, str]]:
     yield "classes", ", ".join(f"{name} {scores['per_class'][name]['support']}" for name in scores["classes"])
 
 
+def _course(run: Run) -> Iterator[tuple[str, str]]:
+    """When a run was made, how long it took, and the command that makes it again; old runs do not say all of it."""
+    dates = [f"{verb} {as_date(date)}" for verb, date in (("started", run.started), ("finished", run.finished)) if date]
+    if dates:
+        yield "date (UTC)", ", ".join(dates)
+    seconds = run.seconds
+    if seconds is not None:
+        yield "duration", f"{duration(seconds)}, the sum over {plural(len(run.folds.tests), 'fold')}"
+    yield "command", run.command_line
+
+
 def _results(run: Run) -> Iterator[tuple[str, str]]:
     """Scores with their intervals, and baselines."""
     scores = run.metrics
@@ -220,7 +235,7 @@ def _results(run: Run) -> Iterator[tuple[str, str]]:
         mean += " (as in the paper's tables)"
     interval = f"95 % interval {_percent(low)} to {_percent(high)}"
     subjects = plural(scores["n_subjects"], "subject")
-    yield "hits/N", f"{scores['hits']}/{scores['n']}"
+    yield "hits/N", f"{scores['hits']}/{scores['n']} ({_percent(scores['accuracy'])} %)"
     yield "accuracy, mean of folds", mean
     yield "accuracy, pooled", f"{_percent(scores['accuracy'])} %, {interval} (Wilson, assumes independent clips)"
     yield "... over subjects", _bootstrap_interval(run, "accuracy", 100, 2, f"bootstrap over {subjects}")
@@ -317,12 +332,18 @@ def overlap_sentence(run: Run) -> str:
     return f"Subject-independent: none of {subjects} has clips in both training and test parts."
 
 
-def _confusion_table(run: Run) -> Table:
+def confusion_table(run: Run) -> Table:
+    """Counts with their share of the row; where these do not fit, counts, and then counts in numbered columns."""
     classes, confusion = run.metrics["classes"], run.metrics["confusion"]
+    shares = tuple(
+        (name, *(f"{count} ({100 * count / max(sum(counts), 1):.0f})" for count in counts), str(sum(counts)))
+        for name, counts in zip(classes, confusion, strict=True)
+    )
     rows = [(name, *map(str, counts), str(sum(counts))) for name, counts in zip(classes, confusion, strict=True)]
     numbered = tuple((f"{number} {row[0]}", *row[1:]) for number, row in enumerate(rows, 1))
-    numbers = ("truth", *map(str, range(1, len(classes) + 1)), "all")
-    return Table(CONFUSION, ("truth", *classes, "all"), tuple(rows), narrow=Table(CONFUSION, numbers, numbered))
+    header, numbers = ("truth", *classes, "all"), ("truth", *map(str, range(1, len(classes) + 1)), "all")
+    counted = Table(CONFUSION, header, tuple(rows), narrow=Table(CONFUSION, numbers, numbered))
+    return Table(f"{CONFUSION}; in brackets % of the row", header, shares, narrow=counted)
 
 
 def _class_table(run: Run) -> Table:
@@ -340,14 +361,6 @@ def _dataset_table(run: Run) -> Table:
         rows.append((name, *scores, ", ".join(part["absent_classes"]) or "-"))
     header = ("data set", "accuracy", "UF1", "UAR", "clips", "classes without a clip")
     return Table("Per data set, from the same predictions", header, tuple(rows))
-
-
-def _fold_table(run: Run) -> Table:
-    rows = [
-        (str(fold), f"{hits}/{n}", f"{hits / n:.4f}", str(part.n_shared))
-        for (fold, hits, n), part in zip(run.metrics["fold_hits"], run.overlap, strict=True)
-    ]
-    return Table("Per fold", ("fold", "hits/n", "accuracy", "subjects also in training"), tuple(rows))
 
 
 def _selection_table(run: Run) -> list[Block]:

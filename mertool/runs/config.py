@@ -20,6 +20,7 @@ from ..inputs.samples import Samples, load_samples
 from ..pack import Pack, load_pack
 from ..settings import Settings
 from ..text import abbreviate
+from .environment import timeless_sha256
 from .layout import RunFolder, as_run_error
 from .methods import method_of
 
@@ -269,7 +270,7 @@ def _list(value: Any, kind: type, name: str) -> tuple[Any, ...]:
 
 
 def fingerprint(run: Path) -> str:
-    """Hash of what was fixed when a run was started: all of config.json but paths, env.json and folds.json.
+    """Hash of what was fixed when a run was started: all of config.json but paths, env.json but its date, folds.json.
 
     Packs, initial weights and fused runs may move. config.json is hashed as it is, so that settings that a newer
     mertool adds change nothing.
@@ -291,7 +292,10 @@ def fingerprint(run: Path) -> str:
         }
     except (AttributeError, KeyError, TypeError) as error:
         raise RunError(f"{folder.config}: damaged configuration ({error}); start the run again") from error
-    files = {path.name: file_sha256(path) for path in (folder.environment, folder.folds)}
+    files = {
+        folder.environment.name: timeless_sha256(folder.environment),
+        folder.folds.name: file_sha256(folder.folds),
+    }
     return hashlib.sha256(json.dumps([hashed, files], sort_keys=True).encode()).hexdigest()
 
 

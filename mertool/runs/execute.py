@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import RunError
 from ..evaluation.metrics import evaluate
 from ..evaluation.predictions import NO_FOLD, Predictions
 from ..workers import available_cores, run_each
 from .config import RunConfig, fingerprint
+from .environment import date_now
 from .finished import results_of
 from .layout import RunFolder
 from .methods import method_of
@@ -133,9 +136,10 @@ def _work_on_fold(run: Path, fold: int) -> None:
         config = RunConfig.read(run)
         made_from = fingerprint(run)  # even if somebody edits it meanwhile
         method = method_of(config.settings)
+        begun = time.monotonic()
         facts = method.work_on_fold(FoldWork(run, config, fold, folder))
         training = RunFolder(run).read_folds().training(fold)
-        folder.write_record(method.files_left(folder, config, training), made_from, facts)
+        folder.write_record(method.files_left(folder, config, training), made_from, facts | _times(begun))
         folder.discard_state()
 
 
@@ -143,6 +147,12 @@ def _work_on_training(run: Path) -> None:
     with RunFolder(run).training_lock():
         config, folder = RunConfig.read(run), RunFolder(run).training
         method = method_of(config.settings)
+        begun = time.monotonic()
         facts = method.train_on_all(FoldWork(run, config, NO_FOLD, folder))
-        folder.write_record(method.files_left(folder, config, config.clips), "", facts)
+        folder.write_record(method.files_left(folder, config, config.clips), "", facts | _times(begun))
         folder.discard_state()
+
+
+def _times(begun: float) -> dict[str, Any]:
+    """When a fold was finished, and how long the process that finished it worked on it."""
+    return {"finished": date_now(), "seconds": round(time.monotonic() - begun, 2)}

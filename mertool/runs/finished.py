@@ -6,6 +6,7 @@ reads results.json.
 
 from __future__ import annotations
 
+import math
 import shlex
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -21,8 +22,10 @@ from ..settings import Settings
 from ..text import plural
 from . import provenance
 from .config import RunConfig
+from .environment import as_date
 from .layout import FoldFolder, RunFolder, as_run_error
 from .record import FoldRecord
+from .reproduce import command_of
 from .state import find_runs, state_of
 
 __all__ = ["Run", "find_newest_run", "load_run", "results_of"]
@@ -169,6 +172,35 @@ class Run:
     def alignment(self) -> str:
         """How the frames were aligned, in words; by pack if these differ."""
         return provenance.alignment(self.config.packs)
+
+    @property
+    def started(self) -> str | None:
+        """When the run was started, `2026-11-28T11:42:27Z`; None if it does not say it."""
+        date = RunFolder(self.folder).read_environment().get("started")
+        return date if isinstance(date, str) and as_date(date) else None
+
+    @property
+    def finished(self) -> str | None:
+        """When the last of its folds was finished; None if a fold does not say it."""
+        found = [record.finished for record in self.records if record and record.finished]
+        return max(found) if len(found) == len(self.records) else None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long its folds computed, one after the other; None if it is not known.
+
+        Of networks the time of every epoch, also of those before a kill; else that of the process that finished a fold.
+        """
+        logs = self.read_logs()
+        if logs and all("seconds" in log for log in logs):
+            return math.fsum(second for log in logs for second in log["seconds"])
+        found = [record.seconds for record in self.records if record and record.seconds is not None]
+        return math.fsum(found) if len(found) == len(self.records) else None
+
+    @property
+    def command_line(self) -> str:
+        """The command that makes it again, as seen from the working folder."""
+        return command_of(self.folder, self.config)
 
     def over_seeds(self, score: str) -> list[float]:
         """A score of `metrics` of this run and of each repeat."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..text import duration
 from .config import RunConfig
 from .layout import FoldFolder, RunFolder, is_repeat_name
 from .methods import method_of
@@ -72,19 +73,19 @@ class FoldsProgress:
         log = self._folders[0].training_files.read_log()
         parts = [f"epoch {done} of {total}"]
         parts += [f"loss {log[-1]['loss']:.3g}"] if log and "loss" in log[-1] else []
-        parts.append(_duration(seconds))
+        parts.append(duration(seconds))
         if done < total:
-            parts.append(f"about {_duration(seconds * (total - done) / (done - self._first))} left")
+            parts.append(f"about {duration(seconds * (total - done) / (done - self._first))} left")
         self._watch.line(", ".join(parts))
 
     def _line(self, folder: FoldFolder, seconds: float, since_begin: float) -> str:
         found = folder.read_predictions()
         hits = sum(truth == answer for truth, answer in zip(found.truth, found.prediction, strict=True))
         name = f"{_name(folder.path)} of {self._config.settings.folds}"
-        parts = [f"{name}: {hits}/{len(found.clip)}", _duration(seconds)]
+        parts = [f"{name}: {hits}/{len(found.clip)}", duration(seconds)]
         n_left = len(self._running) + len(self._waiting)
         if n_left:
-            parts.append(f"about {_duration(since_begin * n_left / (len(self._folders) - n_left))} left")
+            parts.append(f"about {duration(since_begin * n_left / (len(self._folders) - n_left))} left")
         return ", ".join(parts)
 
     def _doing(self) -> str:
@@ -103,12 +104,3 @@ def _name(path: Path) -> str:
     if is_repeat_name(path.parent.name) and RunFolder(path.parent.parent).is_run:
         names.insert(0, path.parent.name)
     return ", ".join(name.replace("_", " ") for name in names)
-
-
-def _duration(seconds: float) -> str:
-    """`21 s`, `5 min`, `2.5 h`."""
-    if seconds < 99.5:
-        return f"{seconds:.0f} s"
-    if seconds < 5970:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import RunError
 from ..files import file_sha256, read_json, write_json
 from ..text import abbreviate, is_plain
+from .environment import as_date
 
 __all__ = ["FoldRecord"]
 
@@ -28,6 +29,8 @@ class FoldRecord:
         design: Of a texture classifier: "features" selected, "of" how many, "cost", and in "places" how many were
             selected by region and plane.
         weights: Of a fusion: the weight of each run, 0..1.
+        finished: When, as `mertool.runs.environment.date_now`; None in old files.
+        seconds: How long the process that finished it worked on it; None in old files.
     """
 
     files: dict[str, str]
@@ -36,6 +39,8 @@ class FoldRecord:
     epoch: int | None
     design: dict[str, Any] | None
     weights: tuple[float, ...] | None
+    finished: str | None
+    seconds: float | None
 
     @staticmethod
     def write(path: Path, files: Sequence[Path], fingerprint: str, facts: dict[str, Any]) -> None:
@@ -75,7 +80,12 @@ class FoldRecord:
             if not isinstance(weights, list) or not all(_is_number(weight, 0, 1) for weight in weights):
                 raise RunError(f"{path}: damaged; expected the weights of runs, got {abbreviate(weights)}")
             weights = tuple(map(float, weights))
-        return cls(files, str(values.get("run", "")), facts, epoch, design, weights)
+        finished, seconds = facts.get("finished"), facts.get("seconds")
+        if finished is not None and as_date(finished) is None:
+            raise RunError(f"{path}: damaged; expected the date of its end, got {abbreviate(finished)}")
+        if seconds is not None and not _is_number(seconds, 0, _MOST):
+            raise RunError(f"{path}: damaged; expected how many seconds it took, got {abbreviate(seconds)}")
+        return cls(files, str(values.get("run", "")), facts, epoch, design, weights, finished, seconds)
 
 
 def _is_number(value: Any, low: float, high: float) -> bool:

@@ -381,3 +381,14 @@ def test_own_folds_that_are_not_there(tmp_path: Path) -> None:
     (tmp_path / "latin.csv").write_bytes(b"clip,fold\n\xff\xfe,0\n")
     with pytest.raises(DataError, match=r"latin\.csv: not a csv file"):
         read_folds_file(tmp_path / "latin.csv", IDS)
+
+
+def test_a_fold_is_named_after_what_it_tests() -> None:
+    two = [f"a/{k}/x" for k in "12"] + [f"b/{k}/x" for k in "12"]
+    assert loso_folds(two).names() == ("a/1", "a/2", "b/1", "b/2")
+    assert dataset_folds(two).names() == ("a", "b")
+    assert dataset_folds([*two, "a/1/y", "c/1/x"]).names() == ("a", "b", "c")  # although c has one subject
+    assert Folds("file", 0, (("a/1/x", "a/1/y"), ("a/2/x", "a/3/x"), ("a/4/x",))).names() == ("a/1", "1", "a/4")
+    assert Folds("stratified", 0, (("a/1/x", "a/2/x"), ("a/1/y", "a/2/y"))).names() == ("0", "1")
+    assert Folds("file", 0, (("a/1/x", "a/2/x"), ("a/3/x", "b/1/x"))).names() == ("0", "1")
+    assert loso_folds(["a/1/x", "b/1/x"]).names() == ("a/1", "b/1")

@@ -15,6 +15,7 @@ import pytest
 
 from mertool.errors import DataError, FileError, MertoolError, RunError, UnfinishedRunError
 from mertool.evaluation.metrics import evaluate
+from mertool.report.fold_table import fold_table
 from mertool.report.formats import render_csv, render_json, render_megc
 from mertool.report.plain import render_text
 from mertool.runs.finished import find_newest_run, load_run
@@ -57,7 +58,7 @@ def test_text(run_folder: Path) -> None:
         "packs                    SAMM",
         "clips                    7 of 3 subjects",
         "classes                  anger 3, fear 2, joy 2",
-        "hits/N                   5/7",
+        "hits/N                   5/7 (71.43 %)",
         "accuracy, mean of folds  70.83 %, sd 5.89 (as in the paper's tables)",
         "accuracy, pooled         71.43 %, 95 % interval 35.89 to 91.78 (Wilson, assumes independent",
         "... over subjects        95 % interval 50.00 to 100.00 (bootstrap over 3 subjects; too narrow",
@@ -72,12 +73,12 @@ def test_text(run_folder: Path) -> None:
     ):
         assert any(found == line or found.startswith(f"{line} ") for found in text.splitlines()), line
     assert (
-        "Confusion matrix: rows = truth, columns = prediction\n"
-        "truth  anger  fear  joy  all\n"
-        "----------------------------\n"
-        "anger      2     1    0    3\n"
-        "fear       1     1    0    2\n"
-        "joy        0     0    2    2\n"
+        "Confusion matrix: rows = truth, columns = prediction; in brackets % of the row\n"
+        "truth   anger    fear      joy  all\n"
+        "-----------------------------------\n"
+        "anger  2 (67)  1 (33)    0 (0)    3\n"
+        "fear   1 (50)  1 (50)    0 (0)    2\n"
+        "joy     0 (0)   0 (0)  2 (100)    2\n"
     ) in text
     assert (
         "class  precision  recall      F1  support\n"
@@ -87,13 +88,51 @@ def test_text(run_folder: Path) -> None:
         "joy       1.0000  1.0000  1.0000        2\n"
     ) in text
     assert (
-        "fold  hits/n  accuracy  subjects also in training\n"
-        "-------------------------------------------------\n"
-        "0        3/4    0.7500                          1\n"
-        "1        2/3    0.6667                          1\n"
+        "fold  hits/n  accuracy, %  subjects also in training\n"
+        "----------------------------------------------------\n"
+        "0        3/4        75.00                          1\n"
+        "1        2/3        66.67                          1\n"
     ) in text
     assert max(map(len, text.splitlines())) <= 96
     assert "Per data set" not in text
+
+
+def one_subject_per_fold(n: int) -> list[list[tuple[str, str, str]]]:
+    """Folds of three clips of one subject each, of which fold k gets k % 4 right."""
+    return [
+        [(f"samm/{fold + 6:03d}/{k}", CLASSES[k], CLASSES[k if k < fold % 4 else k - 1]) for k in range(3)]
+        for fold in range(n)
+    ]
+
+
+def test_folds_of_one_subject_are_named_after_it(tmp_path: Path) -> None:
+    run = load_run(make_run(tmp_path / "a", one_subject_per_fold(10)))
+    table = fold_table(run)
+    assert [row[:3] for row in table.rows[:2]] == [("samm/006", "0/3", "0.00"), ("samm/007", "1/3", "33.33")]
+    text = render_text([run])
+    assert "Per fold\nfold      hits/n  accuracy, %" in text
+    assert text.count("samm/0") >= 10
+    values = json.loads(render_json([run]))["runs"][0]
+    assert values["fold_names"] == [f"samm/{k:03d}" for k in range(6, 16)]
+
+
+def test_of_many_folds_the_lowest_are_shown(tmp_path: Path) -> None:
+    run = load_run(make_run(tmp_path / "a", one_subject_per_fold(11)))
+    text = render_text([run])
+    part = text[text.index("Per fold: the 5 lowest of 11 (--format json and html have all)\n") :]
+    names = [line.split()[0] for line in part.splitlines()[3:8]]
+    assert names == ["samm/006", "samm/010", "samm/014", "samm/007", "samm/011"]  # 0/3 three times, then 1/3
+    assert len(part.splitlines()) == 8
+    assert len(json.loads(render_json([run]))["runs"][0]["fold_names"]) == 11
+    assert "5 lowest of 11" in render_markdown([run])
+
+
+def test_percentages_of_a_wide_confusion_matrix_are_left_out(tmp_path: Path) -> None:
+    names = tuple(f"emotion_{k}" for k in range(7))
+    parts = [[(f"d/{f}/{k}", names[k], names[k]) for k in range(7)] for f in range(2)]
+    text = render_text([load_run(make_run(tmp_path / "a", parts, names))])
+    assert "in brackets" not in text
+    assert "Confusion matrix: rows = truth, columns = prediction\n" in text
 
 
 def test_the_papers_size_fits_the_screen(tmp_path: Path) -> None:
@@ -108,7 +147,7 @@ def test_the_papers_size_fits_the_screen(tmp_path: Path) -> None:
     assert lines[1].split() == ["truth", *names, "all"]
     text = render_text([run])  # 80 columns
     lines = text[text.index("Confusion") :].splitlines()
-    assert max(map(len, text.splitlines())) <= 80
+    assert max(len(line) for line in text.splitlines() if not line.startswith("command ")) <= 80
     assert lines[1].split() == ["truth", *"12345678", "all"]
     assert lines[3].startswith("1 anger ")
 
@@ -127,9 +166,9 @@ def test_names_that_are_not_ascii_align(tmp_path: Path) -> None:
     parts = [[(f"d/{fold}/{k}", names[k], names[k]) for k in range(4)] for fold in range(2)]
     text = render_text([load_run(make_run(tmp_path / "a", parts, names))])
     lines = text[text.index("Confusion") :].splitlines()
-    assert lines[1] == "truth         怒り  joie  Überraschung  tre\u0301s  all"
-    assert lines[3] == "怒り             2     0             0     0    2"
-    assert lines[6] == "tre\u0301s             0     0             0     2    2"
+    assert lines[1] == "truth            怒り     joie  Überraschung     tre\u0301s  all"
+    assert lines[3] == "怒り          2 (100)    0 (0)         0 (0)    0 (0)    2"
+    assert lines[6] == "tre\u0301s            0 (0)    0 (0)         0 (0)  2 (100)    2"
 
 
 def test_json(run_folder: Path) -> None:
@@ -286,7 +325,8 @@ def test_markdown_tables_are_whole(run_folder: Path) -> None:
     assert text.startswith("## Summary\n\n**Accuracies in %**\n\n| run | differs in | hits/N |")
     assert "\n## runs/a\n\n|  |  |\n| :-- | :-- |\n| settings | roi, 3 frames, abn, modern |\n" in text
     assert (
-        "| truth | anger | fear | joy | all |\n| :-- | --: | --: | --: | --: |\n| anger | 2 | 1 | 0 | 3 |\n"
+        "| truth | anger | fear | joy | all |\n| :-- | --: | --: | --: | --: |\n"
+        "| anger | 2 (67) | 1 (33) | 0 (0) | 3 |\n"
     ) in text
     assert "| truth | anger | fear | j\\|y | all |" in text
     tables = [block for block in text.split("\n\n") if block.startswith("|")]

@@ -21,6 +21,7 @@ from mertool.runs.audit import FAIL, PASS, audit_run
 from tests.support.command import COMMAND, run, script
 from tests.support.in_process import call, in_this_process, refusal
 from tests.support.noise import SMALL, make_pack
+from tests.support.reports import page_source
 from tests.support.run_folders import whole_run
 
 PEOPLE = {f"p{n}": ["fear", "joy", "fear", "joy"][: 3 + n % 2] for n in range(5)}
@@ -271,7 +272,7 @@ def test_an_epoch_that_is_no_number_is_one_line(home):
 
 def test_a_damaged_env_json_does_not_end_the_page(home):
     (home / "run é/env.json").write_text("[" * 100_000)
-    assert "<html" in call("report", "run é", "--format", "html", cwd=home).stdout
+    assert "<html" in page_source(home, "run é")
 
 
 @pytest.mark.parametrize("number", ["9" * 5000, "1000000", "-1", "x", "²"])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import html
 import re
+import tempfile
+from pathlib import Path
 
 from mertool.report.formats import blocks_markdown
 from mertool.report.sections import blocks_of
@@ -18,8 +20,15 @@ def flat(text):
     return " ".join(text.split())
 
 
+def page_source(folder, *words):
+    """The page of some runs as it is written."""
+    with tempfile.TemporaryDirectory() as out:
+        call("report", *words, "--format", "html", "-o", out, cwd=folder)
+        return (Path(out) / "report.html").read_text(encoding="utf-8")
+
+
 def page_of(folder, *words):
     """The words of a page, without pictures and markup."""
-    source = call("report", *words, "--format", "html", cwd=folder).stdout
+    source = page_source(folder, *words)
     source = re.sub(r"<style>.*?</style>", "", source, flags=re.DOTALL)
     return flat(html.unescape(re.sub("<[^>]+>", " ", source)))

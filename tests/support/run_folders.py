@@ -97,12 +97,21 @@ def whole_run(folder):
 
 
 def files_of(folder):
-    """Every file of a run of texture features or of a fusion, and its bytes; of the machine and of locks nothing."""
+    """Every file of a run of texture features or of a fusion, and its bytes; of machine, dates and locks nothing."""
     return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
+        path.relative_to(folder).as_posix(): timeless_record(path) if path.name == "done.json" else path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name not in ("env.json", ".lock", ".repeats")
     }
+
+
+def timeless_record(path):
+    """done.json without what tells when it was made and how long that took; as it is if it is no JSON object."""
+    try:
+        values = json.loads(path.read_bytes())
+        return {name: values[name] for name in values if name not in ("finished", "seconds")}
+    except (ValueError, TypeError, RecursionError):
+        return path.read_bytes()
 
 
 def done_of(folder, fold=0):

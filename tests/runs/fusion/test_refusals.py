@@ -163,7 +163,7 @@ def test_a_fusion_takes_every_setting_from_its_runs(made, field):
 
 def test_every_option_of_cv_is_said_to_be_of_fusions_or_not():
     """A new one has to be thought of here."""
-    own = {"packs", "output", "resume", "quiet", "fusing", "fuse_weights"}
+    own = {"packs", "output", "name", "resume", "quiet", "fusing", "fuse_weights", "list_classes"}
     refused = {"only_folds", "only_repeats", "folds_file", "init", "plan", "jobs", "show_input"}
     assert {parameter.name for parameter in main.commands["cv"].params} == (
         own | refused | set(config.Settings().as_dict())

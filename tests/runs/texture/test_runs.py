@@ -41,7 +41,7 @@ def test_a_run_has_the_files_of_the_contract_and_no_others(home, name):
     for fold in range(2):
         assert {path.name for path in (folder / f"fold_{fold}").iterdir()} == FOLD
         done = done_of(folder, fold)
-        assert set(done) == {"sha256", "run", "design"}
+        assert set(done) == {"sha256", "run", "design", "finished", "seconds"}
         assert set(done["sha256"]) == FOLD - {".lock", "done.json"}
         assert all(file_sha256(folder / f"fold_{fold}" / file) == value for file, value in done["sha256"].items())
         assert done["run"] == fingerprint(folder)
