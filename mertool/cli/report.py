@@ -102,8 +102,8 @@ def report(
         if wanted and len(arguments) > 1:
             raise UsageError(f"{option}: takes one run, got {len(arguments)}")
     check_png(maps)
-    names = _names(arguments)
-    folders = list(names)
+    named = list(map(_named, arguments))
+    folders = [folder for folder, _ in named]
     if list_runs:
         from ..report.listing import render_list
 
@@ -122,25 +122,21 @@ def report(
     elif audit:
         _audit(folders, output_format, quiet)
     else:
-        _report(names or {folders[0]: ""}, output_format, output, tables, faces, maps, quiet)
+        _report(named or [(folders[0], "")], output_format, output, tables, faces, maps, quiet)
 
 
-def _names(arguments: Sequence[str]) -> dict[Path, str]:
-    """The folder of each argument, with its name if that was given: `RUN` or `NAME=RUN`."""
-    names: dict[Path, str] = {}
-    for argument in arguments:
-        name, equals, folder = argument.partition("=")
-        if not equals or "/" in name or Path(argument).exists():  # a folder with = in its name
-            names.setdefault(Path(argument), "")
-        elif not name or not folder:
-            raise UsageError(f"{argument}: expected NAME=RUN, such as ABN=runs/SAMM-roi-3f-abn")
-        else:
-            names[Path(folder)] = name
-    return names
+def _named(argument: str) -> tuple[Path, str]:
+    """The folder of an argument `RUN` or `NAME=RUN`, and its name; "" where none is given."""
+    name, equals, folder = argument.partition("=")
+    if not equals or "/" in name or Path(argument).exists():  # a folder with = in its name
+        return Path(argument), ""
+    if not name or not folder:
+        raise UsageError(f"{argument}: expected NAME=RUN, such as ABN=runs/SAMM-roi-3f-abn")
+    return Path(folder), name
 
 
 def _report(
-    names: dict[Path, str],
+    named: Sequence[tuple[Path, str]],
     output_format: str,
     output: Path | None,
     tables: str | None,
@@ -160,7 +156,7 @@ def _report(
     for target in (path, maps):
         if target is not None:
             check_writable(target)
-    loaded, failures = load_runs(list(names), partial(remark, quiet=quiet), names)
+    loaded, failures = load_runs([folder for folder, _ in named], partial(remark, quiet=quiet), dict(named))
     _print_failures(failures)
     if not loaded:
         raise SystemExit(1)
@@ -181,7 +177,7 @@ def _report(
     if maps is not None:
         from ..report.figures import draw_attention
 
-        draw_attention(next(iter(names)), maps)
+        draw_attention(named[0][0], maps)
         remark(f"attention maps: {maps}", quiet)
     if failures:
         raise SystemExit(1)

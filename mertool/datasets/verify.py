@@ -154,8 +154,8 @@ def _clip_deviations(found: Annotations) -> list[str]:
         if clip.status != OK:
             lines.append(f"{clip.id}: {clip.status}: {clip.detail}")
             continue
-        if clip.detail:
-            lines.append(f"{clip.id}: {clip.detail}")
+        if clip.remarks:  # what --apex chose is no deviation
+            lines.append(f"{clip.id}: {'; '.join(clip.remarks)}")
         frames = clip.offset - clip.onset + 1
         if clip.offset >= 0 and len(clip.sequence) < frames:
             lines.append(f"{clip.id}: {frames - len(clip.sequence)} of {frames} frames onset..offset are not on disk")

@@ -505,14 +505,14 @@ def test_a_condition_without_its_repeats_blocks_no_other(home):
     assert done.returncode == 1
     assert (home / "-out é/face-3f/results.json").exists()
     lines = done.stderr.splitlines()
-    assert "face-3f/repeat_1: folds 0, 1 have no predictions.csv; run " in lines[-2]
+    assert "face-3f/repeat_1: 0 of 2 folds are done; " in lines[-2]
     assert lines[-1] == "paper_tables.sh: not in these tables, for it is not finished: face-3f"
     assert filled(done.stdout) == 1
     assert (home / "-out é/paper.txt").read_text() == done.stdout
     # Whoever did not ask for it now gets the others, and may know.
     done = paper_tables("a.npz", "none", "-out é", "face-1f", "--", *network, cwd=home)
     assert (done.returncode, done.stdout) == (0, (home / "-out é/paper.txt").read_text())
-    assert "face-3f/repeat_1: folds 0, 1 have no predictions.csv" in done.stderr
+    assert "face-3f/repeat_1: 0 of 2 folds are done; " in done.stderr
     done = paper_tables("a.npz", "none", "-out é", "face-3f", "--", *network, "--repeats", 2, cwd=home)
     assert done.returncode == 0, done.stderr
     assert filled(done.stdout) == 2

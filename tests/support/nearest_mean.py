@@ -53,7 +53,7 @@ class NearestMean(Method):
         yield Check("means", PASS, "training parts alone give the predictions")
 
     def describe(self, run):
-        return f"{run.settings.region}, nearest mean"
+        return [run.settings.region, "nearest mean"]
 
     def choice_rule(self, run):
         return "Nothing is chosen."
