@@ -571,16 +571,16 @@ def test_a_repeat_that_is_missing_unfinished_or_foreign_is_named_with_the_way_on
     predictions = copy / "repeat_2" / "fold_1" / "predictions.csv"
     kept = predictions.read_bytes()
     predictions.unlink()
+    (copy / "repeat_2" / "fold_1" / "done.json").unlink()
     line = refusal("report", "runs/three", cwd=home, code=1)
     assert line == (
-        'Error: runs/three/repeat_2: fold 1 has no predictions.csv; run "mertool cv -o runs/three/repeat_2 --resume"'
+        'Error: runs/three/repeat_2: 1 of 2 folds are done; "mertool cv -o runs/three/repeat_2 --resume" continues it'
     )
-    (copy / "repeat_2" / "fold_1" / "done.json").unlink()
     call(*shlex.split(line.split('"')[1])[1:], cwd=home)
     assert predictions.read_bytes() == kept
     shutil.rmtree(copy / "repeat_2")
     line = refusal("report", "runs/three", cwd=home, code=1)
-    assert line == 'Error: runs/three: no repeat_2 yet; run "mertool cv -o runs/three --resume"'
+    assert line == 'Error: runs/three: no repeat_2 yet; "mertool cv -o runs/three --resume" continues it'
     assert "Error: " in refusal("report", "--audit", "runs/three", cwd=home, code=1)
     call(*shlex.split(line.split('"')[1])[1:], cwd=home)
     assert predictions.read_bytes() == kept

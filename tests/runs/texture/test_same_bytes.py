@@ -98,7 +98,7 @@ def test_a_fold_alone_is_that_fold_and_the_last_one_ends_the_run(home, place):
     assert not (place / "lbp/fold_0").exists()
     assert not (place / "lbp/results.json").exists()
     line = refusal("report", "lbp", cwd=place, code=1)
-    assert line == 'Error: lbp: fold 0 has no predictions.csv; run "mertool cv -o lbp --resume"'
+    assert line == 'Error: lbp: 1 of 2 folds are done; "mertool cv -o lbp --resume" continues it'
     assert "its settings differ (cost: '3' here, 'auto' there)" in refusal(
         *words, "--cost", 3, "--fold", 0, cwd=place, code=2
     )
