@@ -116,7 +116,7 @@ def _train(device: str) -> tuple[np.ndarray, float]:
             model = to_device(build_model(settings, 3, 0), place)
             optimizer = make_optimizer(model, settings)
             generator = torch.Generator().manual_seed(0)
-            x = input_to_device(torch.randn((n, settings.frames, side, side), generator=generator), place)
+            x = input_to_device(torch.randn((n, settings.channels, side, side), generator=generator), place)
             labels = (torch.arange(n) % 3).to(place)
             started = time.perf_counter()
             for _ in range(steps):

@@ -52,6 +52,13 @@ class Settings:
     region: Literal["face", "roi"] = setting("face", "Face or region mosaic.", "Input")
     # Paper, Table 4: 1 = apex, 3 = onset, middle, apex.
     frames: Literal[1, 3] = setting(3, "1: apex; 3: onset, middle and apex.", "Input", "network")
+    # Movement instead of appearance is the largest single gain of the field (docs/methods.md, section 8).
+    input: Literal["gray", "diff", "flow", "flow+strain", "gray+flow"] = setting(
+        "gray",
+        "What the network sees: grey levels (gray), or what has changed (diff) or moved (flow) since the onset.",
+        "Input",
+        "network",
+    )
     # 0.45 x outer-eye distance is about 50 px of a 256 px crop.
     tile: int = setting(32, "Side of a region in pixels.", "Input", low=8, high=256)
     face_size: int = setting(128, "Side of the face in pixels.", "Input", low=32, high=1024)
@@ -308,6 +315,13 @@ class Settings:
                 hint = f"; did you mean {near[0]!r}?" if near else "; was it written by a newer mertool?"
                 raise UsageError(f"settings: unknown name {name!r}{hint}")
         return cls(**values)
+
+    @property
+    def channels(self) -> int:
+        """C, how many channels the network's input has."""
+        further = max(1, self.frames - 1)  # frames that are compared with the onset
+        of_each = {"gray": 0, "diff": 1, "flow": 2, "flow+strain": 3, "gray+flow": 2}[self.input]
+        return self.frames * ("gray" in self.input) + further * of_each
 
     def for_repeat(self, number: int) -> Settings:
         """The settings of repeat `number`, a run of its own: other weights and, with `new_splits`, other folds."""

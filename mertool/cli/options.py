@@ -94,7 +94,19 @@ def _options(*panels: Panel, cv_only: bool = False) -> list[Option]:
     ]
 
 
-_MOST_USED = ("region", "frames", "abn", "arcface", "init", "classes", "protocol", "method", "recipe", "epochs")
+_MOST_USED = (
+    "region",
+    "frames",
+    "input",
+    "abn",
+    "arcface",
+    "init",
+    "classes",
+    "protocol",
+    "method",
+    "recipe",
+    "epochs",
+)
 
 
 def panels_of(*first: str) -> dict[str, tuple[str, ...]]:

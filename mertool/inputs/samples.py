@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from ..errors import DataError
 from ..evaluation.predictions import NO_FOLD, Predictions
 from ..pack import Pack
 from ..settings import Settings
+from .motion import Progress, flow_of_pack
 
 __all__ = ["Samples", "load_samples"]
 
@@ -34,6 +35,13 @@ class Samples:
     ids: tuple[str, ...]
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
+    _flow: dict[int, NDArray[np.float16]] = field(default_factory=dict, repr=False, compare=False)
+
+    def flow_of(self, number: int, progress: Progress = lambda _done, _total: None) -> NDArray[np.float16]:
+        """The flow of all clips of a pack, see `mertool.inputs.motion.flow_of_pack`; found on first use."""
+        if number not in self._flow:
+            self._flow[number] = flow_of_pack(self.packs[number], progress)
+        return self._flow[number]
 
     def predictions(
         self, rows: NDArray[np.int64], probabilities: NDArray[np.float64], fold: int = NO_FOLD

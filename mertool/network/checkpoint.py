@@ -168,10 +168,11 @@ def restore(checkpoint: Checkpoint) -> Network:
 def transfer(model: Network, settings: Settings, classes: tuple[str, ...], source: Checkpoint) -> LoadReport:
     """Load into `model` all weights of `source` that mean the same in it (`--init`); the rest keeps its fresh weights.
 
-    The stem is adapted to the number of frames: from three to one by summing over time (same response to a still
-    clip); from one to three by `settings.temporal_init`: "mean" (a third in each frame: same response to a still
-    clip), "centre" (the middle frame only) or "diff" (apex minus onset: no response to a still clip). The head, and
-    the parts of the attention branch that depend on the classes, load only for the same class list.
+    The stem needs the same input. That of grey frames is adapted to their number: from three to one by summing over
+    time (same response to a still clip); from one to three by `settings.temporal_init`: "mean" (a third in each frame:
+    same response to a still clip), "centre" (the middle frame only) or "diff" (apex minus onset: no response to a still
+    clip). The head, and the parts of the attention branch that depend on the classes, load only for the same class
+    list.
 
     Args:
         model: A network of `settings` and `classes`; changed in place.
@@ -203,7 +204,7 @@ def transfer(model: Network, settings: Settings, classes: tuple[str, ...], sourc
         if why_not:
             report.not_loaded.append(f"{part} ({why_not})")
             continue
-        if part == "stem" and source.settings.frames != settings.frames:
+        if part == "stem" and source.settings.frames != settings.frames:  # of grey frames, see _why_not
             theirs["stem.0.weight"] = _adapt_stem(theirs["stem.0.weight"], settings)
             how = "by their sum" if settings.frames == 1 else f"by {settings.temporal_init}"
             report.adapted.append(f"stem (from {source.settings.frames} to {settings.frames} frames, {how})")
@@ -272,6 +273,10 @@ def _why_not(
         return f"other classes: {', '.join(source.classes)} there"
     if part == "head" and settings.arcface != source.settings.arcface:
         return f"{'an ArcFace' if source.settings.arcface else 'a linear'} head there"
+    if part == "stem" and settings.input != source.settings.input:
+        return f"other input: {source.settings.input} there"
+    if part == "stem" and settings.input != "gray" and settings.frames != source.settings.frames:
+        return f"{source.settings.frames} frames of {settings.input} there"
     for name in names:
         if part != "stem" and ours[name].shape != theirs[name].shape:
             return f"other shape: {tuple(ours[name].shape)} here, {tuple(theirs[name].shape)} there"

@@ -121,7 +121,7 @@ class Network(nn.Module):
         w, n = settings.width, settings.blocks
         k = settings.stem_kernel
         self.stem = nn.Sequential(
-            nn.Conv2d(settings.frames, w, k, settings.stem_stride, k // 2, bias=False),
+            nn.Conv2d(settings.channels, w, k, settings.stem_stride, k // 2, bias=False),
             nn.BatchNorm2d(w),
             nn.ReLU(inplace=True),
         )

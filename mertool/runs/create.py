@@ -51,7 +51,7 @@ def default_folder(
         parts.append(settings.classes.replace(",", "+"))
     if init is not None:
         parts.append(f"init_{init.stem}")
-    named = {"classes", "region", "frames", "method", "protocol"}
+    named = {"classes", "region", "frames", "input", "method", "protocol"}
     for name, value in changed.items():
         declared = settings_table()[name]
         if name not in named and not declared.tag and declared.panel != "Running":

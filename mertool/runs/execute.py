@@ -51,7 +51,7 @@ def cross_validate(
     first, config = runs[0]
     method = method_of(config.settings)
     before = 0
-    if todo and method.prepares:
+    if todo and method.prepares(config.settings):
         before = method.steps(config)
         total = before * (1 + len(todo))
         method.prepare(first, config, jobs, lambda done, of: watch.progress(done * before // of, total, "clips"))

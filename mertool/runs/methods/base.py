@@ -142,8 +142,7 @@ class Method(ABC):
     ) -> None:
         """Do once what all folds and repeats share; `progress` takes (done, in all)."""
 
-    @property
-    def prepares(self) -> bool:
+    def prepares(self, settings: Settings) -> bool:  # noqa: ARG002
         """Whether `prepare` takes time worth showing."""
         return type(self).prepare is not Method.prepare
 
@@ -180,6 +179,10 @@ class Method(ABC):
     @abstractmethod
     def choice_rule(self, run: Run) -> str:
         """What was chosen in training, and on what."""
+
+    def input_in_words(self, settings: Settings) -> str:  # noqa: ARG002
+        """What its network sees, where that is not grey frames; else ""."""
+        return ""
 
     def described_settings(self) -> set[str]:
         """Fields of `Settings` that `describe` tells, so that a report need not list them again."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,8 +44,8 @@ class NetworkMethod(Method):
     statistics = "none is fitted over clips: each is normalised by its own mean and deviation"
 
     def name_parts(self, settings: Settings) -> list[str]:
-        """`3f`."""
-        return [f"{settings.frames}f"]
+        """`3f`, or `3f-flow`."""
+        return [f"{settings.frames}f", *([settings.input] if settings.input != "gray" else [])]
 
     def steps(self, config: RunConfig) -> int:
         """Epochs."""
@@ -54,6 +54,18 @@ class NetworkMethod(Method):
     def steps_done(self, folder: FoldFolder, config: RunConfig) -> int:  # noqa: ARG002
         """Epochs done."""
         return folder.training_files.epochs_logged()
+
+    def prepares(self, settings: Settings) -> bool:
+        """Only the flow of clips is computed beforehand."""
+        return "flow" in settings.input
+
+    def prepare(self, run: Path, config: RunConfig, jobs: int, progress: Callable[[int, int], None]) -> None:  # noqa: ARG002
+        """Compute the flow of a run's clips once, for all folds and repeats."""
+        samples = open_samples(run, config)
+        total, before = sum(len(pack.ids) for pack in samples.packs), 0
+        for number, pack in enumerate(samples.packs):
+            samples.flow_of(number, partial(_shifted, progress, before, total))
+            before += len(pack.ids)
 
     def work_on_fold(self, work: FoldWork) -> dict[str, Any]:
         """Train and test a network."""
@@ -108,12 +120,23 @@ class NetworkMethod(Method):
         """`roi`, `3 frames`, `abn`, `modern`."""
         settings = run.settings
         words = [settings.region, f"{settings.frames} frame{'s' if settings.frames > 1 else ''}"]
+        words += [settings.input] if settings.input != "gray" else []
         words += [name for name, on in (("abn", settings.abn), ("arcface", settings.arcface)) if on]
         return [*words, settings.recipe, *([f"init {run.init_name}"] if run.init else [])]
 
+    def input_in_words(self, settings: Settings) -> str:
+        """`optical flow since the onset`."""
+        return {
+            "gray": "",
+            "diff": "differences of grey levels to the onset",
+            "flow": "optical flow since the onset",
+            "flow+strain": "optical flow since the onset and its strain",
+            "gray+flow": "grey frames and optical flow since the onset",
+        }[settings.input]
+
     def described_settings(self) -> set[str]:
         """What `describe` tells."""
-        return {"region", "frames", "abn", "arcface", "recipe"}
+        return {"region", "frames", "input", "abn", "arcface", "recipe"}
 
     def choice_rule(self, run: Run) -> str:
         """Which epoch counts."""
@@ -124,6 +147,11 @@ class NetworkMethod(Method):
             f"Epoch rule: in each fold the best on subjects kept out of its training part (about a fifth){chosen}; the "
             "test fold is never looked at during training."
         )
+
+
+def _shifted(progress: Callable[[int, int], None], before: int, total: int, done: int, _of: int) -> None:
+    """Progress on one of several packs as progress on all."""
+    progress(before + done, total)
 
 
 def _fit(samples: Samples, rows: NDArray[np.int64], work: FoldWork) -> FitResult:

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...evaluation.metrics import evaluate
-from ...inputs.rendering import Augmentation, input_shape, render
+from ...inputs.channels import render_input
+from ...inputs.rendering import Augmentation, input_shape
 from ...inputs.samples import Samples
 from ...settings import Settings
 from ..config import RunConfig
@@ -32,13 +33,13 @@ def inference_batches(samples: Samples, rows: NDArray[np.int64], config: RunConf
 
 
 def render_batch(samples: Samples, rows: NDArray[np.int64], augmentation: Augmentation, settings: Settings) -> Tensor:
-    """(B, T, H, W) on the CPU, rendered straight into the memory that a GPU fetches it from."""
+    """(B, C, H, W) on the CPU, rendered straight into the memory that a GPU fetches it from."""
     import torch
 
-    shape = (len(rows), settings.frames, *input_shape(settings))
+    shape = (len(rows), settings.channels, *input_shape(settings))
     pinned = settings.device == "cuda" and torch.cuda.is_available()
     batch = torch.empty(shape, pin_memory=pinned)
-    render(samples, rows, augmentation, settings, out=batch.numpy())
+    render_input(samples, rows, augmentation, settings, batch.numpy())
     return batch
 
 
