@@ -12,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..extraction.image_files import write_png
-from ..inputs.rendering import Augmentation, render
+from ..inputs.channels import render_input
+from ..inputs.rendering import Augmentation, input_shape, render
 from ..inputs.samples import Samples
 from ..network.batches import sample_augmentation
 from ..pack import Pack
 from ..regions import GRID, region_squares, region_transforms
 from ..settings import Settings
+from .motion_colours import motion_pictures
 
 __all__ = [
     "Scale",
@@ -123,14 +125,30 @@ def input_sheet(samples: Samples, settings: Settings, path: Path, clips: int = 6
         name = f"{samples.ids[row]}  {samples.classes[samples.labels[row]]}"
         for region in regions:
             view = Settings.from_dict({**settings.as_dict(), "region": region})
-            pictures = render(samples, np.full(augmentations + 1, row), augmentation, view, "uint8")
+            rows = np.full(augmentations + 1, row)
+            pictures = render(samples, rows, augmentation, view, "uint8")
             frames = [cv2.cvtColor(frame, cv2.COLOR_GRAY2BGR) for frame in pictures[0]]
             if settings.frames == 3:
                 what, augmented = "frames, stack, augmentations", [_stack(picture) for picture in pictures]
             else:
                 what, augmented = "apex, augmentations", [cv2.cvtColor(p[0], cv2.COLOR_GRAY2BGR) for p in pictures[1:]]
             cells.append(_captioned(_row([*frames, *augmented]), f"{name}  {region}: {what}"))
+            if settings.input != "gray":
+                moved = _moved(samples, rows, augmentation, view)
+                apex = -len(moved[0]) // max(1, settings.frames - 1)  # where the pictures of the apex begin
+                what = f"{settings.input} of each further frame, and of the apex in augmentations"
+                shown = _row([*moved[0], *(one[apex] for one in moved[1:])])
+                cells.append(_captioned(shown, f"{name}  {region}: {what}"))
     write_png(path, _grid(cells, 1))
+
+
+def _moved(
+    samples: Samples, rows: NDArray[np.int64], augmentation: Augmentation, settings: Settings
+) -> list[list[Image]]:
+    """Pictures of what moved in each rendering."""
+    channels = np.empty((len(rows), settings.channels, *input_shape(settings)), np.float32)
+    render_input(samples, rows, augmentation, settings, channels)
+    return [motion_pictures(one, settings) for one in channels]
 
 
 def _join(first: Augmentation, second: Augmentation) -> Augmentation:

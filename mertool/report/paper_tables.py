@@ -150,6 +150,8 @@ def _cell_of(run: Run) -> Cell | str:
     settings = run.settings
     if not method_of(settings).has_network:
         return f"the tables are about networks, not {settings.method}"
+    if settings.input != "gray":
+        return f"the paper's networks see grey frames, not {settings.input}"
     if settings.arcface and run.init:
         return "ArcFace together with initial weights"
     table = next(number for number, region in _REGIONS.items() if region == settings.region)

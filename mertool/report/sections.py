@@ -204,6 +204,9 @@ def _origin(run: Run) -> Iterator[tuple[str, str]]:
     if run.folder.name and run.name != run.folder.as_posix():
         yield "run folder", run.folder.as_posix()
     yield "settings", ", ".join(method.describe(run))
+    seen = method.input_in_words(run.settings)
+    if seen:
+        yield "input", seen
     defaults = "recipe" if method.has_network else "defaults"
     yield f"changes to the {defaults}", _overrides(run.settings) or "none"
     if run.init:
