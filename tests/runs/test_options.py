@@ -15,7 +15,7 @@ SHARED = {"classes", "region", "tile", "face_size", "balanced_sampling", "method
 SHARED |= {"repeats", "new_splits", "threads"}
 TEXTURE = {"length", "interpolation", "points", "radii", "normalise", "grid", "n_features", "cost"}
 NETWORK_ONLY = {
-    *("frames", "width", "blocks", "stem_kernel", "stem_stride", "abn", "map_kernel", "arcface", "arc_scale"),
+    *("frames", "input", "width", "blocks", "stem_kernel", "stem_stride", "abn", "map_kernel", "arcface", "arc_scale"),
     *("arc_margin", "arc_ramp", "pool", "dropout", "temporal_init", "recipe", "epochs", "batch_size", "optimizer"),
     *("lr", "momentum", "weight_decay", "warmup", "schedule", "max_grad_norm", "augmentations"),
     *(

@@ -36,7 +36,7 @@ def tampered(path, change, sign=False):
         members = {name: archive[name] for name in archive.files}
     change(members)
     if sign:
-        content = np.ascontiguousarray(members["features"]).tobytes()
+        content = np.ascontiguousarray(members["array"]).tobytes()
         members["sha256"] = np.array(hashlib.sha256(content).hexdigest())
     with zipfile.ZipFile(path, "w") as archive:
         for name, array in members.items():

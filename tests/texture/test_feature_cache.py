@@ -31,8 +31,16 @@ pytestmark = pytest.mark.usefixtures("no_waiting_for_the_disk")
 
 # Of each setting another value.
 OTHERS = {
-    **{"classes": "samm5", "region": "roi", "frames": 1, "tile": 13, "face_size": 36, "width": 8, "blocks": 2},
-    **{"stem_kernel": 5, "stem_stride": 1, "abn": True, "map_kernel": 1, "arcface": True, "arc_scale": 12.0},
+    **{"classes": "samm5", "region": "roi", "frames": 1, "input": "flow", "tile": 13, "face_size": 36, "width": 8},
+    **{
+        "blocks": 2,
+        "stem_kernel": 5,
+        "stem_stride": 1,
+        "abn": True,
+        "map_kernel": 1,
+        "arcface": True,
+        "arc_scale": 12.0,
+    },
     **{"arc_margin": 0.3, "arc_ramp": 0.1, "pool": "global", "dropout": 0.1, "temporal_init": "diff"},
     **{"recipe": "paper", "epochs": 3, "batch_size": 8, "optimizer": "sgd", "lr": 0.1, "momentum": 0.5},
     **{"weight_decay": 0.1, "warmup": 0.1, "schedule": "constant", "max_grad_norm": 0.5, "augmentations": 3},
@@ -65,6 +73,12 @@ def kept_files(pack):
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
+def place_of(pack, settings):
+    """Where the features of a pack are kept, and their key."""
+    kept = cache._kept(pack, settings)
+    return kept.path, kept.key
+
+
 def computed(samples, settings):
     return features_of(samples, settings, use_cache=False).tobytes()
 
@@ -91,7 +105,7 @@ def test_settings_that_change_features_and_no_others_change_the_kept_file(shared
     samples = samples_of(shared_pack)
     same = computed(samples, settings) == computed(samples, other)
     assert same == (name not in MATTER_OF[base])
-    before, after = (cache._cache_path(shared_pack, chosen) for chosen in (settings, other))
+    before, after = (place_of(shared_pack, chosen) for chosen in (settings, other))
     assert (before == after) == same
     assert (before[0] == after[0]) == same
 
@@ -178,7 +192,7 @@ def kept_as(table, key, digest=None):
     """A kept file with this table; its own hash unless another is given."""
     table = np.asarray(table)
     digest = digest or hashlib.sha256(np.ascontiguousarray(table).tobytes()).hexdigest()
-    return archive_of(key=key, sha256=digest, features=table)
+    return archive_of(key=key, sha256=digest, array=table)
 
 
 def spoilt(kind, right, key, place):
@@ -193,9 +207,9 @@ def spoilt(kind, right, key, place):
         "text": b"features\n",
         "an array, no archive": whole[whole.index(b"\x93NUMPY") :][:200],
         "another key": kept_as(off, key.replace('"points": 4', '"points": 8')),
-        "no key": archive_of(sha256=digest, features=right),
+        "no key": archive_of(sha256=digest, array=right),
         "no features": archive_of(key=key, sha256=digest),
-        "no hash": archive_of(key=key, features=off),
+        "no hash": archive_of(key=key, array=off),
         "another table under the old hash": kept_as(off, key, digest),
         "a clip too few": kept_as(off[:2], key),
         "a clip too many": kept_as(np.concatenate([off, off]), key),
@@ -205,9 +219,9 @@ def spoilt(kind, right, key, place):
         "float64": kept_as(off.astype(np.float64), key),
         "whole numbers": kept_as(off.astype(np.int32), key),
         "big-endian": kept_as(off.astype(">f4"), key),
-        "pickled features": archive_of(key=key, sha256=digest, features=payload),
-        "pickled key": archive_of(key=payload, sha256=digest, features=right),
-        "all pickled": archive_of(key=payload, sha256=payload, features=payload),
+        "pickled features": archive_of(key=key, sha256=digest, array=payload),
+        "pickled key": archive_of(key=payload, sha256=digest, array=right),
+        "all pickled": archive_of(key=payload, sha256=payload, array=payload),
     }[kind]
 
 
@@ -224,7 +238,7 @@ def test_a_kept_file_with_a_fault_is_made_again(pack, tmp_path, kind):
     expected = features_of(samples, SMALL)
     (path,) = kept_files(pack)
     good = path.read_bytes()
-    place, key = cache._cache_path(pack, SMALL)
+    place, key = place_of(pack, SMALL)
     assert place == path
     marker = tmp_path / "unpickled"
     path.write_bytes(spoilt(kind, expected, key, marker))
@@ -236,12 +250,12 @@ def test_a_kept_file_with_a_fault_is_made_again(pack, tmp_path, kind):
 
 def test_the_payload_of_these_tests_would_have_shown(tmp_path):
     """And the file that these tests write by hand is one that is read."""
-    payload = archive_of(features=np.array([Payload(tmp_path / "made")], object))
+    payload = archive_of(array=np.array([Payload(tmp_path / "made")], object))
     with np.load(io.BytesIO(payload), allow_pickle=True) as archive:
-        assert archive["features"].shape == (1,)
+        assert archive["array"].shape == (1,)
     assert (tmp_path / "made").exists()
     pack = make_pack(tmp_path / "a.npz")
-    path, key = cache._cache_path(pack, SMALL)
+    path, key = place_of(pack, SMALL)
     path.parent.mkdir()
     planted = np.full((3, layout_of(SMALL).size), 0.5, np.float32)
     path.write_bytes(kept_as(planted, key))
@@ -276,7 +290,7 @@ def test_where_nothing_can_be_kept_features_are_still_made(pack):
 
 
 def test_a_folder_in_the_place_of_the_kept_file_does_not_matter(pack):
-    path, _ = cache._cache_path(pack, SMALL)
+    path, _ = place_of(pack, SMALL)
     path.mkdir(parents=True)
     samples = samples_of(pack)
     assert features_of(samples, SMALL).tobytes() == computed(samples, SMALL)

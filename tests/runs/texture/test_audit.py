@@ -324,7 +324,7 @@ def test_a_design_in_done_json_that_is_not_the_classifiers_is_found(copies, key)
 
 def test_kept_features_that_were_tampered_with_do_not_matter_to_the_audit(copies):
     for path in (copies / "a.features").iterdir():
-        tampered(path, lambda members: members.update(features=members["features"][::-1].copy()), sign=True)
+        tampered(path, lambda members: members.update(array=members["array"][::-1].copy()), sign=True)
     for name in ("lbp", "cbp", "fixed"):
         assert faults(copies / name) == []
 
@@ -334,7 +334,7 @@ def test_a_run_that_was_made_of_forged_features_fails_its_audit(place):
     call("cv", "a.npz", *LBP, *ONE_DESIGN, *GROUP, "-o", "first", cwd=place)
     (kept,) = (place / "a.features").iterdir()
     labels = np.unique(load_pack(place / "a.npz").emotion, return_inverse=True)[1]
-    tampered(kept, lambda members: members["features"].__setitem__((..., 0), labels), sign=True)
+    tampered(kept, lambda members: members["array"].__setitem__((..., 0), labels), sign=True)
     call("cv", "a.npz", *LBP, *ONE_DESIGN, *GROUP, "-o", "second", cwd=place)
     assert load_run(place / "second").metrics["hits"] > load_run(place / "first").metrics["hits"]
     assert faults(place / "first") == []

@@ -106,7 +106,7 @@ def test_features_are_kept_beside_the_pack_and_are_those_of_another_way_of_count
     kept = sorted(path.name for path in (home / "a.features").iterdir())
     assert [name[:8] for name in kept] == ["cbp-top-", "lbp-top-"]  # of `lbp` and `fixed` the same
     with np.load(home / "a.features" / kept[1], allow_pickle=False) as archive:
-        table = archive["features"]
+        table = archive["array"]
     assert table.shape == (21, 180)
     sums = table.reshape(21, 4, 3, 15).sum(-1)
     np.testing.assert_allclose(sums, 1, atol=1e-5)
