@@ -51,6 +51,7 @@ _DAMAGE = (
 )
 _LARGEST = 2**42  # bytes
 _FARTHEST = 30_000  # px from the corner of a crop: far beyond any picture
+_NEAREST = 0.01  # px between the eyes: nearer ones have no direction
 _DTYPES = {"u1": "uint8", "f4": "float32", "i8": "int64", "U": "text"}
 # Member -> attribute of `Pack`.
 _TEXT = {"clip": "clip_name", "dataset": "dataset", "subject": "subject", "emotion": "emotion"}
@@ -225,6 +226,10 @@ def _bad_values(
     with np.errstate(invalid="ignore"):
         if (np.abs(landmarks) > _FARTHEST).any():
             return f"a landmark is infinite or more than {_FARTHEST} px away"
+        for first, second in ((range(36, 42), range(42, 48)), ([36], [45]), ([39], [42])):  # eyes, outer, inner corners
+            apart = landmarks[:, :, first].mean(2) - landmarks[:, :, second].mean(2)
+            if (np.hypot(apart[..., 0], apart[..., 1]) < _NEAREST).any():
+                return "the landmarks of both eyes are at one place"
     if head is not None and not np.isfinite(head).all():
         return "a head motion is not a number"
     for name, values in texts.items():

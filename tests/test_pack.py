@@ -98,6 +98,12 @@ def test_every_flipped_header_byte_is_an_error_or_harmless(tmp_path):
     assert refused > 200  # nearly every byte there matters
 
 
+def with_points_at_one_place(points):
+    landmarks = np.random.default_rng(0).uniform(0, 100, (4, 3, 68, 2)).astype(np.float32)
+    landmarks[2, 1, list(points)] = 7
+    return landmarks
+
+
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
@@ -120,6 +126,11 @@ def test_every_flipped_header_byte_is_an_error_or_harmless(tmp_path):
             "a landmark is infinite or more than 30000 px away",
         ),
         ({"landmarks": np.full((4, 3, 68, 2), 31e3, np.float32)}, "a landmark is infinite or more than 30000 px away"),
+        ({"landmarks": np.zeros((4, 3, 68, 2), np.float32)}, "the landmarks of both eyes are at one place"),
+        *(
+            ({"landmarks": with_points_at_one_place(points)}, "the landmarks of both eyes are at one place")
+            for points in (range(36, 48), (36, 45), (39, 42))
+        ),
         ({"sequence": np.zeros((4, 5, 8, 8), np.uint8)}, r"sequence is .*, expected \(4, 5, 16, 16\) of uint8"),
         ({"sequence": np.zeros((4, 0, 16, 16), np.uint8)}, r"sequence is .*, expected \(4, L, 16, 16\) of uint8"),
         ({"sequence": np.array(1, np.uint8)}, r"sequence is \(\) of uint8"),
