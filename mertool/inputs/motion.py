@@ -24,6 +24,7 @@ __all__ = ["Progress", "eye_distance", "flow_of_pack", "strain_of"]
 _FORMAT = 1  # goes up when the same pack gives another flow
 _HALF = 2  # stored pixels per pixel of a flow
 _BLUR = 4.0  # stored pixels: sigma of the blur of a 256-px crop, wider than the flow's noise, narrower than an eyelid
+_FARTHEST = 1000.0  # percent: ten times the distance of the eyes, and within half precision
 _LARGE = 192  # side of a crop in pixels from which half of it is enough
 _NOSE = next(number for number, region in enumerate(REGIONS) if region.name == "M_nose")
 # Of packs without landmarks, which show a face from ear to ear: outer eye corners apart, in sides of the picture.
@@ -75,7 +76,7 @@ def _flow_of_clip(flow: Any, pack: Pack, row: int) -> NDArray[np.float32]:
         moved = cv2.GaussianBlur(flow.calc(frames[0], frame, None), (0, 0), _BLUR * side / 256)
         moved = (moved - np.median(moved[nose], axis=(0, 1))) * (100 / outer)
         small = cv2.resize(moved, found.shape[:1:-1], interpolation=cv2.INTER_AREA)
-        found[number] = np.moveaxis(small, -1, 0)
+        found[number] = np.clip(np.moveaxis(small, -1, 0), -_FARTHEST, _FARTHEST)
     return found
 
 
