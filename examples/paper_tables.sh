@@ -6,7 +6,7 @@
 #   examples/paper_tables.sh SAMM.npz CKplus.npz tables roi-3f roi-3f-abn -- --recipe modern --epochs 10 -- --jobs 2
 #   examples/paper_tables.sh --list
 #
-# --list prints the names of the conditions; whoever has no CK+ gives the others, and any word as CKPACK:
+# --list prints the names of the conditions; without CK+, name the other conditions and give any word as CKPACK:
 #   examples/paper_tables.sh SAMM.npz none tables $(examples/paper_tables.sh --list | grep -v ckplus)
 #
 # A condition is named by its settings, e.g. roi-3f-abn-arcface:

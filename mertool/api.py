@@ -117,7 +117,7 @@ def open_pack(path: Path | str) -> Pack:
 
 
 def cross_validate(
-    packs: Sequence[Path | str],
+    packs: Sequence[Path | str] | Path | str,
     output: Path | str,
     *,
     init: Path | str | None = None,
@@ -131,7 +131,7 @@ def cross_validate(
     """Cross-validate as `mertool cv` does, and return the finished run.
 
     Args:
-        packs: Packs made by `extract`.
+        packs: Packs made by `extract`; or one alone.
         output: The run's folder.
         init: A `train` run or a checkpoint with initial weights.
         folds_file: A JSON file with the folds to use.
@@ -151,7 +151,7 @@ def cross_validate(
     note = on_remark or _ignore
     request = Request(
         "cv",
-        list(map(Path, packs)),
+        _paths(packs),
         Path(output),
         settings,
         init=_path(init),
@@ -165,7 +165,7 @@ def cross_validate(
 
 
 def train(
-    packs: Sequence[Path | str],
+    packs: Sequence[Path | str] | Path | str,
     output: Path | str,
     *,
     init: Path | str | None = None,
@@ -181,7 +181,7 @@ def train(
     from .runs.execute import train_run
     from .runs.start import Request, start_or_resume
 
-    request = Request("train", list(map(Path, packs)), Path(output), settings, init=_path(init), resume=resume)
+    request = Request("train", _paths(packs), Path(output), settings, init=_path(init), resume=resume)
     folder, config = start_or_resume(request, on_remark or _ignore)
     train_run(folder, config, _watch(on_progress))
     return folder
@@ -197,6 +197,11 @@ def _watch(on_progress: Progress | None) -> Watch:
 
 def _ignore(*_values: object) -> None:
     """Where progress and remarks go that nobody asked for."""
+
+
+def _paths(packs: Sequence[Path | str] | Path | str) -> list[Path]:
+    """The paths of packs; one pack may be given alone."""
+    return [Path(packs)] if isinstance(packs, str | Path) else list(map(Path, packs))
 
 
 def _path(path: Path | str | None) -> Path | None:
@@ -237,12 +242,14 @@ def compare(runs: Sequence[Run]) -> list[Comparison]:
     return compare_runs(runs)
 
 
-def predict(run: Path | str, pack: Pack, *, device: str = "auto", on_remark: Remark | None = None) -> Predictions:
+def predict(
+    run: Path | str, pack: Pack | Path | str, *, device: str = "auto", on_remark: Remark | None = None
+) -> Predictions:
     """Class probabilities of every clip of a pack, averaged over what the folds of a run trained.
 
     Args:
         run: The folder of a finished `cross_validate` or `train`.
-        pack: From `open_pack`.
+        pack: From `open_pack`, or the path of one.
         device: "auto", "cpu", "cuda" or "mps".
         on_remark: Called with each remark: what the run was trained on, its accuracy on new people, known clips.
 
@@ -254,7 +261,8 @@ def predict(run: Path | str, pack: Pack, *, device: str = "auto", on_remark: Rem
     from .network.device import choose_device
     from .runs.predict import predict_pack
 
-    predictions, remarks = predict_pack(Path(run), pack, choose_device(device))
+    opened = pack if isinstance(pack, Pack) else load_pack(Path(pack))
+    predictions, remarks = predict_pack(Path(run), opened, choose_device(device))
     for text in remarks:
         (on_remark or _ignore)(text)
     return predictions

@@ -173,7 +173,7 @@ def _landmark_model(path: Path | None) -> Check:
         model = find_landmark_model(path)
         FaceFinder(model)
     except MertoolError as error:
-        return Check("landmark model", FAIL, f"{error} (needed by extract, but for --aligned)")
+        return Check("landmark model", FAIL, f"{error} (extract needs it, except with --aligned)")
     return Check("landmark model", PASS, f"{model} can be used")
 
 

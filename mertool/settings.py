@@ -229,7 +229,7 @@ class Settings:
     )
     repeats: int = setting(
         1,
-        "Runs with the seeds --seed, --seed + 1, ..., for the spread that chance alone makes.",
+        "Runs with the seeds --seed, --seed + 1, ..., to show the spread due to chance alone.",
         "Protocol",
         low=1,
         high=1000,

@@ -11,6 +11,7 @@ import pytest
 
 import mertool
 from mertool import api
+from mertool.errors import MertoolError
 from tests.support.command import ROOT
 
 EXAMPLES = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "python.md").read_text(encoding="utf-8"), re.S)
@@ -60,3 +61,17 @@ def test_every_name_is_there_and_documented():
 def test_importing_costs_nothing():
     code = "import sys, mertool; print({'torch', 'cv2', 'dlib', 'numpy'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"
+
+
+def test_a_misspelt_setting_is_an_error_with_the_nearest_name(pack_path, tmp_path):
+    with pytest.raises(MertoolError, match=r"unknown name 'epoch'; did you mean 'epochs'\?"):
+        api.cross_validate([pack_path], tmp_path / "r", epoch=1)
+    assert not (tmp_path / "r").exists()
+
+
+def test_one_pack_may_be_given_alone_and_by_its_path(pack_path, finished_run, tmp_path):
+    with pytest.raises(MertoolError, match=r"^nope\.npz: cannot be read"):
+        api.train("nope.npz", tmp_path / "r")
+    by_path = api.predict(finished_run, str(pack_path))
+    opened = api.predict(finished_run, api.open_pack(pack_path))
+    assert by_path.to_csv() == opened.to_csv()

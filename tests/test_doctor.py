@@ -116,7 +116,7 @@ def test_no_landmark_model(quick, tmp_path, monkeypatch):
         done = call("doctor", "--landmarks", name, cwd=tmp_path, code=1)
         (line,) = (line for line in done.stdout.splitlines() if line.startswith("  fail"))
         assert message in line
-        assert line.endswith("(needed by extract, but for --aligned)")
+        assert line.endswith("(extract needs it, except with --aligned)")
     monkeypatch.setenv("MERTOOL_LANDMARKS", "/not/there")
     assert found("landmark model").verdict == FAIL
 

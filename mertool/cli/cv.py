@@ -220,7 +220,7 @@ def _fuse(runs: tuple[Path, ...], output: Path | None, quiet: bool, given: dict[
 
 
 def _list_classes(packs: Sequence[Path]) -> None:
-    from ..datasets.labels import CLASS_SETS, default_of
+    from ..datasets.labels import ALL, CLASS_SETS, default_of
     from ..pack import load_pack
     from ..report.blocks import Table
     from ..report.plain import blocks_text, terminal_width
@@ -233,6 +233,7 @@ def _list_classes(packs: Sequence[Path]) -> None:
             labels = [found.class_of(*clip) for pack in opened for clip in _facts(pack)]
             members = [f"{label} {labels.count(label)}" for label in found.classes]
         rows.append((name, ", ".join(members), ", ".join(default_of(name))))
+    rows.append((ALL, "every emotion of the clips", "manifests"))
     table = Table("Class sets of --classes", ("name", "classes", "default of"), tuple(rows), n_left=3)
     print_out(blocks_text([table], terminal_width()))
 

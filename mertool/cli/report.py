@@ -18,7 +18,7 @@ __all__ = ["report"]
 
 
 @click.command(cls=Command)
-@click.argument("arguments", nargs=-1, metavar="[[NAME=]RUN]...")
+@click.argument("arguments", nargs=-1, type=click.Path(), metavar="[[NAME=]RUN]...")
 @click.option(
     "--format",
     "output_format",

@@ -87,7 +87,7 @@ def with_apex(clip: Clip, apex: int, source: str) -> Clip:
     numbers = clip.sequence.numbers
     later = [i for i, number in enumerate(numbers) if number > clip.onset]
     if not later:
-        return missing(clip, f"no frames behind the onset to choose an apex from, by --apex {source}")
+        return missing(clip, f"no frames after the onset to choose an apex from, by --apex {source}")
     at = min(later, key=lambda i: abs(numbers[i] - apex))
     wanted = middle_of(clip.onset, numbers[at])
     middle = min(range(len(numbers)), key=lambda i: abs(numbers[i] - wanted))

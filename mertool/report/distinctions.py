@@ -25,27 +25,30 @@ def distinguish(runs: Sequence[Run]) -> tuple[list[list[str]], list[str]]:
     """
     words = [
         [run.folds.protocol, *method_of(run.settings).describe(run), *more]
-        for run, more in zip(runs, _different_settings(runs), strict=True)
+        for run, more in zip(runs, _unusual_settings(runs), strict=True)
     ]
     shared = [word for word in words[0] if all(word in others for others in words)]
     return [[word for word in own if word not in shared] for own in words], shared
 
 
-def _different_settings(runs: Sequence[Run]) -> list[list[str]]:
-    """`epochs 50` for each other setting, and each fact of the packs, in which the runs differ.
+def _unusual_settings(runs: Sequence[Run]) -> list[list[str]]:
+    """`epochs 50` for each other setting that some run has other than its recipe, and each fact in which packs differ.
 
-    What follows from different recipes is left out: the recipe is named.
+    What only follows from different recipes is left out: the recipe is named.
     """
     values = [_values(run) for run in runs]
     usual = [Settings.from_recipe(run.settings.recipe).as_dict() for run in runs]
     names = list(dict.fromkeys(name for one in values for name in one))
-    different = [
+    told = [
         name
         for name in names
-        if len({one[name] for one in values if name in one}) > 1
-        and any(one[name] != own.get(name) for one, own in zip(values, usual, strict=True) if name in one)
+        if any(
+            one[name] != own.get(name, values[0].get(name))
+            for one, own in zip(values, usual, strict=True)
+            if name in one
+        )
     ]
-    return [[f"{name} {one[name]}" for name in different if name in one] for one in values]
+    return [[f"{name} {one[name]}" for name in told if name in one] for one in values]
 
 
 def _values(run: Run) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def check_files(folder: Path, config: RunConfig, folds: Folds) -> Check:
     wrong += [f"{name} (unexpected)" for name in run.unexpected_files(len(folds.tests), config.settings.repeats)]
     if wrong:
         return Check("files", FAIL, f"changed since they were written: {few(wrong)}")
-    return Check("files", PASS, f"{len(folds.tests)} folds have what they left and nothing else; {started} as written")
+    return Check("files", PASS, f"{len(folds.tests)} folds hold exactly the files that they wrote; {started} unchanged")
 
 
 def check_results(run: Run) -> Check:

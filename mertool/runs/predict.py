@@ -89,7 +89,9 @@ def _accuracy(run: Path, config: RunConfig) -> str:
 
 
 def _labels(config: RunConfig) -> str:
-    return f"every clip gets one of {', '.join(config.classes)}, also one without a movement: there is no 'none'"
+    return (
+        f"every clip gets one of {', '.join(config.classes)}, even one without any movement: there is no class 'none'"
+    )
 
 
 def _known(run: Path, clips: set[str], training: set[str]) -> list[str]:

@@ -55,7 +55,7 @@ class Request:
     name: str = ""
 
 
-def choose_packs(packs: Sequence[Path], remark: Remark) -> list[Path]:
+def choose_packs(packs: Sequence[Path], remark: Remark, command: Command = "cv") -> list[Path]:
     """The packs that were named, or the only one of the working folder.
 
     Raises:
@@ -71,13 +71,18 @@ def choose_packs(packs: Sequence[Path], remark: Remark) -> list[Path]:
     found = sorted(Path().glob("*.npz"))
     if len(found) != 1:
         names = ", ".join(path.name for path in found) or "none"
-        raise UsageError(f"which pack? expected one .npz in this folder, found {names}; name it: mertool cv SAMM.npz")
+        raise UsageError(
+            f"which pack? expected one .npz in this folder, found {names}; name it: mertool {command} SAMM.npz"
+        )
     remark(f"pack {found[0]}")
     return found
 
 
 def _chosen(given: dict[str, Any]) -> dict[str, Any]:
     """The settings that the user chose: neither left out nor left to the machine."""
+    for name in given:
+        if name not in settings_table():
+            Settings.from_dict({name: None})  # refuses it and offers the nearest name
     chosen = {name: value for name, value in given.items() if value is not None}
     for name, declared in settings_table().items():
         if declared.auto and chosen.get(name) == "auto":
@@ -137,7 +142,7 @@ def start_or_resume(request: Request, remark: Remark) -> tuple[Path, RunConfig]:
     given = _with_protocol(request)
     if request.resume and request.output is not None:
         return _resume(request.output, request, given)
-    paths = choose_packs(request.packs, remark)
+    paths = choose_packs(request.packs, remark, request.command)
     packs = [load_pack(path) for path in paths]
     settings = settings_of(given, packs)
     method = method_of(settings)

@@ -56,6 +56,21 @@ def test_runs_of_the_same_name_keep_their_folders(two):
     assert names_in(two, "runs/b", "c/a") == ["runs/b", "c/a"]
 
 
+def test_arguments_of_report_complete_as_files():
+    from click.shell_completion import ShellComplete
+
+    from mertool.cli.main import main
+
+    (found,) = ShellComplete(main, {}, "mertool", "_MERTOOL_COMPLETE").get_completions(["report"], "ru")
+    assert found.type == "file"
+
+
+def test_the_command_that_lacks_a_pack_is_named(tmp_path):
+    for command in ("cv", "train"):
+        done = call(command, cwd=tmp_path, code=2)
+        assert done.stderr.endswith(f"name it: mertool {command} SAMM.npz\n")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

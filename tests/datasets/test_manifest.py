@@ -132,7 +132,7 @@ def test_double_rows(base: Path) -> None:
     text = "clip,subject,emotion,stacked_image\nx,s,fear,1.jpg\nx,t,fear,1.jpg\nx,s,anger,2.jpg\n"
     clips = read_clips(write(base, text)).clips
     assert [clip.status for clip in clips] == [OK, OK, BAD_ANNOTATION]
-    assert clips[2].detail == "line 4: double of line 2: clip x of subject s"
+    assert clips[2].detail == "line 4: duplicates line 2: clip x of subject s"
 
 
 @pytest.mark.parametrize(

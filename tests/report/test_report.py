@@ -252,6 +252,14 @@ def test_several_runs_begin_with_a_summary(run_folder: Path) -> None:
     assert [run["run"] for run in json.loads(render_json(runs))["runs"]] == ["runs/a", "runs/much_longer_name"]
 
 
+def test_a_summary_says_what_all_runs_share_beyond_their_recipe(tmp_path: Path) -> None:
+    runs = [load_run(make_run(tmp_path / name, epochs=7, abn=abn)) for name, abn in (("a", True), ("b", False))]
+    text = flat(render_text(runs, 140))
+    assert "All runs: stratified, face, 3 frames, modern, epochs 7." in text
+    other = load_run(make_run(tmp_path / "c", recipe="paper"))
+    assert "epochs" not in flat(render_text([load_run(make_run(tmp_path / "d")), other], 140)).partition("Per class")[0]
+
+
 def answering(right: int, n: int = 40) -> list[list[Clip]]:
     """Two folds of n clips of ten people, of which the first `right` are answered right."""
     clips = [(f"samm/{k % 10:03d}/{k:02d}", CLASSES[k % 3], CLASSES[(k % 3 + (k >= right)) % 3]) for k in range(n)]

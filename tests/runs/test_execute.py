@@ -253,7 +253,7 @@ def test_train_predict_and_fine_tune(pack_path, finished_run, tmp_path):
         f"mertool: trained on a: {len(load_pack(tmp_path / 'a.npz').ids)} clips of 2 subjects",
         "mertool: its accuracy on new people is not known: it was never tested; "
         '"mertool cv" with the same options says it',
-        f"mertool: every clip gets one of {taught}, also one without a movement: there is no 'none'",
+        f"mertool: every clip gets one of {taught}, even one without any movement: there is no class 'none'",
     ]
     assert run("predict", "taught", "b.npz", "-q", cwd=tmp_path).stderr == ""
     again = run("predict", "taught", "a.npz", "-o", "a.csv", cwd=tmp_path)

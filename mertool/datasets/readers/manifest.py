@@ -143,7 +143,7 @@ class _Rows:
                 faults.append(f"{part} {text!r} holds a slash, which separates the parts of a clip's id")
         first = self._first.setdefault(clip.id, line.number)
         if first != line.number:
-            faults.append(f"double of line {first}: clip {clip.name} of subject {clip.subject}")
+            faults.append(f"duplicates line {first}: clip {clip.name} of subject {clip.subject}")
         return faults
 
 
