@@ -161,7 +161,8 @@ def _why_not(data: bytes, printed: str) -> str:
     if printed or data.startswith((_PNG, _JPEG)):
         # OpenCV's own lines, "[ERROR:0@0.218] ...", give the time rather than the cause.
         causes = [line for line in printed.splitlines() if line and not line.startswith("[")]
-        return f"this picture is damaged ({causes[-1] if causes else 'it cannot be decoded'}); copy it again"
+        cause = causes[-1].removeprefix("Warning: ") if causes else "it cannot be decoded"
+        return f"this picture is damaged ({cause}); copy it again"
     return f"expected a picture, got something else or a format OpenCV cannot read (starts with {data[:8]!r})"
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from mertool.errors import DataError, FileError
+from mertool.extraction import image_files
 from mertool.extraction.image_files import MAX_PIXELS, decode_picture, read_picture, write_png
 
 RNG = np.random.default_rng(0)
@@ -146,6 +147,12 @@ def test_damage_inside_a_jpeg_is_noticed(capfd):
             noticed += 1
     assert noticed >= 19
     assert capfd.readouterr() == ("", "")
+
+
+def test_the_cause_is_told_without_the_decoders_own_label():
+    """Found by mutated pictures, whose last words were a warning."""
+    told = image_files._why_not(JPG, "[ WARN:0@1.2] x\nWarning: unknown JFIF revision number 16.01\n")
+    assert told == "this picture is damaged (unknown JFIF revision number 16.01); copy it again"
 
 
 def test_harmless_decoder_warning_is_neither_shown_nor_an_error(capfd):
