@@ -85,6 +85,32 @@ def report(
         "-o": output is not None,
         f"--format {output_format}": output_format != "text",
     }
+    _refuse_unfit(given, len(arguments))
+    check_png(maps)
+    named = list(map(_named, arguments))
+    if list_runs:
+        _list([folder for folder, _ in named], output_format, quiet)
+        return
+    if not named:
+        from ..runs.finished import find_newest_run
+
+        named = [(find_newest_run(Path()), "")]
+        remark(f"report of {named[0][0]}", quiet)
+    if command_line:
+        _print_commands([folder for folder, _ in named], quiet)
+    elif audit:
+        _audit([folder for folder, _ in named], output_format, quiet)
+    else:
+        _report(named, output_format, output, tables, faces, maps, quiet)
+
+
+def _refuse_unfit(given: dict[str, bool], n_runs: int) -> None:
+    """Refuse options that do not go together.
+
+    Args:
+        given: Each option, with its value where that matters, and whether it is there.
+        n_runs: How many runs are named.
+    """
 
     def alone(option: str, does: str, *beside: str) -> None:
         unfit = [other for other, there in given.items() if there and other not in (option, *beside)]
@@ -96,33 +122,20 @@ def report(
     alone("--audit", "prints text or json and nothing else", "--format json")
     formats = [f"--format {name}" for name in ("text", "md", "latex", "csv", "json", "html")]
     alone("--tables", "prints tables", "-o", "--faces", *formats)
-    if faces and output_format != "html":
+    if given["--faces"] and not given.get("--format html"):
         raise UsageError("--faces: only works with --format html")
-    for option, wanted in (("--maps", maps is not None), ("--format megc", output_format == "megc")):
-        if wanted and len(arguments) > 1:
-            raise UsageError(f"{option}: takes one run, got {len(arguments)}")
-    check_png(maps)
-    named = list(map(_named, arguments))
-    folders = [folder for folder, _ in named]
-    if list_runs:
-        from ..report.listing import render_list
+    for option in ("--maps", "--format megc"):
+        if given.get(option) and n_runs > 1:
+            raise UsageError(f"{option}: takes one run, got {n_runs}")
 
-        listed, problems = render_list(folders, output_format)
-        print_out(listed)
-        for problem in problems:
-            remark(problem, quiet)
-        return
-    if not folders:
-        from ..runs.finished import find_newest_run
 
-        folders = [find_newest_run(Path())]
-        remark(f"report of {folders[0]}", quiet)
-    if command_line:
-        _print_commands(folders, quiet)
-    elif audit:
-        _audit(folders, output_format, quiet)
-    else:
-        _report(named or [(folders[0], "")], output_format, output, tables, faces, maps, quiet)
+def _list(folders: Sequence[Path], output_format: str, quiet: bool) -> None:
+    from ..report.listing import render_list
+
+    listed, problems = render_list(folders, output_format)
+    print_out(listed)
+    for problem in problems:
+        remark(problem, quiet)
 
 
 def _named(argument: str) -> tuple[Path, str]:
