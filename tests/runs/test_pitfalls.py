@@ -26,6 +26,7 @@ from mertool.evaluation.folds import Folds
 from mertool.evaluation.metrics import evaluate
 from mertool.evaluation.predictions import Predictions
 from mertool.evaluation.protocols import group_folds, stratified_folds
+from mertool.inputs.channels import render_input
 from mertool.inputs.rendering import render
 from mertool.inputs.samples import load_samples
 from mertool.network import training as engine
@@ -216,7 +217,7 @@ def test_training_is_given_the_training_part_and_nothing_else(call, monkeypatch,
 
     def watched_render(samples, rows, *arguments, **named):
         shown[at_work[-1] if at_work else -1] |= {samples.ids[row] for row in rows}
-        return render(samples, rows, *arguments, **named)
+        return render_input(samples, rows, *arguments, **named)
 
     def watched_copies(ids, *arguments):
         copied[at_work[-1]] |= set(ids)
@@ -224,7 +225,7 @@ def test_training_is_given_the_training_part_and_nothing_else(call, monkeypatch,
 
     real_fit = engine.fit
     monkeypatch.setattr("mertool.network.training.fit", fit)
-    monkeypatch.setattr("mertool.runs.methods.network_batches.render", watched_render)
+    monkeypatch.setattr("mertool.runs.methods.network_batches.render_input", watched_render)
     monkeypatch.setattr("mertool.runs.methods.network.sample_augmentation", watched_copies)
     write_pack(Path("a.npz"), barred_clips(people=9))
     words = ("--augmentations", 10, "--epochs", 2, "--folds", 3, "--epoch-selection", select)
