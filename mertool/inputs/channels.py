@@ -58,7 +58,6 @@ def _render_motion(
     pack = samples.packs[number]
     first = int(settings.frames == 1)  # the middle with three frames, else the apex
     transforms, (rows, columns), (height, width) = render_transforms(pack, clips, augmentation, settings)
-    linear = transforms[..., :2].astype(np.float64)
     if settings.input == "diff":
         frames = pack.frames[clips].astype(np.float32)
         tiles = _tiles((frames[:, 1 + first :] - frames[:, :1]) / _GREY_LEVELS, transforms, (height, width), 1)
@@ -71,6 +70,7 @@ def _render_motion(
         n_fields = joined.shape[2]
         tiles = _tiles(joined.reshape(len(clips), -1, *joined.shape[3:]), transforms, (height, width), 2)
         vectors = tiles.reshape(len(clips), -1, n_fields, *tiles.shape[2:])  # (B, F, 2 or 3, R, h, w)
+        linear = transforms[..., :2].astype(np.float64)
         turn = linear / np.sqrt(np.abs(np.linalg.det(linear)))[..., None, None]  # (B, R, 2, 2), orthogonal
         vectors[:, :, :2] = np.einsum("brji,bfjrhw->bfirhw", turn.astype(np.float32), vectors[:, :, :2])
     tiles *= augmentation.tone[:, :1, None, None, None]

@@ -21,19 +21,22 @@ class RunState:
         config: What it is made from.
         done: Folds that are done; for a `train` run 0 or 1.
         of: Folds in all.
-        size: Bytes of its files.
     """
 
     folder: Path
     config: RunConfig
     done: int
     of: int
-    size: int
 
     @property
     def is_finished(self) -> bool:
         """Whether nothing is left to do."""
         return self.done == self.of
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files, counted when it is asked for."""
+        return sum(path.lstat().st_size for path in self.folder.rglob("*") if path.is_file())
 
     @property
     def text(self) -> str:
@@ -54,13 +57,12 @@ def state_of(run: Path) -> RunState:
         RunError: Its config.json is damaged.
     """
     config, folder = RunConfig.read(run), RunFolder(run)
-    size = sum(path.lstat().st_size for path in run.rglob("*") if path.is_file())
     if config.command == "train":
-        return RunState(run, config, int(folder.training.is_done), 1, size)
+        return RunState(run, config, int(folder.training.is_done), 1)
     n_folds, n_runs = config.settings.folds, config.settings.repeats
     runs = [folder, *(folder.repeat(number) for number in range(1, n_runs))]
     done = sum(one.fold(fold).is_done for one in runs for fold in range(n_folds))
-    return RunState(run, config, done, n_folds * n_runs, size)
+    return RunState(run, config, done, n_folds * n_runs)
 
 
 def is_complete(run: Path, config: RunConfig) -> bool:
